@@ -1,0 +1,171 @@
+/*
+ * engine.h - the Docker Engine API: one function per call, one callback per call.
+ *
+ * Describes what happened (`failure`), never judges or retries it. Changing calls go on a fresh connection
+ * each, so that libcurl can't send one twice. The API version is negotiated from GET /_ping:
+ * min(engine's, 1.51), refused below 1.41; calls started before the answer wait for it. Not here: TLS and ssh
+ * (DOCKER_HOST accepts unix:// and tcp:// for now). Source: Docker Engine API 1.41 to 1.51;
+ * docs/engine-facts.md.
+ */
+#ifndef SLUICE_API_ENGINE_H
+#define SLUICE_API_ENGINE_H
+
+#include "api/http.h"
+
+struct engine;
+struct engine_call;
+
+/* Container labels of ours. */
+#define ENGINE_LABEL_INSTANCE "io.sluice.instance"
+#define ENGINE_LABEL_LAUNCH "io.sluice.launch"
+#define ENGINE_LABEL_CLASS "io.sluice.class"
+#define ENGINE_LABEL_FLOW_RUN "io.prefect.flow-run-id"
+
+enum engine_container_state {
+    ENGINE_CONTAINER_CREATED,
+    ENGINE_CONTAINER_RUNNING, /* also paused and restarting */
+    ENGINE_CONTAINER_EXITED,  /* also dead */
+    ENGINE_CONTAINER_REMOVING
+};
+
+/* Strings are borrowed for the callback, "" where unknown. */
+struct engine_container {
+    const char *id;
+    const char *name; /* without the leading slash */
+    const char *launch_id;
+    const char *flow_run_id;
+    const char *instance;
+    const char *class_name;
+    const char *image;
+    enum engine_container_state state;
+    int32_t exit_code;      /* inspect only */
+    bool oom_killed;        /* inspect only */
+    bool tty;               /* inspect only */
+    const char *error;      /* State.Error; inspect only */
+    int64_t created_at_ms;  /* wall; 0 unknown */
+    int64_t started_at_ms;  /* wall; 0 if never started; inspect only */
+    int64_t finished_at_ms; /* wall; 0 if not; inspect only */
+};
+
+struct engine_reply {
+    const struct failure *failure; /* NULL: success, and the fields of that call are set */
+    int64_t took_ms;
+    int status;
+    const char *container_id;                  /* create */
+    const struct engine_container *containers; /* inspect: one; list: count */
+    size_t count;
+    const char *image_id;            /* image inspect: "sha256:..." */
+    const char *const *repo_digests; /* image inspect: count of them */
+    bool was_already;                /* start: 304 already started; stop: 304 already stopped */
+    const char *version;             /* ping: engine's own version text */
+    const char *api_version;         /* ping: the version in use */
+    const char *warning;             /* create: the engine's warnings joined, or NULL */
+};
+typedef void (*engine_done_fn)(void *arg, const struct engine_reply *reply);
+
+struct engine_settings {
+    const char *host; /* DOCKER_HOST's text; NULL: unix:///var/run/docker.sock. Borrowed for engine_new() */
+    const char *api_version; /* NULL: negotiate */
+};
+
+/* engine_new - http is borrowed. Errors: INVALID, with a sentence, for a host text that can't be used. */
+int engine_new(struct http *http, struct timers *timers, const struct engine_settings *settings,
+               struct engine **out, struct err *err) MUST_CHECK;
+/* engine_free - ends every call without a callback. */
+void engine_free(struct engine *engine);
+/* "http+docker://localhost" for unix sockets, "http://HOST:PORT" for tcp: the front of infrastructure_pid
+ * (protocol 6.8). */
+const char *engine_pid_base(const struct engine *engine);
+/* For people: "unix:///var/run/docker.sock". */
+const char *engine_host(const struct engine *engine);
+/* Negotiated version, "" before the first answer. */
+const char *engine_api_version(const struct engine *engine);
+
+/*
+ * Every call below: clocks are those of its stage; arg is handed to done; *call may be NULL if the caller
+ * never cancels. Returns -1 only for INVALID and NOMEM, and then done never comes. done comes exactly once,
+ * later, on the loop thread, and never after engine_cancel().
+ */
+void engine_cancel(struct engine_call *call);
+
+int engine_ping(struct engine *engine, const struct http_clocks *clocks, engine_done_fn done, void *arg,
+                struct engine_call **call, struct err *err) MUST_CHECK;
+/* GET /images/NAME/json. 404 is a failure with status 404. */
+int engine_image_inspect(struct engine *engine, const char *image, const struct http_clocks *clocks,
+                         engine_done_fn done, void *arg, struct engine_call **call,
+                         struct err *err) MUST_CHECK;
+/*
+ * POST /images/create, streamed to its end; an error line inside the stream is a failure with status 200 and
+ * dependency REGISTRY. platform may be NULL. registry_auth: the ready header value, or NULL. A name without
+ * tag or digest pulls "latest".
+ */
+int engine_pull(struct engine *engine, const char *image, const char *platform, const char *registry_auth,
+                const struct http_clocks *clocks, engine_done_fn done, void *arg, struct engine_call **call,
+                struct err *err) MUST_CHECK;
+/* POST /containers/create?name=. body: the finished JSON. name: 1 to 250 legal characters. 409: name taken,
+ * or in progress. */
+int engine_create(struct engine *engine, const char *name, const char *platform, const char *body,
+                  const struct http_clocks *clocks, engine_done_fn done, void *arg, struct engine_call **call,
+                  struct err *err) MUST_CHECK;
+/* POST /networks/NET/connect. "already connected" (403, or 500 with such a text) counts as success. */
+int engine_network_connect(struct engine *engine, const char *network, const char *container_id,
+                           const struct http_clocks *clocks, engine_done_fn done, void *arg,
+                           struct engine_call **call, struct err *err) MUST_CHECK;
+/* POST /containers/ID/start; 204, 304. */
+int engine_start(struct engine *engine, const char *container_id, const struct http_clocks *clocks,
+                 engine_done_fn done, void *arg, struct engine_call **call, struct err *err) MUST_CHECK;
+/* GET /containers/ID-OR-NAME/json. */
+int engine_inspect(struct engine *engine, const char *container, const struct http_clocks *clocks,
+                   engine_done_fn done, void *arg, struct engine_call **call, struct err *err) MUST_CHECK;
+/* GET /containers/json?all=1 with one label filter "KEY=VALUE". */
+int engine_list(struct engine *engine, const char *label, const struct http_clocks *clocks,
+                engine_done_fn done, void *arg, struct engine_call **call, struct err *err) MUST_CHECK;
+/* POST /containers/ID/stop?t=grace; 204, 304. grace_ms is rounded up to seconds; the clocks' total and
+ * inactivity are extended by it. */
+int engine_stop(struct engine *engine, const char *container_id, int64_t grace_ms,
+                const struct http_clocks *clocks, engine_done_fn done, void *arg, struct engine_call **call,
+                struct err *err) MUST_CHECK;
+/* POST /containers/ID/kill?signal=. */
+int engine_kill(struct engine *engine, const char *container_id, const char *signal,
+                const struct http_clocks *clocks, engine_done_fn done, void *arg, struct engine_call **call,
+                struct err *err) MUST_CHECK;
+/* DELETE /containers/ID?v=1&force=. 404: a failure with status 404. Without force a running container is a
+ * 409. */
+int engine_remove(struct engine *engine, const char *container_id, bool force,
+                  const struct http_clocks *clocks, engine_done_fn done, void *arg, struct engine_call **call,
+                  struct err *err) MUST_CHECK;
+/* POST /containers/ID/wait?condition=not-running: the fallback where events can't be had. reply:
+ * containers[0].exit_code. */
+int engine_wait(struct engine *engine, const char *container_id, const struct http_clocks *clocks,
+                engine_done_fn done, void *arg, struct engine_call **call, struct err *err) MUST_CHECK;
+
+struct engine_event {
+    const char *type;   /* "container", "image" */
+    const char *action; /* "die", "start", "destroy", "oom", "delete", "untag", ... */
+    const char *id;
+    const char *launch_id; /* label, "" if absent */
+    int64_t time_ms;       /* wall */
+};
+/* Return false to end the stream. */
+typedef bool (*engine_event_fn)(void *arg, const struct engine_event *event);
+typedef void (*engine_open_fn)(void *arg);
+/*
+ * GET /events: container events (start, die, destroy, oom) and image events (delete, untag). label:
+ * "KEY=VALUE" for containers... the engine applies label filters to all types, so it is left to the caller to
+ * sort out foreign ids. since_ms, until_ms: wall, 0 = absent; with until in the past this is a replay that
+ * ends by itself. container_id: only this container's, or NULL. on_open: the engine has accepted the stream
+ * (may be NULL). done: the stream ended, with or without failure. No inactivity and total clock unless
+ * until_ms is set.
+ */
+int engine_events(struct engine *engine, const char *container_id, int64_t since_ms, int64_t until_ms,
+                  engine_open_fn on_open, engine_event_fn on_event, const struct http_clocks *clocks,
+                  engine_done_fn done, void *arg, struct engine_call **call, struct err *err) MUST_CHECK;
+
+/* stream: 1 stdout, 2 stderr; 1 for a tty. Pieces end anywhere. */
+typedef void (*engine_output_fn)(void *arg, int stream, const char *data, size_t len);
+/* GET /containers/ID/logs?follow=1&stdout=1&stderr=1, frames taken apart. since_ms 0: from the beginning. */
+int engine_logs(struct engine *engine, const char *container_id, bool tty, int64_t since_ms,
+                engine_output_fn on_output, const struct http_clocks *clocks, engine_done_fn done, void *arg,
+                struct engine_call **call, struct err *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,204 @@
+/*
+ * prefect.h - the Prefect API over REST: one function per call, one callback per call.
+ *
+ * Describes what happened (`failure`), never judges or retries it, with one exception: a refused or missing
+ * CSRF token is fetched anew and the request goes again, once (nothing was changed by the refused one). JSON
+ * that goes on into a container travels as its source text. Source: docs/prefect-facts.md (routes, answers
+ * and their tricks, as tried on 3.8.8).
+ */
+#ifndef SLUICE_API_PREFECT_H
+#define SLUICE_API_PREFECT_H
+
+#include "api/http.h"
+#include "base/random.h"
+
+struct prefect;
+struct prefect_call;
+
+enum prefect_state_type {
+    PREFECT_STATE_UNKNOWN,
+    PREFECT_STATE_SCHEDULED,
+    PREFECT_STATE_PENDING,
+    PREFECT_STATE_RUNNING,
+    PREFECT_STATE_COMPLETED,
+    PREFECT_STATE_FAILED,
+    PREFECT_STATE_CRASHED,
+    PREFECT_STATE_CANCELLED,
+    PREFECT_STATE_CANCELLING,
+    PREFECT_STATE_PAUSED
+};
+const char *prefect_state_type_name(enum prefect_state_type type); /* "SCHEDULED" */
+enum prefect_state_type
+prefect_state_type_from_name(const char *name); /* PREFECT_STATE_UNKNOWN if it is none of them */
+bool prefect_state_type_is_final(enum prefect_state_type type); /* COMPLETED, FAILED, CRASHED, CANCELLED */
+
+/* Strings are borrowed for the callback and never NULL: "" where the server said null or nothing. */
+struct prefect_state {
+    enum prefect_state_type type;
+    const char *name;
+    const char *message;
+    const char *transition_id;
+    const char *lease_id; /* deployment_concurrency_lease_id */
+    bool has_scheduled_time;
+    int64_t scheduled_at_ms; /* wall */
+    int64_t timestamp_ms;    /* wall; 0 unknown */
+    const char *data_json;   /* source text of "data", "null" if none */
+};
+
+struct prefect_run {
+    const char *id;
+    const char *name;
+    const char *flow_id;
+    const char *deployment_id;
+    const char *work_queue_id;
+    const char *infrastructure_pid;
+    const char *job_variables_json; /* source text, "{}" if null */
+    const char *parameters_json;    /* source text, "{}" if null */
+    const char *const *tags;
+    size_t tag_count;
+    enum prefect_state_type state_type;
+    const char *state_name;
+    const struct prefect_state *state; /* NULL where the answer has none (poll answers) */
+    int64_t expected_start_ms; /* wall; next_scheduled_start_time, else expected_start_time; 0 unknown */
+};
+
+struct prefect_queue {
+    const char *id;
+    const char *name;
+    int32_t priority;
+    bool is_paused;
+    int64_t concurrency_limit; /* -1: none */
+};
+
+struct prefect_pool {
+    const char *id;
+    const char *name;
+    const char *type;
+    bool is_paused;
+    int64_t concurrency_limit;          /* -1: none */
+    const char *base_job_template_json; /* source text; "{}" if empty */
+    bool has_template;                  /* false: {} */
+};
+
+struct prefect_deployment {
+    const char *id;
+    const char *name;
+    const char *flow_id;
+    const char *updated; /* ISO text */
+    const char *job_variables_json;
+};
+
+enum prefect_outcome {
+    PREFECT_OUTCOME_ACCEPT,
+    PREFECT_OUTCOME_REJECT,
+    PREFECT_OUTCOME_ABORT,
+    PREFECT_OUTCOME_WAIT
+};
+
+struct prefect_reply {
+    const struct failure *failure; /* NULL: success, and the fields of that call are set */
+    int status;
+    int64_t took_ms;
+    enum prefect_outcome outcome;       /* set_state */
+    const char *reason;                 /* set_state: why not */
+    int64_t wait_ms;                    /* set_state with WAIT */
+    const struct prefect_state *states; /* set_state: one; history: count, oldest first */
+    const struct prefect_run *runs;     /* poll, filter: count; get_run: one */
+    const struct prefect_queue *queues; /* queues: count */
+    size_t count;
+    const struct prefect_pool *pool; /* get and create pool */
+    const struct prefect_deployment *deployment;
+    const char *flow_name; /* get_flow */
+    const char *json; /* get_variable: source text of its value; get_block: of its data; server_version: the
+                         version, unquoted */
+};
+typedef void (*prefect_done_fn)(void *arg, const struct prefect_reply *reply);
+
+struct prefect_settings {
+    const char *api_url;     /* without a trailing slash */
+    const char *api_key;     /* NULL: none. Secret */
+    const char *auth_string; /* NULL: none; wins over api_key. Secret */
+    const char *worker_name;
+    const char *custom_headers_json; /* PREFECT_CLIENT_CUSTOM_HEADERS or NULL */
+    bool csrf_enabled;
+    const struct random_source *random;
+};
+
+/* prefect_new - http, timers and random are borrowed; settings are copied. Errors: INVALID (URL, headers). */
+int prefect_new(struct http *http, struct timers *timers, const struct prefect_settings *settings,
+                struct prefect **out, struct err *err) MUST_CHECK;
+/* prefect_free - ends every call without a callback. */
+void prefect_free(struct prefect *prefect);
+const char *prefect_api_url(const struct prefect *prefect);
+
+/* What every call below takes: stage and clocks go into the failure and the clocks; *call may be NULL.
+ * Returns as in engine.h. */
+struct prefect_ask {
+    enum stage stage;
+    struct http_clocks clocks;
+    prefect_done_fn done;
+    void *arg;
+    struct prefect_call **call; /* where to put the handle for prefect_cancel(), or NULL */
+};
+void prefect_cancel(struct prefect_call *call);
+
+int prefect_get_pool(struct prefect *p, const struct prefect_ask *ask, const char *pool,
+                     struct err *err) MUST_CHECK;
+/* template_json: source text of the base job template. 409: somebody was faster. */
+int prefect_create_pool(struct prefect *p, const struct prefect_ask *ask, const char *pool, const char *type,
+                        const char *template_json, struct err *err) MUST_CHECK;
+int prefect_patch_pool_template(struct prefect *p, const struct prefect_ask *ask, const char *pool,
+                                const char *template_json, struct err *err) MUST_CHECK;
+/* interval_s: a whole number, since the server refuses fractions. */
+int prefect_heartbeat(struct prefect *p, const struct prefect_ask *ask, const char *pool, int64_t interval_s,
+                      struct err *err) MUST_CHECK;
+/* All queues of the pool. */
+int prefect_list_queues(struct prefect *p, const struct prefect_ask *ask, const char *pool,
+                        struct err *err) MUST_CHECK;
+/* queue_names: count 0 = all. limit: 0 to 200, -1: the server's. */
+int prefect_poll(struct prefect *p, const struct prefect_ask *ask, const char *pool,
+                 const char *const *queue_names, size_t queue_count, int64_t scheduled_before_ms,
+                 int64_t limit, struct err *err) MUST_CHECK;
+/* POST /flow_runs/filter by id, at most 200, each answered at most once; deleted ones are missing from the
+ * answer. */
+int prefect_filter_runs(struct prefect *p, const struct prefect_ask *ask, const char *const *ids,
+                        size_t count, struct err *err) MUST_CHECK;
+int prefect_get_run(struct prefect *p, const struct prefect_ask *ask, const char *flow_run_id,
+                    struct err *err) MUST_CHECK;
+/* GET /flow_run_states/?flow_run_id=. */
+int prefect_get_history(struct prefect *p, const struct prefect_ask *ask, const char *flow_run_id,
+                        struct err *err) MUST_CHECK;
+
+struct prefect_proposal {
+    enum prefect_state_type type;
+    const char *name;          /* NULL: the type's own */
+    const char *message;       /* NULL: none */
+    const char *transition_id; /* NULL: none */
+    const char *lease_id;      /* "" or NULL: none */
+    int64_t scheduled_at_ms;   /* SCHEDULED only; 0: now */
+    const char *data_json;     /* NULL: null */
+    bool force;
+};
+/* POST /flow_runs/ID/set_state. Every answer with a status word is a success here, whatever the word: read
+ * `outcome`. */
+int prefect_set_state(struct prefect *p, const struct prefect_ask *ask, const char *flow_run_id,
+                      const struct prefect_proposal *proposal, struct err *err) MUST_CHECK;
+/* PATCH /flow_runs/ID {"infrastructure_pid":...}; NULL clears it. */
+int prefect_patch_pid(struct prefect *p, const struct prefect_ask *ask, const char *flow_run_id,
+                      const char *pid, struct err *err) MUST_CHECK;
+/* PATCH /flow_runs/ID/labels; labels: pairs key, value, ..., NULL. */
+int prefect_patch_labels(struct prefect *p, const struct prefect_ask *ask, const char *flow_run_id,
+                         const char *const *labels, struct err *err) MUST_CHECK;
+int prefect_get_deployment(struct prefect *p, const struct prefect_ask *ask, const char *deployment_id,
+                           struct err *err) MUST_CHECK;
+int prefect_get_flow(struct prefect *p, const struct prefect_ask *ask, const char *flow_id,
+                     struct err *err) MUST_CHECK;
+/* GET /admin/version -> json. */
+int prefect_server_version(struct prefect *p, const struct prefect_ask *ask, struct err *err) MUST_CHECK;
+/* POST /events, POST /logs/: body is a finished JSON list. */
+int prefect_post_events(struct prefect *p, const struct prefect_ask *ask, const char *body,
+                        struct err *err) MUST_CHECK;
+int prefect_post_logs(struct prefect *p, const struct prefect_ask *ask, const char *body,
+                      struct err *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,56 @@
+/*
+ * retry.h - how long to wait before trying again: from (error class, attempt, random) alone.
+ *
+ * Source: AWS Architecture Blog, "Exponential Backoff And Jitter" (full, equal, decorrelated); the policy
+ * words are the configuration's [retry] keys.
+ */
+#ifndef SLUICE_CORE_RETRY_H
+#define SLUICE_CORE_RETRY_H
+
+#include "core/classify.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define JITTERS(X)                                                                                           \
+    X(NONE, "none")                                                                                          \
+    X(EQUAL, "equal")                                                                                        \
+    X(FULL, "full")                                                                                          \
+    X(DECORRELATED, "decorrelated")
+
+enum jitter {
+#define X(name, text) JITTER_##name,
+    JITTERS(X)
+#undef X
+};
+
+struct retry_policy {
+    int32_t max_attempts; /* tries in one state before the run is given up; at least 1 */
+    int64_t base_ms;      /* first delay */
+    double factor;        /* growth a try, >= 1 */
+    int64_t cap_ms;       /* longest delay */
+    enum jitter jitter;
+    int64_t hand_back_after_ms; /* a claimed run without a container waits this long for a dependency out of
+                                   reach */
+    int64_t cancel_grace_ms;    /* a RUNNING container may handle its cancellation itself for this long */
+    int64_t start_clock_ms;     /* after this long an unanswered start is looked at for the last time */
+    bool park; /* when the policy is exhausted: keep the run aside instead of reporting Crashed */
+    bool remove_ended_container; /* the job's auto_remove: REMOVING removes; otherwise it is kept */
+};
+
+/* The defaults without any configuration file. */
+struct retry_policy retry_policy_default(void);
+
+/*
+ * retry_delay_ms - the delay before try `attempt` + 1 (attempt counts the tries made, >= 1).
+ * random: 64 random bits. retry_after_ms: what the other side asked for, or -1; never undercut (for throttled
+ * and transient alike), jitter is added on top (0 to 20 %). capacity: starts at 10 times the base.
+ * previous_ms: the last delay, for decorrelated jitter; 0 if there was none. Never negative, never above
+ * max(cap, retry_after * 1.2).
+ */
+int64_t retry_delay_ms(const struct retry_policy *policy, enum error_class error_class, int32_t attempt,
+                       int64_t retry_after_ms, int64_t previous_ms, uint64_t random);
+
+const char *jitter_name(enum jitter j);
+
+#endif

@@ -1,0 +1,117 @@
+#include "core/run.h"
+
+#include <string.h>
+
+const char *run_state_name(enum run_state s)
+{
+    switch (s) {
+#define X(name, text)                                                                                        \
+    case RUN_STATE_##name:                                                                                   \
+        return text;
+        RUN_STATES(X)
+#undef X
+    }
+    return "?";
+}
+
+const char *run_action_name(enum run_action a)
+{
+    switch (a) {
+#define X(name, text, is_request, is_durable)                                                                \
+    case RUN_ACTION_##name:                                                                                  \
+        return text;
+        RUN_ACTIONS(X)
+#undef X
+    }
+    return "?";
+}
+
+const char *run_event_name(enum run_event_kind e)
+{
+    switch (e) {
+#define X(name, text)                                                                                        \
+    case RUN_EVENT_##name:                                                                                   \
+        return text;
+        RUN_EVENTS(X)
+#undef X
+    }
+    return "?";
+}
+
+const char *run_verdict_name(enum run_verdict v)
+{
+    switch (v) {
+#define X(name, text)                                                                                        \
+    case RUN_VERDICT_##name:                                                                                 \
+        return text;
+        RUN_VERDICTS(X)
+#undef X
+    }
+    return "?";
+}
+
+int run_state_from_name(const char *text)
+{
+    for (int s = 0; s < RUN_STATE_COUNT; s++)
+        if (strcmp(run_state_name((enum run_state)s), text) == 0)
+            return s;
+    return -1;
+}
+
+int run_verdict_from_name(const char *text)
+{
+    for (int v = 0; v <= (int)RUN_VERDICT_HAND_BACK; v++)
+        if (strcmp(run_verdict_name((enum run_verdict)v), text) == 0)
+            return v;
+    return -1;
+}
+
+bool run_action_is_request(enum run_action a)
+{
+    switch (a) {
+#define X(name, text, is_request, is_durable)                                                                \
+    case RUN_ACTION_##name:                                                                                  \
+        return is_request;
+        RUN_ACTIONS(X)
+#undef X
+    }
+    return false;
+}
+
+bool run_action_is_durable(enum run_action a)
+{
+    switch (a) {
+#define X(name, text, is_request, is_durable)                                                                \
+    case RUN_ACTION_##name:                                                                                  \
+        return is_durable;
+        RUN_ACTIONS(X)
+#undef X
+    }
+    return false;
+}
+
+bool run_holds_running_slot(const struct run *run)
+{
+    return run->state >= RUN_STATE_CLAIMING && run->state <= RUN_STATE_CLEARING;
+}
+
+bool run_holds_launch_slot(const struct run *run)
+{
+    switch (run->pending) {
+    case RUN_ACTION_CREATE:
+    case RUN_ACTION_LOOK_NAME:
+    case RUN_ACTION_CONNECT:
+    case RUN_ACTION_START:
+    case RUN_ACTION_RETIRE:
+        return true;
+    case RUN_ACTION_LOOK_CONTAINER:
+        return run->state == RUN_STATE_STARTING;
+    default:
+        return false;
+    }
+}
+
+bool run_is_claim_ahead(const struct run *run)
+{
+    return run->state >= RUN_STATE_CLAIMING && run->state <= RUN_STATE_READY;
+}

@@ -1,0 +1,43 @@
+/*
+ * options.h - the command line: subcommand, flags, help text; all from one table.
+ */
+#ifndef SLUICE_OPTIONS_H
+#define SLUICE_OPTIONS_H
+
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+
+enum command {
+    COMMAND_START,
+    COMMAND_CHECK,
+    COMMAND_CONFIG,
+    COMMAND_QUEUE,
+    COMMAND_STATUS,
+    COMMAND_EXPLAIN,
+    COMMAND_HELP, /* sluice --help, sluice COMMAND --help: help_for says which */
+    COMMAND_VERSION
+};
+
+struct options {
+    enum command command;
+    enum command help_for;   /* COMMAND_HELP: the whole program when it is COMMAND_HELP itself */
+    const char **flags;      /* pairs KEY, value, ..., NULL for config_sources.flags; owned */
+    const char *config_file; /* --config or the positional FILE of check and config; NULL: none */
+    bool json;
+    /* explain */
+    const char *stage;
+    const char *transport;
+    const char *message;
+    const char *dependency;
+    int status;
+};
+
+/* options_parse - argv is borrowed for the life of the result. Errors: INVALID, with a sentence; the caller
+ * exits 2 (1 for `start`, as the official worker). */
+int options_parse(int argc, char **argv, struct options *out, struct err *err) MUST_CHECK;
+void options_done(struct options *options);
+void options_print_help(enum command command, FILE *out);
+
+#endif

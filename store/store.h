@@ -1,0 +1,108 @@
+/*
+ * store.h - the state file: launches, their history, attempts, buckets, and the views people read.
+ *
+ * One writing connection, WAL, synchronous=FULL, prepared statements, STRICT tables, migrations from
+ * migrations/ embedded at build time. A save is not durable before store_commit() has returned 0. Times are
+ * wall milliseconds in columns ending in _ms; views show ISO 8601 text. Only store/ knows sqlite3.h. Never
+ * stored: API keys, passwords, environment values, rendered job configuration.
+ */
+#ifndef SLUICE_STORE_STORE_H
+#define SLUICE_STORE_STORE_H
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "core/launch.h"
+
+struct store;
+
+/*
+ * store_open - open or make the file (mode 0600, folders made as needed, 0700), take its lock (flock on
+ * PATH.lock), migrate. Errors, each with a sentence that names the file and the way out: CONFLICT (another
+ * sluice holds it: use another --name), VERSION (made by a newer sluice), PARSE (not a database, or damaged),
+ * IO.
+ */
+int store_open(const char *path, const struct clock *clock, struct store **out, struct err *err) MUST_CHECK;
+/* store_close - rolls back what was not committed, checkpoints. Accepts NULL. */
+void store_close(struct store *store);
+const char *store_path(const struct store *store);
+
+/* Saves outside of begin/commit are errors of ours (assert). begin when begun is harmless. */
+int store_begin(struct store *store, struct err *err) MUST_CHECK;
+int store_commit(struct store *store, struct err *err) MUST_CHECK;
+bool store_is_begun(const struct store *store);
+
+/* store_save_launch - insert or update by launch_id. */
+int store_save_launch(struct store *store, const struct launch *launch, struct err *err) MUST_CHECK;
+
+/* store_load_launches - every launch that is not FINISHED, oldest first; fn takes over the launch. fn returns
+ * false to stop. */
+typedef bool (*store_launch_fn)(void *arg, struct launch *take_launch);
+int store_load_launches(struct store *store, store_launch_fn fn, void *arg, struct err *err) MUST_CHECK;
+
+/* One line of `history`. from may be NULL for the first. why: a sentence or a word. */
+int store_add_transition(struct store *store, const char *launch_id, const char *from, const char *to,
+                         const char *why, int64_t at_ms, struct err *err) MUST_CHECK;
+
+/* One call that changed something (or timed out). */
+struct store_attempt {
+    const char *launch_id; /* NULL: not for a launch */
+    const char *class_name;
+    const char *stage;
+    int32_t attempt;
+    int64_t started_at_ms;
+    int64_t took_ms;
+    int64_t timeout_ms;       /* the total clock's value, 0: none */
+    const char *timeout_from; /* where it came from: "default", "sluice.conf:12", "DOCKER_CLIENT_TIMEOUT",
+                                 "learned" */
+    const char *outcome;      /* ok, timeout, error, cancelled */
+    const char *clock;        /* connect, inactivity, total; NULL: no clock ran out */
+    int64_t clock_ms;         /* that clock's value */
+    const char *clock_from;   /* where that came from */
+    const char *error_class;  /* NULL: none */
+    const char *error;        /* NULL: none; cut to 4 KiB */
+};
+int store_add_attempt(struct store *store, const struct store_attempt *attempt, struct err *err) MUST_CHECK;
+
+/* Token buckets: the theoretical arrival time by name ("pool", "class:etl"). */
+int store_save_bucket(struct store *store, const char *name, int64_t tat_us, struct err *err) MUST_CHECK;
+int store_load_bucket(struct store *store, const char *name, int64_t *tat_us,
+                      struct err *err) MUST_CHECK; /* 0 if unknown */
+
+/* What the views `classes` and `limits` show of the configuration: replaced as a whole at start and at a
+ * reload. */
+struct store_class {
+    const char *name;
+    const char *rule; /* as text, "everything else" for default */
+    int32_t priority;
+};
+struct store_limit {
+    const char *class_name;   /* "" for the pool */
+    const char *kind;         /* starts_per_second, launching, running, pulls, stops */
+    double limit_value;       /* -1: none */
+    int64_t burst;            /* with starts_per_second */
+    const char *bucket;       /* bucket's name, NULL: none */
+    const char *learned_from; /* NULL, or "auto" */
+};
+int store_replace_classes(struct store *store, const struct store_class *classes, size_t count,
+                          struct err *err) MUST_CHECK;
+int store_replace_limits(struct store *store, const struct store_limit *limits, size_t count,
+                         struct err *err) MUST_CHECK;
+/* What `queue.waits_for` shows: a word or sentence by launch; "" clears it. Rides with the next commit. */
+int store_save_wait(struct store *store, const char *launch_id, const char *waits_for,
+                    struct err *err) MUST_CHECK;
+
+/* store_trim - forget finished launches, their history and attempts older than before_ms, at most max_rows
+ * launches at a time. */
+int store_trim(struct store *store, int64_t before_ms, int64_t max_rows, int64_t *trimmed,
+               struct err *err) MUST_CHECK;
+
+/*
+ * store_print_query - run one read-only statement on a state file, on a connection of its own that can't
+ * write, and hand out rows as text. For `sluice queue` and `sluice status`, while the service runs or not.
+ * NULL columns are "". Errors: NOT_FOUND (no such file), PARSE, VERSION, IO.
+ */
+typedef void (*store_row_fn)(void *arg, size_t columns, const char *const *names, const char *const *values);
+int store_query_file(const char *path, const char *sql, store_row_fn fn, void *arg,
+                     struct err *err) MUST_CHECK;
+
+#endif
