@@ -3,8 +3,9 @@
  *
  * Numbers keep their source text (1.0 stays 1.0, 9007199254740993 stays itself): cJSON reads them as doubles,
  * so a pre-pass turns each into a marked string before parsing, and writing turns it back. A string that
- * holds \u0000 is refused, since cJSON would cut it. Depth is limited to 200. Keys are compared with case. A
- * struct json may be read by anyone and freed once, by the owner of the root.
+ * holds \u0000 is refused, since cJSON would cut it. Depth is limited to 200. Keys are compared with case; of
+ * two equal keys readers see the first. What is written is always UTF-8: other bytes in a text become U+FFFD.
+ * A struct json may be read by anyone and freed once, by the owner of the root.
  */
 #ifndef SLUICE_API_JSON_H
 #define SLUICE_API_JSON_H
@@ -31,8 +32,8 @@ enum json_kind json_kind(const struct json *value);
 const struct json *json_get(const struct json *object, const char *key); /* NULL if absent or not an object */
 const char *json_text(const struct json *value, const char *fallback);   /* a string's text, borrowed */
 bool json_bool(const struct json *value, bool fallback);
-int64_t json_int(const struct json *value, int64_t fallback); /* whole numbers that fit; "5.0" is 5 */
-double json_double(const struct json *value, double fallback);
+int64_t json_int(const struct json *value, int64_t fallback);  /* whole numbers that fit; "5.0" is 5 */
+double json_double(const struct json *value, double fallback); /* finite numbers */
 const char *json_number_text(const struct json *value); /* source text of a number, NULL if it is none */
 const char *json_get_text(const struct json *object, const char *key, const char *fallback);
 int64_t json_get_int(const struct json *object, const char *key, int64_t fallback);
