@@ -44,12 +44,19 @@ struct retry_policy retry_policy_default(void);
 /*
  * retry_delay_ms - the delay before try `attempt` + 1 (attempt counts the tries made, >= 1).
  * random: 64 random bits. retry_after_ms: what the other side asked for, or -1; never undercut (for throttled
- * and transient alike), jitter is added on top (0 to 20 %). capacity: starts at 10 times the base.
- * previous_ms: the last delay, for decorrelated jitter; 0 if there was none. Never negative, never above
- * max(cap, retry_after * 1.2).
+ * and transient alike), jitter is added on top (0 to 20 %); a longer backoff of our own stands. capacity:
+ * starts at 10 times the base. previous_ms: the last delay, for decorrelated jitter; 0 if there was none.
+ * Never negative, never above max(cap, retry_after * 1.2); both count as a year when they are longer.
  */
 int64_t retry_delay_ms(const struct retry_policy *policy, enum error_class error_class, int32_t attempt,
                        int64_t retry_after_ms, int64_t previous_ms, uint64_t random);
+
+/*
+ * retry_delay_bounds_ms - the least and the greatest delay that can follow try `attempt` when nobody asked
+ * for a time; for people (`sluice explain`). With decorrelated jitter: over all histories that lead there.
+ */
+void retry_delay_bounds_ms(const struct retry_policy *policy, enum error_class error_class, int32_t attempt,
+                           int64_t *low_ms, int64_t *high_ms);
 
 const char *jitter_name(enum jitter j);
 
