@@ -2,8 +2,9 @@
  * match.h - which job class a run belongs to: globs over tag, deployment, flow, work queue and parameters.
  *
  * All keys that are given must match (AND); several values of one key: any (OR). The first class that matches
- * wins; a run that none matches belongs to class "default". Glob: * any text, ? one character, [abc] [a-z]
- * [!a] sets, \ takes the next character as it is; the whole value must match; case counts.
+ * wins; a run that none matches belongs to class "default". Glob: * any text, ? one character (of UTF-8),
+ * [abc] [a-z] [!a] sets, \ takes the next character as it is; the whole value must match; case counts. The
+ * work is bounded by length of glob times length of text, whatever they hold.
  */
 #ifndef SLUICE_CORE_MATCH_H
 #define SLUICE_CORE_MATCH_H
@@ -21,8 +22,8 @@ struct match_rule {
     struct match_list deployment; /* "flow/deployment" or the deployment's name alone */
     struct match_list flow;
     struct match_list work_queue;
-    struct match_list
-        parameter; /* "name=glob": the parameter's value as JSON text, or bare text for strings */
+    struct match_list parameter; /* "name=glob": the parameter's value as JSON text, or bare text for strings;
+                                    "name" alone: it is given, whatever its value */
 };
 
 /* What is known of a run when it is classified; every pointer borrowed, NULL where unknown. */
@@ -39,6 +40,7 @@ struct match_subject {
 
 bool match_glob(const char *glob, const char *text);
 bool match_rule_is_empty(const struct match_rule *rule);
+/* A rule with no key holds for every subject; a key that is given never holds for what is unknown. */
 bool match_rule_holds(const struct match_rule *rule, const struct match_subject *subject);
 
 #endif
