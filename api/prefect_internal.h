@@ -1,0 +1,107 @@
+/*
+ * prefect_internal.h - what the files of the Prefect client share; nobody else includes it.
+ *
+ * A call is OUT (http is set), WAITING for a CSRF token (is_waiting), or finished (its callback runs, or has
+ * run and the memory is gone). prefect_call_finish() and prefect_cancel() are the only ways to its end.
+ */
+#ifndef SLUICE_API_PREFECT_INTERNAL_H
+#define SLUICE_API_PREFECT_INTERNAL_H
+
+#include "api/prefect_read.h"
+#include "base/list.h"
+
+enum csrf_state {
+    CSRF_STATE_OFF,      /* switched off by the settings */
+    CSRF_STATE_NONE,     /* no usable token: fetch one before the next changing request */
+    CSRF_STATE_ASKING,   /* the fetch is out, changing requests wait */
+    CSRF_STATE_VALID,    /* send the token until it expires */
+    CSRF_STATE_NOT_HERE, /* the server has no such thing, until a refusal shows otherwise */
+};
+
+struct prefect_csrf {
+    enum csrf_state state;
+    char client[UUID_TEXT_SIZE];
+    char *token;
+    int64_t expires_mono_ms;
+    uint64_t generation;     /* raised with each answer of a fetch */
+    struct http_call *fetch; /* while ASKING */
+    struct list waiting;     /* of prefect_call.wait_link */
+    enum stage fetch_stage;
+};
+
+struct prefect {
+    uint32_t magic;
+    struct http *http;
+    struct timers *timers;
+    char *api_url;
+    char *worker_name;
+    char **headers; /* "Name: value" of every request, NULL-terminated; secrets inside */
+    size_t header_count;
+    struct list calls; /* of prefect_call.link */
+    struct prefect_csrf csrf;
+    int delivering; /* callbacks on the stack */
+};
+
+/* One request, ready to be sent. */
+struct prefect_request {
+    const char *method;
+    const char *path; /* after the API URL, escaped */
+    const char *body; /* JSON or NULL */
+    prefect_read_fn read;
+    bool changes;
+    size_t max_body_bytes; /* 0: as http.h */
+};
+
+struct prefect_call {
+    uint32_t magic;
+    struct list link;
+    struct list wait_link;
+    struct prefect *prefect;
+    struct prefect_ask ask;
+    const char *method;
+    char *url;
+    char *body;
+    prefect_read_fn read;
+    bool changes;
+    size_t max_body_bytes;
+    bool is_waiting;
+    bool has_repeated; /* went again once after a refused token */
+    bool is_finished;
+    uint64_t token_generation; /* of the token it was sent with */
+    int64_t started_mono_ms;
+    struct timer waiting_timer; /* its total clock while it waits for a token */
+    struct http_call *http;
+};
+
+/* prefect_call_start - start a request for an ask, fetching a CSRF token first if need be. Errors as
+ * http_start(). */
+int prefect_call_start(struct prefect *p, const struct prefect_ask *ask,
+                       const struct prefect_request *request, struct err *err) MUST_CHECK;
+/* Put the request on the wire with what is left of its total clock. */
+int prefect_call_send(struct prefect_call *call, struct err *err) MUST_CHECK;
+/* End the call with this failure or with what its reply holds, in its one callback. */
+void prefect_call_finish(struct prefect_call *call, struct prefect_reply *reply);
+void prefect_call_fail(struct prefect_call *call, const struct failure *failure);
+/* A failure of this call with our own sentence; nothing was sent. */
+struct failure prefect_call_local_failure(const struct prefect_call *call, enum transport transport,
+                                          const char *message);
+/* Describe an answer with an error status. */
+void prefect_describe_error(const struct http_reply *reply, int64_t wall_ms, struct failure *failure);
+
+/* --- prefect_csrf.c --- */
+
+void prefect_csrf_init(struct prefect *p, const struct prefect_settings *settings);
+void prefect_csrf_done(struct prefect *p);
+/* A request with this method may go out now: it needs no token, or there is a valid one. */
+bool prefect_csrf_is_ready(const struct prefect *p, const char *method);
+/* Let the call wait for a token; starts the one fetch. Errors as http_start(); then it does not wait. */
+int prefect_csrf_wait(struct prefect_call *call, struct err *err) MUST_CHECK;
+/* A 403 was about the token (and tokens are not switched off). */
+bool prefect_csrf_is_refusal(const struct prefect *p, const struct http_reply *reply);
+/* The token this call was sent with is no good. */
+void prefect_csrf_refused(struct prefect_call *call);
+
+int64_t prefect_mono_ms(const struct prefect *p);
+int64_t prefect_wall_ms(const struct prefect *p);
+
+#endif
