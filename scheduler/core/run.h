@@ -150,6 +150,7 @@ struct run {
     bool create_sent;      /* a container of ours may exist: a verdict goes through CLEARING until RUNNING */
     bool has_container;    /* its id is known */
     bool start_sent;       /* the one start of this container may have been sent */
+    bool is_retiring;      /* the removal of a container that never started was sent */
     bool is_announced;     /* infrastructure_pid written */
     bool has_repulled;     /* "no such image" sent us back to PULLING once */
     bool cancel_wanted;    /* the run is to be cancelled as soon as the request that is out allows */
@@ -161,6 +162,8 @@ struct run {
     int64_t cancel_at_ms; /* wall; when the cancel of a RUNNING container becomes ours to enforce; 0: none */
     int64_t unreachable_since_ms; /* wall; 0: reachable */
     int64_t next_try_at_ms;       /* wall; end of the present backoff; 0: none */
+    int64_t unsettled_until_ms;   /* wall; a proposal of PENDING whose answer was lost may still land until
+                                     then; 0: none */
     int64_t last_delay_ms;        /* for decorrelated jitter */
 };
 
@@ -168,6 +171,7 @@ struct run_event {
     enum run_event_kind kind;
     int64_t now_ms;         /* wall */
     uint64_t random;        /* 64 fresh bits, used for jitter */
+    bool after_restart;     /* with ENTER: the row was just loaded, and what was out is not known */
     bool out_of_reach;      /* with TRANSIENT: the dependency could not be reached */
     bool was_sent;          /* with an error class: the request may have reached the other side */
     int64_t retry_after_ms; /* -1: none */

@@ -1,0 +1,226 @@
+/*
+ * run_step_moves.c - the moves every state is made of.
+ *
+ * Entering, retrying and recovering are one thing: step_begin() is what a state does when it is entered, when
+ * its timer rings and when the process was restarted. `is_first` is true only when the state was entered by a
+ * move in this process; then nothing of this state can have been sent yet, and the look that otherwise comes
+ * before a repetition is left out.
+ */
+#include "core/run_step_internal.h"
+
+struct run_step step_stay(struct run run)
+{
+    return (struct run_step){.next = run, .action = RUN_ACTION_NONE};
+}
+
+struct run_step step_act(struct run run, enum run_action action)
+{
+    run.pending = RUN_ACTION_NONE;
+    if (run_action_is_request(action)) {
+        run.pending = action;
+        run.epoch++;
+    }
+    run.next_try_at_ms = 0;
+    return (struct run_step){.next = run, .action = action};
+}
+
+struct run_step step_wait(struct run run, const struct step_input *in, int64_t delay_ms)
+{
+    struct run_step step = step_act(run, RUN_ACTION_WAIT);
+    step.next.next_try_at_ms = in->event->now_ms + delay_ms;
+    step.delay_ms = delay_ms;
+    return step;
+}
+
+struct run_step step_enter(struct run run, enum run_state state, const struct step_input *in)
+{
+    run.state = state;
+    run.pending = RUN_ACTION_NONE;
+    run.attempt = 0;
+    run.reach_tries = 0;
+    run.unreachable_since_ms = 0;
+    run.last_delay_ms = 0;
+    if (state == RUN_STATE_RUNNING && run.started_at_ms == 0)
+        run.started_at_ms = in->event->now_ms;
+    return step_begin(run, true, in);
+}
+
+struct run step_unsettle(struct run run, const struct step_input *in)
+{
+    run.unsettled_until_ms = in->event->now_ms + in->policy->settle_ms;
+    return run;
+}
+
+struct run_step step_finish(struct run run, const struct step_input *in)
+{
+    if (run.unsettled_until_ms == 0)
+        return step_enter(run, RUN_STATE_FINISHED, in);
+    int64_t delay_ms = run.unsettled_until_ms - in->event->now_ms;
+    if (delay_ms > in->policy->settle_ms)
+        delay_ms = in->policy->settle_ms; /* the clock jumped back */
+    return step_wait(run, in, delay_ms > 0 ? delay_ms : 0);
+}
+
+/* A look that begins when nothing can land any more is the last word. */
+static struct run_step look_run(struct run run, const struct step_input *in)
+{
+    int64_t left_ms = run.unsettled_until_ms - in->event->now_ms;
+    if (left_ms <= 0 || left_ms > in->policy->settle_ms)
+        run.unsettled_until_ms = 0;
+    return step_act(run, RUN_ACTION_LOOK_RUN);
+}
+
+/* The first create of a launch has nothing to look for; any later one may find its predecessor under the same
+ * name. */
+static struct run_step begin_create(struct run run)
+{
+    if (run.create_sent)
+        return step_act(run, RUN_ACTION_LOOK_NAME);
+    run.create_sent = true;
+    return step_act(run, RUN_ACTION_CREATE);
+}
+
+static struct run_step begin_claim(struct run run, const struct step_input *in)
+{
+    if (run.has_claim) {
+        return look_run(run, in);
+    }
+    run.has_claim = true;
+    run.claimed_at_ms = in->event->now_ms;
+    return step_act(run, RUN_ACTION_CLAIM);
+}
+
+/* A container that has just been started needs no look, unless its end was seen before the start's answer. */
+static struct run_step begin_run(struct run run, bool is_first, const struct step_input *in)
+{
+    if (!is_first || run.died_early) {
+        run.died_early = false;
+        return step_act(run, RUN_ACTION_LOOK_CONTAINER);
+    }
+    struct run_step step = step_act(run, RUN_ACTION_WATCH);
+    if (run.cancel_wanted) {
+        step.next.cancel_at_ms = in->event->now_ms + in->policy->cancel_grace_ms;
+        step.delay_ms = in->policy->cancel_grace_ms;
+    }
+    return step;
+}
+
+/* States whose proposal may have been sent by the process that died. */
+static bool may_have_proposed(const struct run *run)
+{
+    return run->state == RUN_STATE_SUBMITTING || run->state == RUN_STATE_HANDING_BACK ||
+           (run->state == RUN_STATE_CLAIMING && run->has_claim);
+}
+
+struct run_step step_begin(struct run run, bool is_first, const struct step_input *in)
+{
+    if (in->event->after_restart && may_have_proposed(&run))
+        run = step_unsettle(run, in);
+    switch (run.state) {
+    case RUN_STATE_QUEUED:
+        return step_act(run, RUN_ACTION_ADMIT);
+    case RUN_STATE_CLAIMING:
+        return begin_claim(run, in);
+    case RUN_STATE_SUBMITTING:
+        return step_act(run, RUN_ACTION_SUBMIT);
+    case RUN_STATE_RESOLVING:
+        return step_act(run, RUN_ACTION_RESOLVE);
+    case RUN_STATE_PULLING:
+        return step_act(run, RUN_ACTION_PULL);
+    case RUN_STATE_READY:
+        return step_act(run, RUN_ACTION_ASK_START);
+    case RUN_STATE_CREATING:
+        /* READY has brought the slot along; a repetition, after a backoff that held none, asks again. */
+        return is_first ? begin_create(run) : step_act(run, RUN_ACTION_ASK_SLOT);
+    case RUN_STATE_CONNECTING:
+        return step_act(run, is_first ? RUN_ACTION_CONNECT : RUN_ACTION_ASK_SLOT);
+    case RUN_STATE_ANNOUNCING:
+        return step_act(run, RUN_ACTION_ANNOUNCE);
+    case RUN_STATE_STARTING:
+        return step_act(run, RUN_ACTION_ASK_SLOT);
+    case RUN_STATE_RUNNING:
+        return begin_run(run, is_first, in);
+    case RUN_STATE_STOPPING:
+        return step_act(run, RUN_ACTION_STOP);
+    case RUN_STATE_CLEARING:
+        return step_act(run, RUN_ACTION_CLEAR);
+    case RUN_STATE_REPORTING:
+        /* A flow that ended well has mostly reported so itself; a repeated report must not hit a run that
+         * others have taken up since. */
+        if (!is_first || run.verdict == RUN_VERDICT_ENDED)
+            return look_run(run, in);
+        return step_act(run, RUN_ACTION_REPORT);
+    case RUN_STATE_HANDING_BACK:
+        return is_first ? step_act(run, RUN_ACTION_HAND_BACK) : look_run(run, in);
+    case RUN_STATE_RESTORING:
+        if (run.unsettled_until_ms <= in->event->now_ms)
+            run.unsettled_until_ms = 0;
+        return step_act(run, RUN_ACTION_RESTORE);
+    case RUN_STATE_PARKED:
+        return step_act(run, RUN_ACTION_NONE);
+    case RUN_STATE_REMOVING:
+        return step_act(run, RUN_ACTION_REMOVE);
+    case RUN_STATE_FINISHED:
+        return step_act(run, RUN_ACTION_FORGET);
+    }
+    return step_stay(run);
+}
+
+static enum error_class event_error_class(enum run_event_kind kind)
+{
+    switch ((int)kind) {
+    case RUN_EVENT_THROTTLED:
+        return ERROR_CLASS_THROTTLED;
+    case RUN_EVENT_CAPACITY:
+        return ERROR_CLASS_CAPACITY;
+    default:
+        return ERROR_CLASS_TRANSIENT;
+    }
+}
+
+/* Nobody's fault but the dependency's: costs no attempt. A claimed run that has nothing on the engine goes
+ * back after a while. */
+static struct run_step wait_for_reach(struct run run, const struct step_input *in)
+{
+    const struct run_event *ev = in->event;
+    if (run.unreachable_since_ms == 0)
+        run.unreachable_since_ms = ev->now_ms;
+    bool may_go_back = run.state >= RUN_STATE_RESOLVING && run.state <= RUN_STATE_READY;
+    if (may_go_back && ev->now_ms - run.unreachable_since_ms >= in->policy->hand_back_after_ms)
+        return step_enter(run, RUN_STATE_HANDING_BACK, in);
+    run.reach_tries++;
+    int64_t delay_ms = retry_delay_ms(in->policy, ERROR_CLASS_TRANSIENT, run.reach_tries, ev->retry_after_ms,
+                                      run.last_delay_ms, ev->random);
+    run.last_delay_ms = delay_ms;
+    return step_wait(run, in, delay_ms);
+}
+
+struct run_step step_retry(struct run run, const struct step_input *in)
+{
+    const struct run_event *ev = in->event;
+    if (ev->out_of_reach)
+        return wait_for_reach(run, in);
+    run.reach_tries = 0;
+    run.unreachable_since_ms = 0;
+    run.attempt++;
+    bool gives_up = run.state >= RUN_STATE_RESOLVING && run.state <= RUN_STATE_STARTING;
+    if (gives_up && run.attempt >= in->policy->max_attempts)
+        return step_end_with(run, RUN_VERDICT_LAUNCH_FAILED, in);
+    int64_t delay_ms = retry_delay_ms(in->policy, event_error_class(ev->kind), run.attempt,
+                                      ev->retry_after_ms, run.last_delay_ms, ev->random);
+    run.last_delay_ms = delay_ms;
+    return step_wait(run, in, delay_ms);
+}
+
+struct run_step step_end_with(struct run run, enum run_verdict verdict, const struct step_input *in)
+{
+    run.verdict = verdict;
+    bool may_exist = run.create_sent && run.state < RUN_STATE_RUNNING;
+    if (may_exist)
+        return step_enter(run, RUN_STATE_CLEARING, in);
+    if (verdict == RUN_VERDICT_HAND_BACK)
+        return step_enter(run, RUN_STATE_HANDING_BACK, in);
+    if (verdict == RUN_VERDICT_LAUNCH_FAILED && in->policy->park)
+        return step_enter(run, RUN_STATE_PARKED, in);
+    return step_enter(run, RUN_STATE_REPORTING, in);
+}

@@ -1,0 +1,35 @@
+/*
+ * run_world.h - a small model of the Engine and the Prefect server for random walks over run_step.
+ *
+ * One flow run, one launch of ours, a second worker on the same pool that claims and finishes the run when it
+ * can, a person who cancels. Requests lose their answers before or after their effect, their effects land
+ * late (also after a later look), the process dies between any two of save, effect and answer, and changes of
+ * state that needed no commit of their own may be lost with it. Limit of the model: a proposal of a state
+ * lands within settle_ms, or never; a create or start may land at any time.
+ */
+#ifndef SLUICE_TESTS_RUN_WORLD_H
+#define SLUICE_TESTS_RUN_WORLD_H
+
+#include "core/run_step.h"
+
+#include <stdint.h>
+
+typedef struct run_step (*run_step_fn)(const struct run *, const struct run_event *,
+                                       const struct retry_policy *);
+
+struct walk_result {
+    const char *violation; /* NULL: the walk kept all promises */
+    int steps;
+    int crashes;
+    int lost_answers;
+    int late_effects;
+    int other_worker_runs;
+    int cancels;
+    int starts; /* containers started for the launch */
+    bool reached[RUN_STATE_COUNT];
+};
+
+/* run_walk - one life under the given seed. Same seed and function: same walk. */
+struct walk_result run_walk(uint64_t seed, run_step_fn step);
+
+#endif
