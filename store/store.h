@@ -26,26 +26,35 @@ int store_open(const char *path, const struct clock *clock, struct store **out, 
 void store_close(struct store *store);
 const char *store_path(const struct store *store);
 
-/* Saves outside of begin/commit are errors of ours (assert). begin when begun is harmless. */
+/*
+ * Saves outside of begin/commit are errors of ours (assert); store_replace_* and store_trim make a
+ * transaction of their own if none is begun. begin when begun is harmless. After a failed commit every
+ * further begin fails (IO): what is on disk is then not known, and the process has to end and read the file
+ * anew. Errors: CONFLICT (another program keeps the file locked), IO.
+ */
 int store_begin(struct store *store, struct err *err) MUST_CHECK;
 int store_commit(struct store *store, struct err *err) MUST_CHECK;
 bool store_is_begun(const struct store *store);
 
-/* store_save_launch - insert or update by launch_id. */
+/* store_save_launch - insert or update by launch_id; flow_run_id stays as first saved. A change of state
+ * clears what store_save_wait said. run.pending is stored for the views only. Errors: CONFLICT (another
+ * launch of the same flow run is QUEUED or CLAIMING as well: the last guard against two claims), IO. */
 int store_save_launch(struct store *store, const struct launch *launch, struct err *err) MUST_CHECK;
 
-/* store_load_launches - every launch that is not FINISHED, oldest first; fn takes over the launch. fn returns
- * false to stop. */
+/* store_load_launches - every launch that is not FINISHED, oldest first, with pending, epoch and died_early
+ * at 0; fn takes over the launch, saves nothing meanwhile, and returns false to stop. Errors: PARSE (a row
+ * that can't be), IO. */
 typedef bool (*store_launch_fn)(void *arg, struct launch *take_launch);
 int store_load_launches(struct store *store, store_launch_fn fn, void *arg, struct err *err) MUST_CHECK;
 
-/* One line of `history`. from may be NULL for the first. why: a sentence or a word. */
+/* One line of `history`. from may be NULL for the first. why: a sentence or a word. Errors: NOT_FOUND (the
+ * launch was never saved, neither before nor in this transaction), IO. */
 int store_add_transition(struct store *store, const char *launch_id, const char *from, const char *to,
                          const char *why, int64_t at_ms, struct err *err) MUST_CHECK;
 
 /* One call that changed something (or timed out). */
 struct store_attempt {
-    const char *launch_id; /* NULL: not for a launch */
+    const char *launch_id; /* NULL, or a launch that is no longer kept: not for a launch */
     const char *class_name;
     const char *stage;
     int32_t attempt;
@@ -87,19 +96,22 @@ int store_replace_classes(struct store *store, const struct store_class *classes
                           struct err *err) MUST_CHECK;
 int store_replace_limits(struct store *store, const struct store_limit *limits, size_t count,
                          struct err *err) MUST_CHECK;
-/* What `queue.waits_for` shows: a word or sentence by launch; "" clears it. Rides with the next commit. */
+/* What `queue.waits_for` shows: a word or sentence by launch; "" clears it. A request that is out is shown
+ * instead, and so are backoff and a dependency out of reach where nothing is said. Unknown launch: no effect.
+ */
 int store_save_wait(struct store *store, const char *launch_id, const char *waits_for,
                     struct err *err) MUST_CHECK;
 
 /* store_trim - forget finished launches, their history and attempts older than before_ms, at most max_rows
- * launches at a time. */
+ * launches at a time (and as many attempts without a launch). */
 int store_trim(struct store *store, int64_t before_ms, int64_t max_rows, int64_t *trimmed,
                struct err *err) MUST_CHECK;
 
 /*
- * store_print_query - run one read-only statement on a state file, on a connection of its own that can't
+ * store_query_file - run one read-only statement on a state file, on a connection of its own that can't
  * write, and hand out rows as text. For `sluice queue` and `sluice status`, while the service runs or not.
- * NULL columns are "". Errors: NOT_FOUND (no such file), PARSE, VERSION, IO.
+ * NULL columns are "". Rows already handed out stay so when an error follows. Errors: NOT_FOUND (no such
+ * file), INVALID (not one reading statement), PARSE, VERSION, IO.
  */
 typedef void (*store_row_fn)(void *arg, size_t columns, const char *const *names, const char *const *values);
 int store_query_file(const char *path, const char *sql, store_row_fn fn, void *arg,

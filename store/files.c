@@ -1,0 +1,129 @@
+/*
+ * files.c - folders, creation and lock of the state file, before SQLite sees it.
+ *
+ * SQLite makes files with the mode the umask leaves, so the file is made here first; its -wal and -shm take
+ * the mode over from it. The lock is a flock on a file of its own and not on the state file, because SQLite's
+ * own locks are lost as soon as any descriptor of the state file is closed (POSIX advisory locks). The lock
+ * file is never removed: a second process could already hold a descriptor of it.
+ */
+#include "store/files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define HOLDER_SIZE 80 /* bytes of the line in the lock file */
+
+static int make_folder(const char *folder, struct err *err)
+{
+    if (mkdir(folder, 0700) == 0)
+        return 0;
+    int mkdir_errno = errno;
+    struct stat st;
+    if (mkdir_errno == EEXIST && stat(folder, &st) == 0) {
+        if (S_ISDIR(st.st_mode))
+            return 0;
+        mkdir_errno = ENOTDIR;
+    }
+    return err_sys(err, mkdir_errno,
+                   "can't make the folder %s for the state file (--state names another place)", folder);
+}
+
+int files_make_folders(const char *path, struct err *err)
+{
+    char *AUTO_FREE folder = check_strdup(path);
+    for (char *p = folder + 1; *folder != '\0' && *p != '\0'; p++) {
+        if (*p != '/')
+            continue;
+        *p = '\0';
+        if (make_folder(folder, err) != 0)
+            return -1;
+        *p = '/';
+    }
+    return 0;
+}
+
+/* A new file's name is on disk only when its folder is. */
+static int sync_folder_of(const char *path, struct err *err)
+{
+    char *AUTO_FREE folder = check_strdup(path);
+    char *slash = strrchr(folder, '/');
+    if (slash != NULL)
+        slash[slash == folder ? 1 : 0] = '\0';
+    const char *name = slash == NULL ? "." : folder;
+    int fd = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return err_sys(err, errno, "can't open the folder %s of the state file", name);
+    int result =
+        fsync(fd) == 0 ? 0 : err_sys(err, errno, "can't write the folder %s of the state file", name);
+    close(fd);
+    return result;
+}
+
+int files_create(const char *path, struct err *err)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd >= 0) {
+        close(fd);
+        return sync_folder_of(path, err);
+    }
+    struct stat st;
+    if (errno != EEXIST || stat(path, &st) != 0)
+        return err_sys(err, errno, "can't make the state file %s (--state names another place)", path);
+    if (!S_ISREG(st.st_mode))
+        return err_set(err, ERR_IO, "the state file %s is no ordinary file: name another one with --state",
+                       path);
+    return 0;
+}
+
+int files_keep_private(const char *path, struct err *err)
+{
+    struct stat st;
+    if (stat(path, &st) != 0)
+        return err_sys(err, errno, "can't look at the state file %s", path);
+    if ((st.st_mode & 077) != 0 && chmod(path, 0600) != 0)
+        return err_sys(err, errno, "can't take the rights of others away from the state file %s", path);
+    return 0;
+}
+
+static int refuse_held(int fd, const char *state_path, struct err *err)
+{
+    char holder[HOLDER_SIZE];
+    ssize_t n = pread(fd, holder, sizeof(holder) - 1, 0);
+    holder[n > 0 ? n : 0] = '\0';
+    holder[strcspn(holder, "\n")] = '\0';
+    return err_set(
+        err, ERR_CONFLICT,
+        "another sluice%s%s holds the state file %s: give this one a name of its own with --name, or "
+        "stop the other",
+        *holder != '\0' ? " " : "", holder, state_path);
+}
+
+int files_lock(const char *lock_path, const char *state_path, const struct clock *clock, int *fd_out,
+               struct err *err)
+{
+    int fd = open(lock_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return err_sys(err, errno, "can't open the lock file %s (--state names another place)", lock_path);
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        int result = errno == EWOULDBLOCK ? refuse_held(fd, state_path, err)
+                                          : err_sys(err, errno, "can't lock %s", lock_path);
+        close(fd);
+        return result;
+    }
+    char now[CLOCK_TEXT_SIZE];
+    clock_format(clock_wall_ms(clock), now);
+    char holder[HOLDER_SIZE];
+    int len = snprintf(holder, sizeof(holder), "(process %ld since %s)\n", (long)getpid(), now);
+    if (ftruncate(fd, 0) != 0 || pwrite(fd, holder, (size_t)len, 0) != len) {
+        int result = err_sys(err, errno, "can't write the lock file %s", lock_path);
+        close(fd);
+        return result;
+    }
+    *fd_out = fd;
+    return 0;
+}

@@ -1,0 +1,27 @@
+/*
+ * files.h - what stands around the state file: its folders, its creation, its lock. Internal to store/.
+ */
+#ifndef SLUICE_STORE_FILES_H
+#define SLUICE_STORE_FILES_H
+
+#include "base/clock.h"
+#include "base/err.h"
+
+/* files_make_folders - make every missing folder above path, mode 0700. Errors: IO. */
+int files_make_folders(const char *path, struct err *err) MUST_CHECK;
+
+/* files_create - make an empty file of mode 0600 unless path exists, durably. Errors: IO, also for a path
+ * that is no ordinary file. */
+int files_create(const char *path, struct err *err) MUST_CHECK;
+
+/* files_keep_private - take the rights of group and others away from path. Errors: IO. */
+int files_keep_private(const char *path, struct err *err) MUST_CHECK;
+
+/*
+ * files_lock - take the lock of a state file; *fd holds it until closed or the process ends. The lock file
+ * says who holds it, for the message. state_path: for messages. Errors: CONFLICT (held), IO.
+ */
+int files_lock(const char *lock_path, const char *state_path, const struct clock *clock, int *fd,
+               struct err *err) MUST_CHECK;
+
+#endif

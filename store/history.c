@@ -1,0 +1,113 @@
+/*
+ * history.c - what happened: changes of state and calls, appended for people, and the trimming of both.
+ *
+ * Rows refer to their launch by its number in the file and go with it. Nothing here is read back by the
+ * program; the views are.
+ */
+#include "store/store_internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define ERROR_MAX_BYTES 4096
+
+int store_add_transition(struct store *store, const char *launch_id, const char *from, const char *to,
+                         const char *why, int64_t at_ms, struct err *err)
+{
+    CHECK(store->is_begun);
+    sqlite3_stmt *statement;
+    if (store_prepare(store, STORE_ADD_TRANSITION,
+                      "INSERT INTO history_rows (launch_key, from_state, to_state, why, at_ms) "
+                      "SELECT launch_key, ?2, ?3, ?4, ?5 FROM launches WHERE launch_id = ?1",
+                      &statement, err) != 0)
+        return -1;
+    store_bind_text(statement, 1, launch_id);
+    store_bind_text(statement, 2, from);
+    store_bind_text(statement, 3, to);
+    store_bind_text(statement, 4, why == NULL ? "" : why);
+    store_bind_int(statement, 5, at_ms);
+    if (store_run(store, statement, "add to the history", err) != 0)
+        return -1;
+    if (sqlite3_changes(store->db) == 0)
+        return err_set(err, ERR_NOT_FOUND, "can't add to the history in %s: launch %s was never saved",
+                       store->path, launch_id);
+    return 0;
+}
+
+/* At most ERROR_MAX_BYTES of text, cut before a character and not inside one; NULL stays NULL. */
+static void bind_error(sqlite3_stmt *statement, int index, const char *text)
+{
+    size_t len = text == NULL ? 0 : strnlen(text, ERROR_MAX_BYTES + 1);
+    if (len > ERROR_MAX_BYTES) {
+        len = ERROR_MAX_BYTES;
+        while (len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80)
+            len--;
+    }
+    CHECK(sqlite3_bind_text(statement, index, text, (int)len, SQLITE_STATIC) == SQLITE_OK);
+}
+
+int store_add_attempt(struct store *store, const struct store_attempt *attempt, struct err *err)
+{
+    CHECK(store->is_begun);
+    sqlite3_stmt *statement;
+    if (store_prepare(
+            store, STORE_ADD_ATTEMPT,
+            "INSERT INTO attempt_rows (launch_key, class_name, stage, attempt, started_at_ms, took_ms, "
+            "timeout_ms, timeout_from, outcome, clock, clock_ms, clock_from, error_class, error) VALUES "
+            "((SELECT launch_key FROM launches WHERE launch_id = ?1), ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, "
+            "?10, ?11, ?12, ?13, ?14)",
+            &statement, err) != 0)
+        return -1;
+    store_bind_text(statement, 1, attempt->launch_id);
+    store_bind_text(statement, 2, attempt->class_name == NULL ? "" : attempt->class_name);
+    store_bind_text(statement, 3, attempt->stage);
+    store_bind_int(statement, 4, attempt->attempt);
+    store_bind_int(statement, 5, attempt->started_at_ms);
+    store_bind_int(statement, 6, attempt->took_ms);
+    store_bind_int(statement, 7, attempt->timeout_ms);
+    store_bind_text(statement, 8, attempt->timeout_from);
+    store_bind_text(statement, 9, attempt->outcome);
+    store_bind_text(statement, 10, attempt->clock);
+    store_bind_int(statement, 11, attempt->clock_ms);
+    store_bind_text(statement, 12, attempt->clock_from);
+    store_bind_text(statement, 13, attempt->error_class);
+    bind_error(statement, 14, attempt->error);
+    return store_run(store, statement, "add an attempt", err);
+}
+
+static int trim(struct store *store, enum store_statement which, const char *sql, int64_t before_ms,
+                int64_t max_rows, int64_t *trimmed, struct err *err)
+{
+    sqlite3_stmt *statement;
+    if (store_prepare(store, which, sql, &statement, err) != 0)
+        return -1;
+    store_bind_int(statement, 1, before_ms);
+    store_bind_int(statement, 2, max_rows);
+    if (store_run(store, statement, "forget old launches", err) != 0)
+        return -1;
+    *trimmed = sqlite3_changes64(store->db);
+    return 0;
+}
+
+int store_trim(struct store *store, int64_t before_ms, int64_t max_rows, int64_t *trimmed, struct err *err)
+{
+    CHECK(max_rows >= 0); /* SQLite takes a negative limit for none */
+    bool began;
+    if (store_enter(store, &began, err) != 0)
+        return -1;
+    int64_t launches = 0;
+    int64_t calls = 0;
+    int result = trim(store, STORE_TRIM_LAUNCHES,
+                      "DELETE FROM launches WHERE launch_key IN (SELECT launch_key FROM launches "
+                      "WHERE state = 'FINISHED' AND updated_at_ms < ?1 ORDER BY updated_at_ms LIMIT ?2)",
+                      before_ms, max_rows, &launches, err);
+    if (result == 0)
+        result = trim(store, STORE_TRIM_ATTEMPTS,
+                      "DELETE FROM attempt_rows WHERE attempt_key IN (SELECT attempt_key FROM attempt_rows "
+                      "WHERE launch_key IS NULL AND started_at_ms < ?1 ORDER BY started_at_ms LIMIT ?2)",
+                      before_ms, max_rows, &calls, err);
+    if (store_leave(store, began, result, err) != 0)
+        return -1;
+    *trimmed = launches;
+    return 0;
+}

@@ -1,0 +1,73 @@
+/*
+ * store_internal.h - what the files of store/ share: the connection, its prepared statements, errors.
+ */
+#ifndef SLUICE_STORE_INTERNAL_H
+#define SLUICE_STORE_INTERNAL_H
+
+#include "store/migrate.h"
+#include "store/store.h"
+
+#include <sqlite3.h>
+
+/* One per operation; the SQL stands beside the function that uses it. */
+enum store_statement {
+    STORE_BEGIN,
+    STORE_COMMIT,
+    STORE_ROLLBACK,
+    STORE_SAVE_LAUNCH,
+    STORE_LOAD_LAUNCHES,
+    STORE_SAVE_WAIT,
+    STORE_ADD_TRANSITION,
+    STORE_ADD_ATTEMPT,
+    STORE_TRIM_LAUNCHES,
+    STORE_TRIM_ATTEMPTS,
+    STORE_SAVE_BUCKET,
+    STORE_LOAD_BUCKET,
+    STORE_CLEAR_CLASSES,
+    STORE_ADD_CLASS,
+    STORE_CLEAR_LIMITS,
+    STORE_ADD_LIMIT,
+};
+#define STORE_STATEMENT_COUNT (STORE_ADD_LIMIT + 1)
+
+struct store {
+    char *path;      /* as given; owned */
+    char *file;      /* the same in a form SQLite can't take for a URI; owned */
+    char *lock_path; /* owned */
+    int lock_fd;     /* holds the flock; -1: none */
+    sqlite3 *db;     /* the one writing connection */
+    bool is_begun;
+    bool is_failed; /* a commit failed: what is on disk is not known, so nothing more is written */
+    sqlite3_stmt *statements[STORE_STATEMENT_COUNT]; /* NULL until first used */
+};
+
+/* store_open_list - store_open with a list of migrations of the test's choice. */
+int store_open_list(const char *path, const struct clock *clock, const struct migration *list, size_t count,
+                    struct store **out, struct err *err) MUST_CHECK;
+
+/* store_sqlite_file - the name to give to SQLite: a path that can't be read as "file:..." or ":memory:". */
+char *store_sqlite_file(const char *path) __attribute__((returns_nonnull));
+
+/* store_fail - make an error from a SQLite result code. doing: "save a launch". Always returns -1. */
+int store_fail(sqlite3 *db, int rc, const char *path, const char *doing, struct err *err);
+
+/* store_prepare - the cached statement, reset, made from sql when first used. */
+int store_prepare(struct store *store, enum store_statement which, const char *sql, sqlite3_stmt **out,
+                  struct err *err) MUST_CHECK;
+
+/* store_run - step a statement that returns no rows to its end, and reset it. doing: as in store_fail. */
+int store_run(struct store *store, sqlite3_stmt *statement, const char *doing, struct err *err) MUST_CHECK;
+
+/* Bind a text that is borrowed until the statement is reset; NULL binds NULL. */
+void store_bind_text(sqlite3_stmt *statement, int index, const char *text);
+void store_bind_int(sqlite3_stmt *statement, int index, int64_t value);
+
+/* Begin a transaction unless the caller has; end the one that this call began: commit if result is 0, else
+ * roll back. Returns result, or -1 if the commit failed. */
+int store_enter(struct store *store, bool *began, struct err *err) MUST_CHECK;
+int store_leave(struct store *store, bool began, int result, struct err *err) MUST_CHECK;
+
+/* Forget requests that were out when the last process ended (launches.c). */
+int store_clear_pending(struct store *store, struct err *err) MUST_CHECK;
+
+#endif
