@@ -73,8 +73,7 @@ uint64_t http_activity(const struct http *http)
     return http->activity;
 }
 
-/* --- a request's options ---------------------------------------------------------------------------------
- */
+/* --- a request's options --- */
 
 static bool has_control_character(const char *text)
 {
@@ -218,8 +217,7 @@ static void set_habits(struct http_call *call, bool fresh_connection)
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, http->tls_skip_verify ? 0L : 2L);
 }
 
-/* --- a call's life ---------------------------------------------------------------------------------------
- */
+/* --- a call's life --- */
 
 static struct http_call *call_new(struct http *http, const struct http_request *request)
 {

@@ -97,8 +97,7 @@ void http_curl_on_result(struct http_call *call, int curl_code)
         finish(call);
 }
 
-/* --- callbacks to the user -------------------------------------------------------------------------------
- */
+/* --- callbacks to the user --- */
 
 static void tell_headers(struct http_call *call)
 {

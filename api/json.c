@@ -47,8 +47,7 @@ static struct json *own_json(cJSON *item)
     return (struct json *)(void *)item;
 }
 
-/* --- the pre-pass ----------------------------------------------------------------------------------------
- */
+/* --- the pre-pass --- */
 
 struct scan {
     const unsigned char *text;
@@ -202,8 +201,7 @@ static int scan_all(struct scan *s, struct err *err)
     return copy_up_to(s, s->len, err);
 }
 
-/* --- parsing ---------------------------------------------------------------------------------------------
- */
+/* --- parsing --- */
 
 /* Where in the source text an offset of the pre-pass's output lies. */
 static size_t source_offset(const struct buf *out, size_t offset)
@@ -269,8 +267,7 @@ struct json *json_copy(const struct json *value)
     return own_json(cJSON_Duplicate(item_of(value), 1));
 }
 
-/* --- reading ---------------------------------------------------------------------------------------------
- */
+/* --- reading --- */
 
 enum json_kind json_kind(const struct json *value)
 {
@@ -383,8 +380,7 @@ const char *json_key(const struct json *member)
     return member == NULL || item_of(member)->string == NULL ? "" : item_of(member)->string;
 }
 
-/* --- building --------------------------------------------------------------------------------------------
- */
+/* --- building --- */
 
 /* A copy in which each byte that is not UTF-8 is U+FFFD: a sentence of the engine's that was cut in the
  * middle of a letter must not make a whole request unreadable. */
