@@ -80,6 +80,31 @@ int files_create(const char *path, struct err *err)
     return 0;
 }
 
+/* The first bytes of every database; a whole one has at least one page of 512 bytes.
+ * sqlite.org/fileformat.html */
+#define DATABASE_MAGIC "SQLite format 3"
+#define DATABASE_MIN_BYTES 512
+
+int files_check_begin(const char *path, struct err *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return err_sys(err, errno, "can't read the state file %s", path);
+    char begin[DATABASE_MIN_BYTES];
+    ssize_t n = pread(fd, begin, sizeof(begin), 0);
+    int result = 0;
+    if (n < 0)
+        result = err_sys(err, errno, "can't read the state file %s", path);
+    else if (n > 0 && (n < DATABASE_MIN_BYTES || memcmp(begin, DATABASE_MAGIC, sizeof(DATABASE_MAGIC)) != 0))
+        result =
+            err_set(err, ERR_PARSE,
+                    "%s is not a sluice state file but something else, or cut off: name another file with "
+                    "--state, or move it away to begin anew",
+                    path);
+    close(fd);
+    return result;
+}
+
 int files_keep_private(const char *path, struct err *err)
 {
     struct stat st;

@@ -14,6 +14,13 @@ int files_make_folders(const char *path, struct err *err) MUST_CHECK;
  * that is no ordinary file. */
 int files_create(const char *path, struct err *err) MUST_CHECK;
 
+/*
+ * files_check_begin - the file must be empty or begin as a database does: SQLite takes a few bytes of
+ * anything for an empty database and would write over them. To be called before this process has SQLite open
+ * the file. Errors: PARSE (no database), IO.
+ */
+int files_check_begin(const char *path, struct err *err) MUST_CHECK;
+
 /* files_keep_private - take the rights of group and others away from path. Errors: IO. */
 int files_keep_private(const char *path, struct err *err) MUST_CHECK;
 

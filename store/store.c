@@ -1,7 +1,7 @@
 /*
  * store.c - the state file's one writing connection: open and check, settings, transactions, errors.
  *
- * Order of store_open: folders, lock, file, then SQLite; nothing is changed in a file before it is known to
+ * Order of store_open: folders, file, lock, then SQLite; nothing is changed in a file before it is known to
  * be ours. WAL with synchronous=FULL: a commit that returned is on disk. Only this connection writes and
  * checkpoints, and no memory mapping is used, because SQLite before 3.51.3 can damage a WAL file when two
  * connections do (sqlite.org/wal.html, "WAL-reset bug"). A failed commit leaves unknown what is on disk (a
@@ -167,9 +167,9 @@ int store_open_list(const char *path, const struct clock *clock, const struct mi
     store->path = check_strdup(path);
     store->file = store_sqlite_file(path);
     store->lock_path = check_printf("%s.lock", path);
-    if (files_make_folders(path, err) != 0 ||
+    if (files_make_folders(path, err) != 0 || files_create(path, err) != 0 ||
         files_lock(store->lock_path, path, clock, &store->lock_fd, err) != 0 ||
-        files_create(path, err) != 0 || open_database(store, list, count, err) != 0) {
+        files_check_begin(path, err) != 0 || open_database(store, list, count, err) != 0) {
         store_close(store);
         return -1;
     }
