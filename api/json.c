@@ -464,6 +464,13 @@ void json_remove(struct json *object, const char *key)
     cJSON_DeleteItemFromObjectCaseSensitive(own_item(object), key);
 }
 
+struct json *json_edit(struct json *object, const char *key)
+{
+    if (!cJSON_IsObject(own_item(object)))
+        return NULL;
+    return (struct json *)(void *)cJSON_GetObjectItemCaseSensitive(own_item(object), key);
+}
+
 void json_set_text(struct json *object, const char *key, const char *text)
 {
     json_take_set(object, key, text == NULL ? json_new_null() : json_new_text(text));

@@ -55,6 +55,8 @@ struct json *json_new_null(void);
 void json_take_set(struct json *object, const char *key, struct json *value);
 void json_take_add(struct json *array, struct json *value);
 void json_remove(struct json *object, const char *key);
+/* json_edit - as json_get, for changing a part in its place; owned by the object. */
+struct json *json_edit(struct json *object, const char *key);
 void json_set_text(struct json *object, const char *key, const char *text); /* NULL writes null */
 void json_set_int(struct json *object, const char *key, int64_t number);
 void json_set_bool(struct json *object, const char *key, bool value);
