@@ -31,6 +31,10 @@ struct jobspec_input {
     const char *flow_run_name;
     const char *flow_id;
     const char *flow_name;
+    /* The whole objects as the server gave them, for {{ ctx.flow_run.* }} and {{ ctx.flow.* }} in `name`;
+     * NULL: only id, name, flow_id and deployment_id can be used there. */
+    const char *flow_run_json;
+    const char *flow_json;
     const char *deployment_id; /* "": none */
     const char *deployment_name;
     const char *deployment_updated; /* ISO text; written into its label as UTC with +00:00 */
@@ -70,6 +74,9 @@ struct jobspec {
  * the field, for a flow's author. */
 int jobspec_render(const struct jobspec_input *input, struct jobspec *out, struct err *err) MUST_CHECK;
 void jobspec_done(struct jobspec *spec);
+
+/* jobspec_default_template - base_job_template of a new Docker work pool (docker-base-job-template.json). */
+const char *jobspec_default_template(void);
 
 /* jobspec_slug - a legal container name from any text, as the official worker makes it; malloc'ed, "" if
  * nothing is left. */

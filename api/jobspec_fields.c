@@ -1,0 +1,319 @@
+/*
+ * jobspec_fields.c - from the merged template to typed fields.
+ *
+ * One table row per field; each is substituted and then read by its type with the kindness of the official
+ * worker's validation (texts and 0/1 for booleans, any value as text in env) and a little more (null means
+ * the default everywhere, sizes may be numbers). A field that is absent, or whose whole placeholder has no
+ * value, keeps its default; other keys of the template are not looked at. What is not built yet is refused by
+ * name.
+ */
+#include "api/jobspec_internal.h"
+
+#include <string.h>
+#include <strings.h>
+
+static int wrong_type(const char *expected, const struct json *value, struct err *err)
+{
+    return err_set(err, ERR_INVALID, "expected %s, got %s", expected, jobspec_kind_phrase(value));
+}
+
+/* --- readers by type; value is never null ----------------------------------------------------------------
+ */
+
+static int read_text(const struct json *value, char **out, struct err *err)
+{
+    if (json_kind(value) != JSON_STRING)
+        return wrong_type("text", value, err);
+    free(*out);
+    *out = check_strdup(json_text(value, ""));
+    return 0;
+}
+
+/* Empty text counts as none. */
+static int read_optional_text(const struct json *value, char **out, struct err *err)
+{
+    if (read_text(value, out, err) != 0)
+        return -1;
+    if (**out == '\0') {
+        free(*out);
+        *out = NULL;
+    }
+    return 0;
+}
+
+static int read_bool(const struct json *value, bool *out, struct err *err)
+{
+    static const char *const yes[] = {"1", "on", "t", "true", "y", "yes"};
+    static const char *const no[] = {"0", "off", "f", "false", "n", "no"};
+    double number = json_double(value, -1);
+    if (json_kind(value) == JSON_BOOL || (json_kind(value) == JSON_NUMBER && (number == 0 || number == 1))) {
+        *out = json_bool(value, number == 1);
+        return 0;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(yes); i++) {
+        bool is_yes = strcasecmp(json_text(value, ""), yes[i]) == 0;
+        if (is_yes || strcasecmp(json_text(value, ""), no[i]) == 0) {
+            *out = is_yes;
+            return 0;
+        }
+    }
+    return wrong_type("true or false", value, err);
+}
+
+static int read_size(const struct json *value, long long *out, bool *is_given, struct err *err)
+{
+    const char *text = json_kind(value) == JSON_NUMBER ? json_number_text(value) : json_text(value, NULL);
+    if (text == NULL)
+        return wrong_type("a size such as \"512m\"", value, err);
+    if (jobspec_parse_size(text, out, err) != 0)
+        return -1;
+    *is_given = true;
+    return 0;
+}
+
+static int read_list(const struct json *value, char ***out, struct err *err)
+{
+    if (json_kind(value) != JSON_ARRAY)
+        return wrong_type("a list of texts", value, err);
+    char **list = check_alloc((json_count(value) + 1) * sizeof(*list));
+    size_t count = 0;
+    list[0] = NULL;
+    for (const struct json *item = json_first(value); item != NULL; item = json_next(item)) {
+        if (json_kind(item) != JSON_STRING) {
+            jobspec_free_list(list);
+            return wrong_type("a list of texts", item, err);
+        }
+        list[count++] = check_strdup(json_text(item, ""));
+        list[count] = NULL;
+    }
+    jobspec_free_list(*out);
+    *out = list;
+    return 0;
+}
+
+static int check_object(const struct json *value, struct err *err)
+{
+    if (json_kind(value) != JSON_OBJECT)
+        return wrong_type("an object of texts", value, err);
+    if (json_count(value) > JOBSPEC_MEMBERS_MAX)
+        return err_set(err, ERR_LIMIT, "more than %d entries", JOBSPEC_MEMBERS_MAX);
+    return 0;
+}
+
+/* --- fields ----------------------------------------------------------------------------------------------
+ */
+
+static int read_command(struct jobspec_fields *fields, const struct json *value, struct err *err)
+{
+    if (read_optional_text(value, &fields->command, err) != 0)
+        return -1;
+    /* Blank text would make an empty command, and the image's own would run instead of the flow. */
+    if (fields->command != NULL && fields->command[strspn(fields->command, " \t\r\n")] == '\0') {
+        free(fields->command);
+        fields->command = NULL;
+    }
+    return 0;
+}
+
+static int read_env(struct jobspec_fields *fields, const struct json *value, struct err *err)
+{
+    if (check_object(value, err) != 0)
+        return -1;
+    for (const struct json *item = json_first(value); item != NULL; item = json_next(item)) {
+        if (json_kind(item) == JSON_NULL) {
+            jobspec_pairs_set(&fields->env, json_key(item), NULL);
+            continue;
+        }
+        struct buf text;
+        buf_init(&text, JOBSPEC_GROWTH_MAX_BYTES * 4);
+        int rc = jobspec_python_text(item, &text, err);
+        if (rc == 0)
+            jobspec_pairs_set(&fields->env, json_key(item), buf_text(&text));
+        buf_done(&text);
+        if (rc != 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int read_labels(struct jobspec_fields *fields, const struct json *value, struct err *err)
+{
+    if (check_object(value, err) != 0)
+        return -1;
+    for (const struct json *item = json_first(value); item != NULL; item = json_next(item)) {
+        if (json_kind(item) != JSON_STRING)
+            return err_set(err, ERR_INVALID, "the value of \"%.100s\" must be text, but is %s",
+                           json_key(item), jobspec_kind_phrase(item));
+        jobspec_pairs_set(&fields->labels, json_key(item), json_text(item, ""));
+    }
+    return 0;
+}
+
+/* The only field that may be computed from other types: a number of the flow run makes a fine name. */
+static int read_name(struct jobspec_fields *fields, const struct json *value, struct err *err)
+{
+    return read_optional_text(value, &fields->name, err);
+}
+
+static int read_image(struct jobspec_fields *fields, const struct json *value, struct err *err)
+{
+    return read_optional_text(value, &fields->image, err);
+}
+
+static int read_pull_policy(struct jobspec_fields *fields, const struct json *value, struct err *err)
+{
+    static const char *const names[] = {
+        [JOBSPEC_PULL_IF_NOT_PRESENT] = "IfNotPresent",
+        [JOBSPEC_PULL_ALWAYS] = "Always",
+        [JOBSPEC_PULL_IF_POSSIBLE] = "IfPossible",
+        [JOBSPEC_PULL_NEVER] = "Never",
+    };
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        if (strcmp(json_text(value, ""), names[i]) == 0) {
+            fields->pull_policy = (enum jobspec_pull_policy)i;
+            fields->has_pull_policy = true;
+            return 0;
+        }
+    }
+    if (json_kind(value) != JSON_STRING)
+        return wrong_type("IfNotPresent, Always, IfPossible or Never", value, err);
+    return err_set(err, ERR_INVALID, "\"%.60s\" is none of IfNotPresent, Always, IfPossible and Never",
+                   json_text(value, ""));
+}
+
+static int read_networks(struct jobspec_fields *fields, const struct json *value, struct err *err)
+{
+    if (read_list(value, &fields->networks, err) != 0)
+        return -1;
+    for (size_t i = 0; fields->networks[i] != NULL; i++) {
+        if (i > 0 && fields->networks[i][0] == '\0')
+            return err_set(err, ERR_INVALID, "the name of network %zu is empty", i + 1);
+    }
+    return 0;
+}
+
+static int read_network_mode(struct jobspec_fields *fields, const struct json *value, struct err *err)
+{
+    return read_optional_text(value, &fields->network_mode, err);
+}
+
+static int read_volumes(struct jobspec_fields *fields, const struct json *value, struct err *err)
+{
+    return read_list(value, &fields->volumes, err);
+}
+
+static int read_auto_remove(struct jobspec_fields *fields, const struct json *value, struct err *err)
+{
+    return read_bool(value, &fields->auto_remove, err);
+}
+
+static int read_stream_output(struct jobspec_fields *fields, const struct json *value, struct err *err)
+{
+    return read_bool(value, &fields->stream_output, err);
+}
+
+static int read_privileged(struct jobspec_fields *fields, const struct json *value, struct err *err)
+{
+    return read_bool(value, &fields->privileged, err);
+}
+
+static int read_mem_limit(struct jobspec_fields *fields, const struct json *value, struct err *err)
+{
+    return read_size(value, &fields->mem_limit_bytes, &fields->has_mem_limit, err);
+}
+
+static int read_memswap_limit(struct jobspec_fields *fields, const struct json *value, struct err *err)
+{
+    return read_size(value, &fields->memswap_limit_bytes, &fields->has_memswap_limit, err);
+}
+
+static int refuse_credentials(struct jobspec_fields *fields, const struct json *value, struct err *err)
+{
+    (void)fields;
+    (void)value;
+    return err_set(err, ERR_INVALID, "logins to a registry are not supported yet");
+}
+
+/* An empty object asks for nothing. */
+static int refuse_create_kwargs(struct jobspec_fields *fields, const struct json *value, struct err *err)
+{
+    (void)fields;
+    if (json_kind(value) != JSON_OBJECT)
+        return wrong_type("an object", value, err);
+    const struct json *first = json_first(value);
+    return first == NULL ? 0 : err_set(err, ERR_INVALID, "%.100s: not supported yet", json_key(first));
+}
+
+struct field {
+    const char *name;
+    int (*read)(struct jobspec_fields *fields, const struct json *value, struct err *err);
+};
+
+static const struct field field_table[] = {
+    {"command", read_command},
+    {"env", read_env},
+    {"labels", read_labels},
+    {"name", read_name},
+    {"image", read_image},
+    {"registry_credentials", refuse_credentials},
+    {"image_pull_policy", read_pull_policy},
+    {"networks", read_networks},
+    {"network_mode", read_network_mode},
+    {"auto_remove", read_auto_remove},
+    {"volumes", read_volumes},
+    {"stream_output", read_stream_output},
+    {"mem_limit", read_mem_limit},
+    {"memswap_limit", read_memswap_limit},
+    {"privileged", read_privileged},
+    {"container_create_kwargs", refuse_create_kwargs},
+};
+
+static int read_field(const struct field *field, const struct json *template, struct jobspec_substitution *s,
+                      struct jobspec_fields *out, struct err *err)
+{
+    struct json *value = NULL;
+    if (template == NULL)
+        return 0;
+    if (jobspec_apply(s, template, &value, err) != 0)
+        return -1;
+    int rc = jobspec_refuse_references(value, err);
+    if (rc == 0 && json_kind(value) != JSON_NULL)
+        rc = field->read(out, value, err);
+    json_free(value);
+    return rc;
+}
+
+int jobspec_fields_read(const struct jobspec_merged *merged, const struct jobspec_input *input,
+                        struct jobspec_fields *out, struct err *err)
+{
+    struct jobspec_substitution s = {merged->variables, input, JOBSPEC_GROWTH_MAX_BYTES};
+    struct jobspec_fields fields = {.stream_output = true};
+    fields.networks = check_alloc(sizeof(char *));
+    fields.networks[0] = NULL;
+    fields.volumes = check_alloc(sizeof(char *));
+    fields.volumes[0] = NULL;
+    for (size_t i = 0; i < ARRAY_LEN(field_table); i++) {
+        const struct field *field = &field_table[i];
+        bool is_env = field->read == read_env;
+        const struct json *template = is_env ? merged->env : json_get(merged->configuration, field->name);
+        if (read_field(field, template, &s, &fields, err) != 0) {
+            jobspec_fields_done(&fields);
+            return err_wrap(err, "%s", field->name);
+        }
+    }
+    *out = fields;
+    return 0;
+}
+
+void jobspec_fields_done(struct jobspec_fields *fields)
+{
+    free(fields->command);
+    jobspec_pairs_done(&fields->env);
+    jobspec_pairs_done(&fields->labels);
+    free(fields->name);
+    free(fields->image);
+    jobspec_free_list(fields->networks);
+    jobspec_free_list(fields->volumes);
+    free(fields->network_mode);
+    *fields = (struct jobspec_fields){0};
+}
