@@ -1,0 +1,378 @@
+#!/usr/bin/env python3
+"""Write jobspec-cases.json: what the official Docker worker makes of job configurations.
+
+Needs prefect 3.8.8 and prefect-docker 0.7.4 (pip install prefect==3.8.8 prefect-docker==0.7.4), neither a server nor
+an engine: the real classes resolve the configuration and build the request, and the request is caught where docker-py
+would send it. Run it in this folder; without changes of versions or cases it writes the same file again.
+
+A case with "ours" is a deliberate difference: "ours" is what sluice must give instead, "why" says why.
+"""
+
+import asyncio
+import copy
+import json
+import os
+import pathlib
+import tempfile
+import uuid
+import warnings
+
+HERE = pathlib.Path(__file__).resolve().parent
+for name in [name for name in os.environ if name.startswith(("PREFECT_", "DOCKER_"))]:
+    del os.environ[name]
+os.environ["HOME"] = os.environ["PREFECT_HOME"] = tempfile.mkdtemp()
+warnings.simplefilter("ignore")
+
+import docker  # noqa: E402
+import prefect.workers.base  # noqa: E402
+import prefect_docker.worker as official  # noqa: E402
+from prefect.client.schemas.objects import Flow, FlowRun, WorkPool  # noqa: E402
+from prefect.client.schemas.responses import DeploymentResponse  # noqa: E402
+
+TEMPLATE = json.loads((HERE / "../../api/docker-base-job-template.json").read_text())
+
+DEFAULTS = {
+    "deployment_variables": {},
+    "run_variables": {},
+    "flow_run_id": "9cbc73f1-52d4-41c9-8e06-1c2c934f169e",
+    "flow_run_name": "sophisticated-heron",
+    "flow_run_json": None,
+    "flow_id": "62069e31-5965-4bb9-9f78-50f6d26eff79",
+    "flow_name": "f2",
+    "deployment_id": "4b9dc601-a385-4946-88e6-7c27a77f2c56",
+    "deployment_name": "d-1fd024",
+    "deployment_updated": "2026-11-23T02:14:43.797123Z",
+    "pool_id": "d2596db4-9ee0-4848-bbd0-7ac7c3207dcd",
+    "pool_name": "mypool",
+    "worker_name": "w 2",
+    "worker_id": "",
+    "prefect_version": prefect.__version__,
+    "api_url": "http://prefect.example:4200/api",
+    "forwarded": {"PREFECT_API_URL": "http://prefect.example:4200/api"},
+    "default_image": official.get_prefect_image_name(),
+    "working_directory": "/srv/worker",
+    "engine_version": "20.10.24",
+    "engine_api_version": "1.41",
+    "environment": {},
+}
+LOCAL = {"api_url": "http://127.0.0.1:4200/api", "forwarded": {"PREFECT_API_URL": "http://127.0.0.1:4200/api"}}
+NAMED = {"api_url": "http://localhost:4200/api", "forwarded": {"PREFECT_API_URL": "http://localhost:4200/api"}}
+
+CASES = []
+
+
+def case(title, ours=None, why=None, **inputs):
+    """ours: {"error": part of the sentence}, or the members of the result that differ."""
+    CASES.append({"title": title, "input": inputs, "ours": ours, "why": why})
+
+
+def run_with(title, ours=None, why=None, **variables):
+    case(title, ours, why, run_variables=variables)
+
+
+def template(configuration=None, properties=None, **more):
+    """The default template with changes."""
+    changed = copy.deepcopy(TEMPLATE)
+    changed["job_configuration"].update(configuration or {})
+    changed["variables"]["properties"].update(properties or {})
+    changed.update(more)
+    return changed
+
+
+def plain(configuration, **defaults):
+    """A small template; a variable whose default is the class `object` has none."""
+    properties = {k: {} if v is object else {"default": v} for k, v in defaults.items()}
+    return {"job_configuration": configuration, "variables": {"properties": properties}}
+
+
+# --- the whole, defaults ---
+case("defaults, server elsewhere")
+case("no deployment", deployment_id="", deployment_name="", deployment_updated="")
+case("deployment never updated", deployment_updated="")
+case("deployment updated with an offset", deployment_updated="2026-11-23T02:14:43.5+02:00")
+case("deployment updated on a full second", deployment_updated="2026-01-01T00:30:00+01:00")
+case("a worker id", worker_id="11111111-2222-3333-4444-555555555555")
+case("forwarded settings keep their order", forwarded={"PREFECT_LOGGING_LEVEL": "DEBUG", "PREFECT_API_URL": "http://p.example/api",
+     "PREFECT_API_KEY": "secret", "PREFECT_CLIENT_MAX_RETRIES": "5"})
+
+# --- env ---
+run_with("env of the run", env={"A": "1", "B": "two words", "C": ""})
+case("env of the deployment", deployment_variables={"env": {"A": "d", "B": "d"}})
+case("env of run over deployment", deployment_variables={"env": {"A": "d", "B": "d"}}, run_variables={"env": {"B": "r", "C": "r"}})
+case("env: null unsets", deployment_variables={"env": {"A": "d", "B": "d"}}, run_variables={"env": {"A": None}})
+case("env: pool default, deployment and run", template=template(properties={"env": {"type": "object", "default": {"P": "p", "A": "p"}}}),
+     deployment_variables={"env": {"A": "d", "B": "d"}}, run_variables={"env": {"B": "r", "P": None}})
+case("env: empty object of the run keeps the pool's", template=template(properties={"env": {"default": {"P": "p"}}}), run_variables={"env": {}})
+case("env: object in the template", template=template({"env": {"FIXED": "1", "A": "{{ image }}"}}), run_variables={"env": {"A": "r", "B": "r"}})
+case("env: placeholders in values of an object are filled", template=template({"env": {"FIXED": "x-{{ image }}-y", "N": "{{ nothing }}"}}),
+     run_variables={"image": "busybox:1"})
+case("env: placeholders in values stay without a pool default", run_variables={"env": {"A": "{{ image }}"}, "image": "busybox:1"})
+case("env: placeholders in values are filled with one", template=template(properties={"env": {"default": {"P": "p"}}}),
+     run_variables={"env": {"A": "{{ image }} {{ $HERE }}"}, "image": "busybox:1"}, environment={"HERE": "there"})
+case("env: object in the template and a pool default", template=template({"env": {"J": "j", "B": "j"}}, {"env": {"default": {"B": "p", "C": "p"}}}),
+     run_variables={"env": {"C": "r"}})
+run_with("env: numbers and booleans", env={"I": 5, "F": 1.0, "G": 2.50, "T": True, "N": False, "E": 1e5, "S": 1e-7, "L": 1e22, "D": 0.00012, "Z": -0.0})
+run_with("env: whole numbers beyond a double", env={"BIG": 9007199254740993, "HUGE": 123456789012345678901234567890})
+run_with("env: lists and objects", env={"L": ["a", 1, None, True, "it's", 'a "b"', "line\nend", "é\u200b"], "O": {"a": {"b": []}}})
+run_with("env: dotted keys", **{"env.FOO": "x", "env.BAR": "y"})
+case("env: dotted in deployment, object in run", deployment_variables={"env.FOO": "d", "env.BAR": "d"}, run_variables={"env": {"FOO": "r"}})
+run_with("env: deeper dotted keys become Python text", **{"env.A.B": "x"})
+run_with("env: brackets in dotted keys", **{"env.X[y]": "z"})
+run_with("env: dotted path through text", ours={"error": "env.A"}, **{"env.A": "x", "env.A.B": "y"})
+run_with("env: own API URL is not rewritten", env={"PREFECT_API_URL": "http://localhost:4200/api"}, network_mode="bridge")
+run_with("env: API URL unset", env={"PREFECT_API_URL": None})
+case("env: API URL unset, local server", run_variables={"env": {"PREFECT_API_URL": None}}, **LOCAL)
+run_with("env: run id overridden", env={"PREFECT__FLOW_RUN_ID": "mine"})
+run_with("env: a list", ours={"error": "env"}, env=["A=1"])
+run_with("env: text", ours={"error": "env"}, env="A=1")
+case("env: null of the run", ours={"same_as": "env of the deployment"}, why="the official worker crashes; nothing is no reason to",
+     deployment_variables={"env": {"A": "d", "B": "d"}}, run_variables={"env": None})
+run_with("env: null without a deployment's", ours={"same_as": "defaults, server elsewhere"}, why="null means the default in every field", env=None)
+
+# --- placeholders ---
+case("typed value", template=plain({"image": "{{ image }}", "auto_remove": "{{ remove }}", "networks": "{{ nets }}"}, image="busybox:1", remove=True, nets=["a"]))
+case("text in text", template=plain({"image": "{{ registry }}/{{name}}:{{  tag  }}"}, registry="r.example:5000", name="app", tag=7))
+case("absent names", template=plain({"image": "busybox:{{ tag }}1", "command": "{{ nothing }}", "labels": {"a": "{{ nothing }}", "b": "x{{ nothing }}y"},
+     "networks": ["{{ nothing }}", "n"]}))
+case("null as a whole", template=plain({"image": "busybox:1", "command": "{{ c }}", "labels": {"b": "x{{ c }}y"}}, c=object), run_variables={"c": None})
+case("Python text of values", template=plain({"image": "busybox:1", "labels": {"l": "{{ a }}-{{ b }}-{{ c }}-{{ d }}-{{ e }}"}}, a=True, b=1.50, c=[1, "x"], d={"k.one": 'v"', "n": None}, e=10))
+case("paths", template=plain({"image": "{{ x.image }}", "labels": {"a": "{{ x.list[1].k }}", "b": "{{ x.list[0] }}{{ x.list[-1].k }}{{ x.list[9] }}",
+     "c": "{{ x.image[0] }}{{x.image.tag}}", "d": "{{ x.list.0 }}{{ x.5 }}"}}, x={"image": "busybox:1", "list": ["zero", {"k": "deep"}], "5": "five"}))
+case("environment of the worker", template=plain({"image": "{{ $IMAGE }}", "command": "sh -c '{{ $NONE }}{{$A}}{{ $$A }}'"}), environment={"IMAGE": "busybox:1", "A": "a"})
+case("braces that are none", template=plain({"image": "busybox:1", "labels": {"a": "{{{ x }}}", "b": "{{ x y }}", "c": "{{}}", "d": "{ { x } }", "e": "{{ x }", "f": "{{\n\tx\u00a0}}", "g": "{{ größe }}", "h": "{{a–b}}"}}, x="X", größe="L"))
+case("values are not scanned again", template=plain({"image": "busybox:1", "labels": {"a": "<{{ x }}>"}}, x="{{ y }}", y="Y"))
+case("same placeholder twice", template=plain({"image": "busybox:1", "labels": {"a": "{{ x }}{{ x }}", "b": "{{x}}{{ x }}"}}, x="X"))
+case("plain over dotted", template=plain({"image": "busybox:1", "labels": "{{ labels }}"}, labels=object), run_variables={"labels": {"a": "plain"}, "labels.a": "dot", "labels.b": "dot"})
+case("text over dotted", template=plain({"image": "{{ v }}"}, v=object), run_variables={"v.a": "x", "v": "busybox:1"})
+case("default over by deployment and run", template=plain({"image": "{{ v }}:{{ w }}"}, v="a", w="1"), deployment_variables={"v": "b", "w": "2"}, run_variables={"w": "3"})
+case("defaults of false and zero count, null does not", template=plain({"image": "busybox:1", "labels": {"a": "{{ f }}{{ z }}{{ n }}."}}, f=False, z=0, n=None))
+case("unknown keys of the template", template=template({"cpu": "{{ image }}", "container_wait_timeout": 5}))
+case("no variables in the schema", template={"job_configuration": {"image": "busybox:1"}, "variables": {}})
+case("no job_configuration", ours={"error": "job_configuration"}, template={"variables": {}})
+case("block placeholder", ours={"error": "prefect.blocks.secret.s"}, why="not built yet", template=plain({"image": "busybox:1", "command": "{{ prefect.blocks.secret.s }}"}))
+case("variable placeholder", ours={"error": "prefect.variables.v"}, why="not built yet", template=plain({"image": "busybox:1", "labels": {"a": "x{{ prefect.variables.v }}"}}))
+run_with("block reference", ours={"error": "$ref"}, why="not built yet", env={"$ref": {"block_document_id": "9cbc73f1-52d4-41c9-8e06-1c2c934f169e"}})
+run_with("registry credentials", ours={"error": "registry_credentials"}, why="not built yet",
+         registry_credentials={"username": "u", "password": "p", "registry_url": "r.example"})
+run_with("container_create_kwargs, empty", container_create_kwargs={})
+
+# --- command ---
+for command in ["echo hi", "sh -c 'a \"b\" $c'", "a\\ b c\\\\d", "\"x \\\" \\n y\" ''", "a''b \"\"", "tab\tnew\nline", "  lead and trail  ", "#no comment", ""]:
+    run_with(f"command {command!r}", command=command)
+run_with("command: open quote", ours={"error": "command"}, command="echo 'a")
+run_with("command: backslash at the end", ours={"error": "command"}, command="echo \\")
+run_with("command: a list", ours={"error": "command"}, command=["echo"])
+run_with("command: blanks only", ours={"same_as": "defaults, server elsewhere"}, why="an empty Cmd would run the image's own command instead of the flow", command="   ")
+
+# --- image and policy ---
+for image in ["busybox", "busybox:latest", "busybox:1", "r.example:5000/app", "r.example:5000/app:2", "a/b@sha256:" + "0" * 64,
+              "app:1@sha256:" + "0" * 64, "localhost/app:latest", "", "app:"]:
+    run_with(f"image {image!r}", image=image)
+for policy in ["IfNotPresent", "Always", "IfPossible", "Never"]:
+    run_with(f"image_pull_policy {policy}", image="busybox", image_pull_policy=policy)
+run_with("image_pull_policy: unknown", ours={"error": "image_pull_policy"}, image_pull_policy="always")
+run_with("image_pull_policy: empty", ours={"error": "image_pull_policy"}, image_pull_policy="")
+run_with("image: number", ours={"error": "image"}, image=5)
+run_with("image: null", ours={"same_as": "defaults, server elsewhere"}, why="null means the default in every field", image=None)
+
+# --- labels ---
+run_with("labels", labels={"team": "x", "team/x": "y", "a.b.c/d/e": "z", "/k": "e", "io.prefect.version": "no", "prefect.io/version": "no",
+                           "prefect.io/flow-id": "mine", "io.prefect.flow-name": "mine"})
+run_with("labels: two that become one", labels={"a/b": "1", "a.b": "2", "c.d": "3", "d.c/": "4", "x.": "5"})
+run_with("labels: dotted keys", **{"labels.k": "v"})
+run_with("labels: number", ours={"error": "labels"}, labels={"a": 1})
+run_with("labels: null inside", ours={"error": "labels"}, labels={"a": None})
+run_with("labels: null", ours={"same_as": "defaults, server elsewhere"}, why="null means the default in every field", labels=None)
+
+# --- names ---
+NAMES = ["plain", "f2-x/%", "größe naïve Ærø ©", "Привет мир", "Ελληνικά γράμματα", "it's", "don’t", "1,000,000 rows", "a,b 1,b", "caf&#233;s", "&lt;c&gt;",
+         "&eacute;", "&amp;#65;", "&#x41;&#66;", "&#1114112;&#66;", "&#X41;", "&nosuch;", "&#1087;", "&frac12;", "tail-_.-", "--__..head", "UPPER_lower.1-2",
+         "a  --  b", "x" * 300, "ab-" * 100, "-" + "y" * 260, "zero\u200bwidth", "ﬁne ½ ²", "Ⅷ №5 ㎏"[:4], "𝓗ello 𝟗", "ＡＢｃ１", "e\u0301clair", "żółć ŁÓDŹ", "10€ £5 ¥3",
+         "«quotes» “these” ‘those’", "Ҙ Ғ ґ", "emoji 🎉 end", "tab\tnew\nline", "a'b''c", "’’x’", "ss – dash — em", "ǅ ĳ ŉ", "{{ $HERE }}-x"]
+for name in NAMES:
+    case(f"name {name[:40]!r}", run_variables={"name": name}, environment={"HERE": "there"})
+for name in ["!!!", "a", "_", "é", "🎉", "\u202e\u202d", "-_."]:
+    case(f"name {name!r}, too short", run_variables={"name": name})
+case("name 'Ⅷ ㎏ 日本語 run'", ours={"name": "VIII-run"}, why="other scripts are not transliterated", run_variables={"name": "Ⅷ ㎏ 日本語 run"})
+case("name of the run", flow_run_name="größe/7")
+case("name: null", flow_run_name="x-1", run_variables={"name": None})
+case("name: empty", flow_run_name="x-1", run_variables={"name": ""})
+case("name with ctx", run_variables={"name": "{{ ctx.flow.name }}-{{ ctx.flow_run.name }}-{{ ctx.flow_run.id }}-{{ ctx.flow_run.flow_id }}-{{ctx.flow_run.deployment_id}}"})
+case("name with ctx of the whole run", flow_run_json={"tags": ["a", "b"], "run_count": 3, "parameters": {"region": "eu west"}},
+     run_variables={"name": "{{ ctx.flow_run.parameters.region }}-{{ ctx.flow_run.tags[1] }}-{{ ctx.flow_run.run_count }}-{{ ctx.flow_run.nosuch }}"})
+case("name that is an unknown ctx", flow_run_json={}, run_variables={"name": "{{ ctx.flow_run.nosuch }}"})
+case("name that is a null ctx", flow_run_json={}, run_variables={"name": "{{ ctx.flow_run.parent_task_run_id }}"})
+case("name that is a list", ours={"same_as": "name that is a null ctx", "name": "a-b"}, why="the official worker crashes; its text makes a name", flow_run_json={"tags": ["a", "b"]},
+     run_variables={"name": "{{ ctx.flow_run.tags }}"})
+case("name with ctx in the template is blanked", template=template({"name": "x-{{ ctx.flow.name }}-y"}))
+case("name: a field that was not given", ours={"error": "ctx.flow_run.tags"}, why="not known without the whole flow run", run_variables={"name": "x-{{ ctx.flow_run.tags }}"})
+run_with("name: number", ours={"error": "name"}, name=5)
+
+# --- network ---
+case("local server by address", **LOCAL)
+case("local server by name", **NAMED)
+case("local server, mode bridge", run_variables={"network_mode": "bridge"}, **LOCAL)
+case("local server, mode host", run_variables={"network_mode": "host"}, **NAMED)
+case("local server, networks", run_variables={"networks": ["a", "b", "c"]}, **LOCAL)
+case("local server, empty mode", run_variables={"network_mode": ""}, **LOCAL)
+case("networks and mode host", run_variables={"networks": ["a"], "network_mode": "host"}, **LOCAL)
+case("one network", run_variables={"networks": ["a"]})
+case("a first network without a name", run_variables={"networks": [""]})
+run_with("a second network without a name", ours={"error": "networks"}, why="the official worker creates the container and then crashes", networks=["a", ""])
+run_with("mode none", network_mode="none")
+run_with("own local API URL turns to host", env={"PREFECT_API_URL": "http://127.0.0.1:4200/api"})
+run_with("own remote API URL", env={"PREFECT_API_URL": "https://api.prefect.cloud/api"})
+case("own remote API URL, local server", run_variables={"env": {"PREFECT_API_URL": "https://api.prefect.cloud/api"}}, **LOCAL)
+for url in ["http://notlocalhost.example.com/api", "http://user@localhost:4200/api", "HTTP://localhost", "localhost:4200/api", "//localhost/api", "http://LOCALHOST:4200/api",
+            "http://[::1]:4200/api", "http://127a0b0c1.example/api", "http://host.docker.internal:4200/api", "http://a.example/localhost/127.0.0.1", " http://localhost/api"]:
+    case(f"API URL {url!r}", api_url=url, forwarded={"PREFECT_API_URL": url})
+case("no API URL forwarded", api_url="http://p.example/api", forwarded={})
+case("old engine", engine_version="19.3.0", engine_api_version="1.40", **LOCAL)
+run_with("networks: text", ours={"error": "networks"}, networks="a")
+run_with("networks: number inside", ours={"error": "networks"}, networks=[1])
+run_with("network_mode: number", ours={"error": "network_mode"}, network_mode=1)
+
+# --- booleans ---
+for value in [True, False, "true", "OFF", "Yes", "n", "1", "0", 1, 0, 1.0, "t", "F"]:
+    run_with(f"booleans {value!r}", auto_remove=value, stream_output=value, privileged=value)
+for value in ["maybe", "", " true", 2, 0.5, [], {}]:
+    run_with(f"boolean {value!r}", ours={"error": "privileged"}, privileged=value)
+run_with("booleans null", ours={"same_as": "defaults, server elsewhere"}, why="null means the default in every field", auto_remove=None, stream_output=None, privileged=None)
+
+# --- memory ---
+for size in ["512m", "1g", "1.5G", "100000b", "10kb", "12 m", "1e7", "1_000k", "7000000.9", "1.999m", "", "-1", "+5", ".5k", "5.k", "0", " 7 ", "1E3kB", "16MB"]:
+    error = {"error": "mem_limit"} if size == " 7 " else None
+    run_with(f"memory {size!r}", ours=error, mem_limit=size, memswap_limit=size)
+for size in ["1t", "12mib", "m", "bb", "1__0", "_1", "1_", "0x10", "1e", "ten", "1 0", "nan", "inf", "infb", "--1", "1..2"]:
+    run_with(f"memory {size!r}", ours={"error": "mem_limit"}, mem_limit=size)
+run_with("memory beyond 64 bits", ours={"error": "mem_limit"}, why="no engine takes it", mem_limit="99999999999999999999g")
+run_with("memory: a number", ours={"same_as": "defaults, server elsewhere", "memory": 536870912}, why="the wish is clear", mem_limit=536870912)
+run_with("memory: a list", ours={"error": "mem_limit"}, mem_limit=["1g"])
+run_with("swap: unknown unit", ours={"error": "memswap_limit"}, memswap_limit="1x")
+
+# --- volumes ---
+run_with("volumes", volumes=["/data:/data", "/ro:/ro:ro", "name:/n", "na.me-1_x:/m:rw", "/anonymous", "  /trim:/t  ", "/data:/data"])
+run_with("volumes: relative", volumes=[".:/a", "..:/b", "./x/../y:/c", "../../../../z:/d:ro", "./:/e", "./.hidden//x/.:/f"])
+run_with("volumes: windows", volumes=["C:\\dir:/c", "c:\\dir\\sub:/c2:rw"])
+run_with("volumes: relative path in the container for a named one", volumes=["name:rel"])
+run_with("volumes: the root", ours={"binds": ["/:/host"], "paths": ["/host"]}, why="docker-py takes it for a Windows drive", volumes=["/:/host"])
+for volume in ["", "  ", "/", "rel", "a/b:/x", "$(pwd):/x", "~:/x", "/a:rel", ".:rel", "/a:", ":/a", "name", "-x:/a", "/a:/b:", "/a:/b:rx", "C:\\x:rel", "C:\\:/x", "a:b:c:d", "/a:/b:ro:ro"]:
+    run_with(f"volume {volume!r}", ours={"error": "volumes"}, volumes=["/ok", volume])
+run_with("volumes: two", volumes=["/a:/b:ro", "/c:/d"])
+run_with("volumes: options of engines", ours={"same_as": "volumes: two", "binds": ["/a:/b:ro,z", "/c:/d:Z"], "paths": ["/b", "/d"]}, why="engines know more options than ro and rw", volumes=["/a:/b:ro,z", "/c:/d:Z"])
+run_with("volumes: name of one letter", ours={"binds": ["b:/b:ro"], "paths": ["/b"]}, why="docker-py takes it for a Windows drive", volumes=["b:/b:ro"])
+run_with("volumes: UNC", ours={"binds": ["\\\\host\\share:/u"], "paths": ["/u"]}, why="docker-py takes its path for part of the source", volumes=["\\\\host\\share:/u"])
+run_with("volumes: text", ours={"error": "volumes"}, volumes="/a:/b")
+run_with("volumes: number inside", ours={"error": "volumes"}, volumes=[5])
+run_with("volumes: null", ours={"same_as": "defaults, server elsewhere"}, why="null means the default in every field", volumes=None)
+
+
+class Caught(Exception):
+    pass
+
+
+class RecordingAPI(docker.APIClient):
+    def __init__(self, engine_version):
+        super().__init__(base_url="unix:///nonexistent", version="1.41")
+        self.engine_version = engine_version
+
+    def version(self, api_version=True):
+        return {"Version": self.engine_version}
+
+    def _post(self, url, data=None, params=None, **kwargs):
+        raise Caught({"body": json.loads(data), "params": params})
+
+
+class FakeServer:
+    """What resolve_for_flow_run asks of the API."""
+
+    def __init__(self, inputs):
+        self.inputs = inputs
+
+    async def read_flow(self, flow_id):
+        return Flow(id=flow_id, name=self.inputs["flow_name"])
+
+    async def read_deployment(self, deployment_id):
+        return DeploymentResponse(id=deployment_id, name=self.inputs["deployment_name"], flow_id=self.inputs["flow_id"],
+                                  job_variables=self.inputs["deployment_variables"],
+                                  updated=self.inputs["deployment_updated"] or None)
+
+
+def flow_run_of(inputs):
+    return FlowRun(id=inputs["flow_run_id"], name=inputs["flow_run_name"], flow_id=inputs["flow_id"],
+                   deployment_id=inputs["deployment_id"] or None, job_variables=inputs["run_variables"],
+                   **(inputs["flow_run_json"] or {}))
+
+
+def prepare_process(inputs):
+    """Everything the official worker reads from its process."""
+    os.environ.clear()
+    os.environ.update({"HOME": "/nonexistent", "PATH": "/bin", **inputs["environment"]})
+    os.getcwd = lambda: inputs["working_directory"]
+    prefect.workers.base.BaseJobConfiguration._base_environment = classmethod(lambda cls: dict(inputs["forwarded"]))
+    official.PREFECT_API_URL = type("Setting", (), {"value": staticmethod(lambda: inputs["api_url"])})
+
+
+async def render(inputs):
+    prepare_process(inputs)
+    pool = WorkPool.model_construct(id=uuid.UUID(inputs["pool_id"]), name=inputs["pool_name"], type="docker",
+                                    base_job_template=inputs.get("template", TEMPLATE))
+    run = flow_run_of(inputs)
+    configuration = await official.DockerWorkerJobConfiguration.resolve_for_flow_run(
+        run, client=FakeServer(inputs), work_pool=pool, worker_name=inputs["worker_name"],
+        worker_id=uuid.UUID(inputs["worker_id"]) if inputs["worker_id"] else None)
+    client = docker.DockerClient.__new__(docker.DockerClient)
+    client.api = RecordingAPI(inputs["engine_version"])
+    settings = official.DockerWorker._build_container_settings(None, client, configuration)
+    policy = configuration._determine_image_pull_policy().value
+    try:
+        client.containers.create(**settings)
+    except Caught as caught:
+        request = caught.args[0]
+    return {
+        "body": request["body"],
+        "name": request["params"]["name"],
+        "platform": request["params"].get("platform"),
+        "image": configuration.image,
+        "pull_policy": policy,
+        "networks": configuration.networks[1:],
+        "auto_remove": configuration.auto_remove,
+        "stream_output": configuration.stream_output,
+    }
+
+
+def outcome(inputs):
+    try:
+        return asyncio.run(render(copy.deepcopy(inputs)))
+    except Exception as error:  # its kind is all that is kept: the sentences are ours
+        return {"error": type(error).__name__}
+
+
+def main():
+    written = []
+    for one in CASES:
+        inputs = {**DEFAULTS, **one["input"]}
+        official_result = outcome(inputs)
+        if inputs["flow_run_json"] is not None:
+            one["input"]["flow_run_json"] = flow_run_of(inputs).model_dump(mode="json", exclude={"estimated_run_time", "estimated_start_time_delta", "created", "updated"})
+        entry = {"title": one["title"], "input": one["input"], "official": official_result}
+        if one["ours"] is not None:
+            entry["ours"] = one["ours"]
+        if one["why"] is not None:
+            entry["why"] = one["why"]
+        if "error" in official_result and one["ours"] is None:
+            raise SystemExit(f"{one['title']}: the official worker says {official_result}")
+        if "error" in (one["ours"] or {}) and "error" not in official_result and one["why"] is None:
+            raise SystemExit(f"{one['title']}: the official worker does not refuse this")
+        written.append(entry)
+    titles = [entry["title"] for entry in written]
+    assert len(titles) == len(set(titles)), [title for title in titles if titles.count(title) > 1]
+    with open(HERE / "jobspec-cases.json", "w", encoding="utf-8") as out:
+        out.write('{"defaults": ' + json.dumps(DEFAULTS) + ',\n"cases": [\n')
+        out.write(",\n".join(json.dumps(entry) for entry in written))
+        out.write("\n]}\n")
+    print(len(written), "cases")
+
+
+if __name__ == "__main__":
+    main()
