@@ -5,6 +5,8 @@
 #include <curl/curl.h>
 
 #include <arpa/inet.h>
+#include <netdb.h>
+#include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,6 +15,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -339,14 +342,60 @@ static void test_a_port_that_never_answers(void **state)
     close(listener);
 }
 
+static sem_t lookup_may_end;
+static sem_t lookup_ended;
+static bool lookup_was_left_alone = true;
+
+/* Stands in for the C library's, so that no lookup leaves this process. libcurl calls it in a thread. */
+int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints, struct addrinfo **result)
+{
+    (void)service;
+    (void)hints;
+    (void)result;
+    if (strcmp(name, "hangs.test") != 0)
+        return EAI_NONAME;
+    struct timespec end;
+    clock_gettime(CLOCK_REALTIME, &end);
+    end.tv_sec += 20;
+    lookup_was_left_alone = sem_timedwait(&lookup_may_end, &end) == 0;
+    sem_post(&lookup_ended);
+    return EAI_NONAME;
+}
+
+static bool is_done(const void *arg)
+{
+    const struct call_record *r = arg;
+    return r->done_count > 0;
+}
+
 static void test_a_name_that_cannot_be_found(void **state)
 {
     struct http_world *w = *state;
     struct call_record r = {0};
     struct http_request request = http_world_tcp(w, "/");
-    request.url = "http://name.onion/"; /* which libcurl never looks up (RFC 7686) */
-    call_run(w, &r, &request);
+    request.url = "http://none.test/";
+    call_start(w, &r, &request);
+    assert_true(turn_until(w->base, is_done, &r));
     assert_failure(&r, TRANSPORT_DNS, false, CLOCK_KIND_NONE);
+    call_done(&r);
+}
+
+static void test_a_lookup_that_hangs_does_not_hold_up_the_loop(void **state)
+{
+    struct http_world *w = *state;
+    struct call_record r = {0};
+    struct http_request request = http_world_tcp(w, "/");
+    request.url = "http://hangs.test/";
+    assert_int_equal(sem_init(&lookup_may_end, 0, 0), 0);
+    assert_int_equal(sem_init(&lookup_ended, 0, 0), 0);
+    call_start(w, &r, &request);
+    turn(w);
+    fake_clock_advance(&w->fc, w->timers, 5000);
+    turn(w);
+    assert_failure(&r, TRANSPORT_CONNECT_TIMEOUT, false, CLOCK_KIND_CONNECT);
+    sem_post(&lookup_may_end);
+    sem_wait(&lookup_ended);
+    assert_true(lookup_was_left_alone);
     call_done(&r);
 }
 
@@ -468,6 +517,7 @@ int main(void)
         WORLD_TEST(test_a_port_without_a_server),
         WORLD_TEST(test_a_port_that_never_answers),
         WORLD_TEST(test_a_name_that_cannot_be_found),
+        WORLD_TEST(test_a_lookup_that_hangs_does_not_hold_up_the_loop),
         WORLD_TEST(test_no_descriptor_left),
         WORLD_TEST(test_tls_to_a_server_without_it),
         WORLD_TEST(test_all_connections_in_use),
