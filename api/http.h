@@ -2,10 +2,13 @@
  * http.h - our own request and reply types for HTTP; http_curl.c is behind it.
  *
  * Promises: `done` comes exactly once, on the loop thread, never before http_start() has returned, never
- * after http_cancel(). No request is ever sent twice. Every call has connect, inactivity and total clocks
- * (they run on our `timers`, so tests use fake time; the connect clock too) and a maximum body size. A call
- * that is cut off tells in its failure whether the request, or part of it, may have reached the other side
- * (`sent`). Not here: retrying, judging a status.
+ * after http_cancel(). No request is ever sent twice, also not by libcurl when a kept connection turns out
+ * dead: that ends the call with TRANSPORT_REUSED_CLOSED. Every call has connect, inactivity and total clocks
+ * (they run on our `timers`, so tests use fake time; the connect clock too) and a maximum body size; headers
+ * are limited to 64 KiB. A call that is cut off tells in its failure whether the request, or part of it, may
+ * have reached the other side (`sent`). 307 and 308 to the same origin are followed, three times at most, as
+ * new requests with the same method and body; other redirects are answers. HTTP/1.1 only. Not here: retrying,
+ * judging a status.
  */
 #ifndef SLUICE_API_HTTP_H
 #define SLUICE_API_HTTP_H
@@ -22,7 +25,9 @@ struct event_base;
 struct http;
 struct http_call;
 
-/* 0 switches a clock off. inactivity: no byte arrived (or was accepted) for this long. */
+/* 0 switches a clock off. connect: until the request goes out, waiting for a free connection included.
+ * inactivity: from then on, no byte arrived (or was accepted) for this long. total: all of it, redirects,
+ * too. */
 struct http_clocks {
     int64_t connect_ms;
     int64_t inactivity_ms;
@@ -44,7 +49,8 @@ typedef void (*http_done_fn)(void *arg, const struct http_reply *reply);
 /* A piece of a streamed body with a 2xx status. Return false to end the call (failure TRANSPORT_CANCELLED).
  * May be called any number of times. */
 typedef bool (*http_chunk_fn)(void *arg, const char *data, size_t len);
-/* The status line and headers of a streamed call are here; once, before the first chunk. */
+/* The status line and headers of a streamed call are here, whatever the status; once, before the first chunk.
+ */
 typedef void (*http_headers_fn)(void *arg, int status);
 
 /* Everything is borrowed for the call of http_start() only, and copied where it is needed longer. */
@@ -71,8 +77,8 @@ struct http_request {
 
 struct http_settings {
     int max_connections;   /* kept open or in use at once, streams included; 0: 64 */
-    int64_t idle_close_ms; /* idle connections older than this are not reused; 0: 4000 (uvicorn closes after 5
-                              s) */
+    int64_t idle_close_ms; /* idle connections older than this are not reused; 0: 4000 (uvicorn closes after
+                              5 s). In real time and whole seconds, as libcurl counts; 1000 at least */
     bool tls_skip_verify;
     const char *ca_file;    /* NULL: the system's; borrowed for http_new() */
     const char *proxy;      /* NULL: as libcurl reads the environment; "": none */
@@ -85,8 +91,8 @@ int http_new(struct event_base *base, struct timers *timers, const struct http_s
 /* http_free - ends every call without a callback. Accepts NULL. */
 void http_free(struct http *http);
 
-/* http_start - *call stays valid until done has returned or http_cancel. Errors: INVALID (URL, method),
- * NOMEM; then done never comes. */
+/* http_start - may be called from inside any callback. *call stays valid until done has returned or
+ * http_cancel. Errors: INVALID (URL, method), NOMEM; then done never comes. */
 int http_start(struct http *http, const struct http_request *request, struct http_call **call,
                struct err *err) MUST_CHECK;
 /* http_cancel - end a call; no callback comes. May be called from inside any callback, the call's own chunk

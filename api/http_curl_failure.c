@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
 
 bool http_curl_was_sent(const struct http_call *call)
 {
@@ -78,25 +79,28 @@ static enum transport connect_transport(const struct http_call *call, CURLcode c
         return TRANSPORT_TLS_CLIENT_CERT;
     if (code == CURLE_SSL_CONNECT_ERROR && curl_says(call, "wrong version"))
         return TRANSPORT_TLS_VERSION;
+    /* connect() to a unix socket whose queue is full says EAGAIN, which curl takes for "in progress"; then
+     * the socket is neither connected nor in error. */
+    if (code == CURLE_COULDNT_CONNECT && call->is_unix && os_errno(call) == 0)
+        return TRANSPORT_EAGAIN_UNIX;
     return connect_errno_transport(call, os_errno(call));
 }
 
-static enum transport request_transport(const struct http_call *call, CURLcode code, bool sent)
+static enum transport request_transport(const struct http_call *call, CURLcode code)
 {
     if (call->resend_refused)
         return TRANSPORT_REUSED_CLOSED;
     if (call->answer_too_large)
         return TRANSPORT_BODY_TOO_LARGE;
+    /* curl says "out of memory" to a header line beyond its own limit of 100 KB. */
+    if (code == CURLE_OUT_OF_MEMORY && !call->has_headers)
+        return TRANSPORT_BAD_ANSWER;
     if (call->headers_too_large || code == CURLE_WEIRD_SERVER_REPLY || code == CURLE_UNSUPPORTED_PROTOCOL)
         return TRANSPORT_BAD_ANSWER;
     if (call->has_headers)
         return TRANSPORT_PARTIAL_BODY;
     if (call->has_line)
         return TRANSPORT_PARTIAL_HEADERS;
-    /* A connect() to a unix socket whose queue is full says EAGAIN, which curl takes for "in progress": it
-     * learns only from its first write that there is no connection. */
-    if (call->is_unix && !sent && os_errno(call) == ENOTCONN)
-        return TRANSPORT_EAGAIN_UNIX;
     if (code == CURLE_SEND_ERROR)
         return TRANSPORT_SEND_FAILED;
     if (is_client_cert_alert(call))
@@ -124,7 +128,7 @@ static const char *reason(const struct http_call *call, CURLcode code, enum tran
 {
     if (transport == TRANSPORT_BODY_TOO_LARGE)
         return "its body is too large";
-    if (call->headers_too_large)
+    if (call->headers_too_large || (transport == TRANSPORT_BAD_ANSWER && code == CURLE_OUT_OF_MEMORY))
         return "its headers are too large";
     if (call->resend_refused)
         return "not sent again";
@@ -142,20 +146,28 @@ void http_curl_fail_by_code(struct http_call *call, int curl_code)
     CURLcode code = (CURLcode)curl_code;
     bool sent = http_curl_was_sent(call);
     enum transport transport =
-        call->has_begun ? request_transport(call, code, sent) : connect_transport(call, code);
+        call->has_begun ? request_transport(call, code) : connect_transport(call, code);
     http_curl_fail(call, transport, CLOCK_KIND_NONE, sent, "%s %s: %s", sentence(transport, call->has_begun),
                    call->where, reason(call, code, transport));
+}
+
+static bool has_tcp_connection(const struct http_call *call)
+{
+    const struct http *http = call->http;
+    struct sockaddr_storage peer;
+    for (size_t fd = 0; fd < http->socket_count; fd++) {
+        socklen_t len = sizeof(peer);
+        if (http->sockets[fd].call == call && getpeername((int)fd, (struct sockaddr *)&peer, &len) == 0)
+            return true;
+    }
+    return false;
 }
 
 static void fail_by_connect_clock(struct http_call *call)
 {
     const struct http *http = call->http;
     long long ms = (long long)call->clocks.connect_ms;
-    curl_off_t tcp_us = 0;
-    curl_off_t tls_us = 0;
-    curl_easy_getinfo(call->easy, CURLINFO_CONNECT_TIME_T, &tcp_us);
-    curl_easy_getinfo(call->easy, CURLINFO_APPCONNECT_TIME_T, &tls_us);
-    if (tcp_us > 0 && tls_us == 0 && !call->is_unix)
+    if (strncmp(call->where, "https:", strlen("https:")) == 0 && has_tcp_connection(call))
         http_curl_fail(call, TRANSPORT_TLS_HANDSHAKE_TIMEOUT, CLOCK_KIND_CONNECT, false,
                        "no TLS connection to %s within %lld ms", call->where, ms);
     else if (!call->has_socket && http->call_count > (size_t)http->max_connections)

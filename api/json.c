@@ -23,6 +23,8 @@
 
 #define DEPTH_MAX 200
 #define MARK '\xff'
+/* 2^53: from here on a double may stand for a neighbour of the number that was written. */
+#define EXACT_MAX 9007199254740992.0
 /* The quotes and the mark that the pre-pass puts around a number. */
 #define MARK_OVERHEAD_BYTES 3
 
@@ -320,9 +322,8 @@ int64_t json_int(const struct json *value, int64_t fallback)
     if (text == NULL)
         return fallback;
     if (strpbrk(text, "eE") != NULL) {
-        /* Beyond 2^53 a double may stand for a neighbour of the number that was written. */
         double number = strtod(text, NULL);
-        bool is_exact = number > -0x1p53 && number < 0x1p53 && number == trunc(number);
+        bool is_exact = fabs(number) < EXACT_MAX && number == trunc(number);
         return is_exact ? (int64_t)number : fallback;
     }
     char *end = NULL;

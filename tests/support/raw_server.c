@@ -84,6 +84,10 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
         return;
     }
     CHECK(buf_add(&c->in, data, (size_t)n, &err) == 0);
+    if (s->close_after_bytes > 0 && c->in.len > s->close_after_bytes) {
+        connection_free(c);
+        return;
+    }
     size_t len = request_len(&c->in);
     if (len == 0)
         return;
@@ -193,7 +197,7 @@ void raw_server_listen_tcp(struct raw_server *s, struct event_base *base)
 
 void raw_server_done(struct raw_server *s)
 {
-    if (s->event == NULL)
+    if (s->base == NULL)
         return;
     while (!list_is_empty(&s->connections))
         connection_free(LIST_ITEM(s->connections.next, struct raw_connection, link));
@@ -202,7 +206,7 @@ void raw_server_done(struct raw_server *s)
     if (s->path[0] != '\0')
         unlink(s->path);
     buf_done(&s->last_request);
-    s->event = NULL;
+    s->base = NULL;
 }
 
 void raw_server_answer(struct raw_server *s, const struct raw_answer *answers, size_t count)

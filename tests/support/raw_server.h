@@ -41,6 +41,7 @@ struct raw_server {
     const struct raw_answer *answers;
     size_t answer_count;
     bool never_reads;
+    size_t close_after_bytes; /* close a connection at once when it has more unanswered bytes; 0: never */
     /* What was seen. */
     int connection_count; /* ever accepted */
     int open_count;       /* open now */

@@ -367,7 +367,41 @@ static void test_redirects_to_other_places_are_answers(void **state)
     assert_int_equal(w->unix_server.request_count, ARRAY_LEN(places));
 }
 
+/* To https on the same host; the server here has none, but it sees the second connection. */
+static void test_an_upgrade_to_https_is_followed(void **state)
+{
+    struct http_world *w = *state;
+    struct call_record r = {0};
+    answer_with(&w->unix_server,
+                "HTTP/1.1 308 X\r\nLocation: https://LOCALHOST/x\r\nContent-Length: 0\r\n\r\n", RAW_CLOSE);
+    struct http_request request = http_world_get(w);
+    call_start(w, &r, &request);
+    turn(w);
+    assert_int_equal(w->unix_server.connection_count, 2);
+    assert_int_equal(r.done_count, 0);
+    http_cancel(r.call);
+    call_done(&r);
+}
+
 /* --- more than one call --- */
+
+static void test_a_kept_connection_makes_room_for_another_place(void **state)
+{
+    struct http_world *w = *state;
+    struct call_record r = {0};
+    http_world_settings(w, &(struct http_settings){.max_connections = 1});
+    answer_with(&w->unix_server, ok, RAW_KEEP);
+    answer_with(&w->tcp_server, ok, RAW_KEEP);
+    struct http_request request = http_world_get(w);
+    call_run(w, &r, &request);
+    assert_int_equal(w->unix_server.open_count, 1);
+    call_done(&r);
+    request = http_world_tcp(w, "/x");
+    call_run(w, &r, &request);
+    assert_false(r.has_failure);
+    assert_int_equal(w->unix_server.open_count, 0);
+    call_done(&r);
+}
 
 static void test_calls_beyond_the_connections_wait(void **state)
 {
@@ -532,6 +566,8 @@ int main(void)
         WORLD_TEST(test_307_is_followed_with_method_and_body),
         WORLD_TEST(test_redirects_are_limited),
         WORLD_TEST(test_redirects_to_other_places_are_answers),
+        WORLD_TEST(test_an_upgrade_to_https_is_followed),
+        WORLD_TEST(test_a_kept_connection_makes_room_for_another_place),
         WORLD_TEST(test_calls_beyond_the_connections_wait),
         WORLD_TEST(test_calls_may_start_in_any_callback),
         WORLD_TEST(test_bad_requests_are_refused),

@@ -1,0 +1,128 @@
+/*
+ * config_internal.h - what the files config*.c share: the memory behind a configuration, parsing of one
+ * value, the collected mistakes, and the sources in the order they are applied.
+ */
+#ifndef SLUICE_CONFIG_INTERNAL_H
+#define SLUICE_CONFIG_INTERNAL_H
+
+#include "base/buf.h"
+#include "config.h"
+#include "config_table.h"
+
+#define CONFIG_MAX_FILE_BYTES (1024 * 1024)
+/* with its newline; libinih 55 has a buffer of that size on its stack */
+#define CONFIG_MAX_LINE_BYTES 200
+#define CONFIG_MAX_CLASSES 200
+#define CONFIG_MAX_CLASS_NAME_BYTES 40
+#define CONFIG_MAX_PROBLEMS 100
+#define CONFIG_AUTO INT64_MIN
+#define CONFIG_LAUNCHING_AUTO 3
+
+/* Memory that lives as long as the configuration. */
+struct config_arena {
+    struct config_arena_block *head;
+};
+void *config_arena_alloc(struct config_arena *arena, size_t size_bytes) __attribute__((returns_nonnull));
+char *config_arena_copy(struct config_arena *arena, const char *text, size_t len);
+char *config_arena_printf(struct config_arena *arena, const char *fmt, ...) PRINTF_LIKE(2, 3);
+void config_arena_done(struct config_arena *arena);
+
+struct config_list {
+    char **items;
+    size_t count;
+};
+
+/* The configuration as handed out, and what only these files know of it. */
+struct config_settings {
+    struct config public;           /* what callers see */
+    struct config_class base;       /* what every class starts from; becomes "default" */
+    struct config_list work_queues; /* as given */
+    int64_t launching;              /* as given; CONFIG_AUTO */
+    int64_t running;                /* [limits] running alone */
+    const char **from;              /* by row of the table: origin of service values and of `base` */
+    const char ***class_from;       /* by class, by row: origin of its values */
+    struct config_arena arena;
+};
+const struct config_settings *config_settings_of(const struct config *config);
+
+/* One place that can hold values of the table: its target and the origins beside it. */
+struct config_target {
+    void *service; /* struct config_settings; NULL: class keys only */
+    struct config_class *class_values;
+    const char **from;
+    struct config_arena *arena;
+};
+
+/* ---- config_value.c ---- */
+/* config_value_set - parse text into its place, and note the origin. As config_value_check on error. */
+int config_value_set(const struct config_target *target, const struct config_key *key, const char *text,
+                     enum config_style style, const char *from, struct err *err) MUST_CHECK;
+/* config_value_text - the value as it would be written in a file; "" if not set. In the arena. */
+const char *config_value_text(const struct config_key *key, const void *base, struct config_arena *arena);
+
+/* ---- config_check.c: NULL, or what is wrong ---- */
+const char *config_check_url(const char *text);
+const char *config_check_engine_host(const char *text);
+const char *config_check_version(const char *text);
+const char *config_check_glob(const char *glob);
+/* Step over one element of a glob, a set being several; keeps whether the place is inside a set. */
+const char *config_glob_next(const char *p, bool *is_in_set);
+
+/* ---- config_problems.c ---- */
+void config_problem(struct config_problems *problems, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/* ---- config_file.c ---- */
+struct config_entry {
+    const struct config_key *key;
+    size_t class_index; /* of [class NAME]; SIZE_MAX: another section */
+    const char *value;
+    int line;
+};
+struct config_file_class {
+    const char *name;
+    int line;
+};
+struct config_file {
+    const char *path; /* borrowed */
+    struct config_entry *entries;
+    size_t entry_count;
+    struct config_file_class *classes;
+    size_t class_count;
+};
+/* config_file_read - read and split a file; texts in the arena. Errors: IO, LIMIT (over 1 MiB). */
+int config_file_read(const char *path, struct config_arena *arena, struct config_file *out,
+                     struct config_problems *problems, struct err *err) MUST_CHECK;
+void config_file_done(struct config_file *file);
+
+/* ---- config_environment.c ---- */
+/* The settings of Prefect and Docker from outside the file, weakest first. */
+struct config_variable {
+    const char *name; /* PREFECT_API_URL */
+    const char *value;
+    const char *from; /* "PREFECT_API_URL", ".env:3", "profile prod", "prefect.toml:2" */
+    bool beats_file;  /* environment and .env; false: profile and Prefect's own files */
+};
+struct config_variables {
+    struct config_variable *items;
+    size_t count;
+};
+void config_variables_read(const struct config_sources *sources, struct config_arena *arena,
+                           struct config_variables *out, struct config_problems *problems);
+void config_variables_done(struct config_variables *variables);
+const struct config_variable *config_variables_find(const struct config_variables *variables,
+                                                    const char *name);
+/* config_variables_apply - those with or those without beats_file, to service values and `base`. */
+void config_variables_apply(const struct config_variables *variables, bool beats_file,
+                            const struct config_target *target, struct config_problems *problems);
+/* config_forwarded - pairs for containers, sorted by name; api_url replaces the variable's if not NULL. */
+const char *const *config_forwarded(const struct config_variables *variables, const char *api_url,
+                                    struct config_arena *arena);
+
+/* config_environ_path - a variable that names a path, "~/" filled in; NULL if not set or empty. */
+const char *config_environ_path(char **environment, const char *name, struct config_arena *arena);
+
+/* ---- config_state_path.c ---- */
+const char *config_state_path(const struct config_sources *sources, const char *pool, const char *name,
+                              struct config_arena *arena, struct config_problems *problems);
+
+#endif

@@ -1,0 +1,386 @@
+/*
+ * config_value.c - one value: its text against the type and range of its row, then into its place.
+ *
+ * Knows the types, not the keys. Each type has a reader that returns NULL or what is wrong ("has no unit");
+ * the sentence of what is allowed is made from the row, so that both halves of a message stay true when the
+ * table changes. Checking (for options.c) is setting into a place of its own that is thrown away.
+ */
+#include "config_internal.h"
+#include "config_text.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#define SHOWN_BYTES 60
+
+static void describe_range(const struct config_key *key, char *out, size_t size)
+{
+    char min[TEXT_DURATION_SIZE];
+    char max[TEXT_DURATION_SIZE];
+    snprintf(out, size, "a duration such as 500ms, 60s, 5m, 2h or 7d, from %s to %s",
+             text_of_duration(key->min, min), text_of_duration(key->max, max));
+}
+
+static void describe_seconds(const struct config_key *key, bool is_whole, char *out, size_t size)
+{
+    const char *kind = is_whole ? "a whole number of seconds" : "a number of seconds";
+    if (key->min <= 1)
+        snprintf(out, size, "%s%s, such as %s", kind, key->min == 0 ? ", 0 or more" : " above 0",
+                 is_whole ? "60" : "60 or 2.5");
+    else
+        snprintf(out, size, "%s, %g or more, such as %s", kind, (double)key->min / 1000,
+                 is_whole ? "60" : "60 or 2.5");
+}
+
+static void describe_words(const char *words, char *out, size_t size)
+{
+    size_t used = (size_t)snprintf(out, size, "one of ");
+    for (const char *p = words; *p != '\0' && used < size; p++)
+        used += (size_t)snprintf(out + used, size - used, *p == ' ' ? ", " : "%c", *p);
+}
+
+static void describe(const struct config_key *key, enum config_style style, char *out, size_t size)
+{
+    const char *fixed = NULL;
+    switch (key->type) {
+    case CONFIG_TYPE_TEXT:
+        fixed = "a text of one line";
+        break;
+    case CONFIG_TYPE_NAME:
+        fixed = "a name without / and %";
+        break;
+    case CONFIG_TYPE_URL:
+        fixed = "a URL such as http://127.0.0.1:4200/api";
+        break;
+    case CONFIG_TYPE_ENGINE_HOST:
+        fixed = "unix:///PATH or tcp://HOST:PORT";
+        break;
+    case CONFIG_TYPE_VERSION:
+        fixed = "a version such as 1.41";
+        break;
+    case CONFIG_TYPE_WORD:
+    case CONFIG_TYPE_JITTER:
+        describe_words(key->words, out, size);
+        return;
+    case CONFIG_TYPE_BOOL:
+        fixed = "true or false";
+        break;
+    case CONFIG_TYPE_LIST:
+        fixed = "names separated by commas, or nothing";
+        break;
+    case CONFIG_TYPE_GLOBS:
+        fixed = "globs separated by commas, such as etl, nightly-*, team-[ab]; \\ before a special character";
+        break;
+    case CONFIG_TYPE_PARAMETERS:
+        fixed = "NAME=GLOB, separated by commas";
+        break;
+    case CONFIG_TYPE_DURATION:
+    case CONFIG_TYPE_TIME:
+        if (style == CONFIG_STYLE_FILE)
+            describe_range(key, out, size);
+        else
+            describe_seconds(key, style == CONFIG_STYLE_FLAG, out, size);
+        return;
+    case CONFIG_TYPE_RATE:
+        fixed = "a number above 0, such as 8 or 0.5; leave the key out for no limit";
+        break;
+    case CONFIG_TYPE_FACTOR:
+        snprintf(out, size, "a number from %lld to %lld", (long long)key->min, (long long)key->max);
+        return;
+    case CONFIG_TYPE_COUNT:
+    case CONFIG_TYPE_COUNT_AUTO:
+    case CONFIG_TYPE_COUNT32:
+        snprintf(out, size, "%sa whole number from %lld to %lld%s",
+                 key->type == CONFIG_TYPE_COUNT_AUTO ? "auto or " : "", (long long)key->min,
+                 (long long)key->max,
+                 key->type == CONFIG_TYPE_COUNT && key->default_text == NULL && key->flag == NULL
+                     ? "; leave the key out for no limit"
+                     : "");
+        return;
+    }
+    snprintf(out, size, "%s", fixed);
+}
+
+static const char *check_range(int64_t value, const struct config_key *key)
+{
+    return value < key->min ? "is too small" : value > key->max ? "is too large" : NULL;
+}
+
+static const char *read_count(const struct config_key *key, const char *text, int64_t *out)
+{
+    if (key->type == CONFIG_TYPE_COUNT_AUTO && strcmp(text, "auto") == 0) {
+        *out = CONFIG_AUTO;
+        return NULL;
+    }
+    return text_to_whole(text, out) ? check_range(*out, key) : "is not a whole number";
+}
+
+static const char *read_duration(const struct config_key *key, const char *text, enum config_style style,
+                                 int64_t *out_ms)
+{
+    if (style == CONFIG_STYLE_FILE) {
+        if (strcmp(text, "auto") == 0)
+            return "is not known for this key (learned times are not part of this version)";
+        enum text_duration result = text_to_duration(text, out_ms);
+        if (result != TEXT_DURATION_FINE)
+            return result == TEXT_DURATION_NO_UNIT ? "has no unit" : "is not a duration";
+    } else if (!text_seconds_to_ms(text, style == CONFIG_STYLE_FLAG, out_ms)) {
+        return "is not a number of seconds";
+    }
+    return check_range(*out_ms, key);
+}
+
+static const char *read_number(const struct config_key *key, const char *text, double *out)
+{
+    if (!text_to_decimal(text, out))
+        return "is not a number";
+    if (key->type == CONFIG_TYPE_RATE)
+        return *out <= 0 ? "is too small" : *out > 1e6 ? "is too large" : NULL;
+    return *out < (double)key->min ? "is too small" : *out > (double)key->max ? "is too large" : NULL;
+}
+
+/* The check of the types that are kept as text. */
+static const char *check_text(const struct config_key *key, const char *text)
+{
+    if (key->type == CONFIG_TYPE_NAME)
+        return strpbrk(text, "/%") != NULL ? "holds / or %" : NULL;
+    if (key->type == CONFIG_TYPE_URL)
+        return config_check_url(text);
+    if (key->type == CONFIG_TYPE_ENGINE_HOST)
+        return config_check_engine_host(text);
+    if (key->type == CONFIG_TYPE_VERSION)
+        return config_check_version(text);
+    if (key->type == CONFIG_TYPE_WORD)
+        return text_is_in_words(text, key->words) ? NULL : "is not known";
+    return NULL;
+}
+
+/* Length of the item at p: up to a comma that is neither escaped nor, in globs, inside a set. */
+static size_t item_length(const char *p, bool is_glob)
+{
+    bool is_in_set = false;
+    const char *end = p;
+    while (*end != '\0' && (*end != ',' || is_in_set))
+        end = is_glob ? config_glob_next(end, &is_in_set) : end + 1;
+    return (size_t)(end - p);
+}
+
+static const char *check_item(const struct config_key *key, const char *item)
+{
+    if (key->type == CONFIG_TYPE_LIST)
+        return NULL;
+    if (key->type == CONFIG_TYPE_GLOBS)
+        return config_check_glob(item);
+    const char *equals = strchr(item, '=');
+    if (equals == NULL || equals == item)
+        return "has an item that is not NAME=GLOB";
+    return config_check_glob(equals + 1);
+}
+
+/* Split at commas into the arena; a list is never longer than its line. */
+static const char *read_items(const struct config_key *key, const char *text, struct config_arena *arena,
+                              char ***out, size_t *out_count)
+{
+    char **items = config_arena_alloc(arena, (strlen(text) + 1) * sizeof(*items));
+    size_t count = 0;
+    for (const char *p = text; *text != '\0';) {
+        size_t len = item_length(p, key->type != CONFIG_TYPE_LIST);
+        const char *next = p + len;
+        for (; len > 0 && isspace((unsigned char)*p); len--)
+            p++;
+        while (len > 0 && isspace((unsigned char)p[len - 1]))
+            len--;
+        if (len == 0)
+            return "has an empty item";
+        items[count] = config_arena_copy(arena, p, len);
+        const char *wrong = check_item(key, items[count++]);
+        if (wrong != NULL)
+            return wrong;
+        if (*next == '\0')
+            break;
+        p = next + 1;
+    }
+    *out = items;
+    *out_count = count;
+    return NULL;
+}
+
+/* -q may be given again: each is one name, added to those before. */
+static void append_item(struct config_list *list, const char *text, struct config_arena *arena)
+{
+    char **items = config_arena_alloc(arena, (list->count + 1) * sizeof(*items));
+    for (size_t i = 0; i < list->count; i++)
+        items[i] = list->items[i];
+    items[list->count] = config_arena_copy(arena, text, strlen(text));
+    *list = (struct config_list){items, list->count + 1};
+}
+
+static void store_text(const struct config_key *key, const char *text, struct config_arena *arena,
+                       void *place)
+{
+    size_t len = strlen(text);
+    while (key->type == CONFIG_TYPE_URL && text[len - 1] == '/')
+        len--;
+    *(const char **)place = config_arena_copy(arena, text, len);
+}
+
+/* Where a value goes, and what the origin of a time will say. */
+struct destination {
+    void *place;
+    const char *from;
+    bool appends; /* a repeated option */
+    struct config_arena *arena;
+};
+
+static const char *store_number(const struct config_key *key, const char *text, enum config_style style,
+                                const struct destination *to)
+{
+    int64_t whole = 0;
+    double number = 0;
+    const char *wrong = NULL;
+    if (key->type == CONFIG_TYPE_RATE || key->type == CONFIG_TYPE_FACTOR)
+        wrong = read_number(key, text, &number);
+    else if (key->type == CONFIG_TYPE_DURATION || key->type == CONFIG_TYPE_TIME)
+        wrong = read_duration(key, text, style, &whole);
+    else
+        wrong = read_count(key, text, &whole);
+    if (wrong != NULL)
+        return wrong;
+    if (key->type == CONFIG_TYPE_RATE || key->type == CONFIG_TYPE_FACTOR)
+        *(double *)to->place = number;
+    else if (key->type == CONFIG_TYPE_TIME)
+        *(struct config_time *)to->place = (struct config_time){whole, to->from};
+    else if (key->type == CONFIG_TYPE_COUNT32)
+        *(int32_t *)to->place = (int32_t)whole;
+    else
+        *(int64_t *)to->place = whole;
+    return NULL;
+}
+
+static const char *store_items(const struct config_key *key, const char *text, enum config_style style,
+                               const struct destination *to)
+{
+    char **items;
+    size_t count;
+    if (style == CONFIG_STYLE_FLAG) {
+        struct config_list *list = to->place;
+        if (!to->appends)
+            *list = (struct config_list){NULL, 0};
+        append_item(list, text, to->arena);
+        return NULL;
+    }
+    const char *wrong = read_items(key, text, to->arena, &items, &count);
+    if (wrong != NULL)
+        return wrong;
+    if (key->type == CONFIG_TYPE_LIST)
+        *(struct config_list *)to->place = (struct config_list){items, count};
+    else
+        *(struct match_list *)to->place = (struct match_list){items, count};
+    return NULL;
+}
+
+static const char *store_jitter(const char *text, enum jitter *place)
+{
+    static const struct {
+        enum jitter jitter;
+        const char *text;
+    } words[] = {
+#define X(name, word) {JITTER_##name, word},
+        JITTERS(X)
+#undef X
+    };
+    for (size_t i = 0; i < ARRAY_LEN(words); i++)
+        if (strcmp(words[i].text, text) == 0) {
+            *place = words[i].jitter;
+            return NULL;
+        }
+    return "is not known";
+}
+
+/* Parse by type and store. Returns what is wrong, or NULL. */
+static const char *store(const struct config_key *key, const char *text, enum config_style style,
+                         const struct destination *to)
+{
+    const char *wrong = text_find_fault(text);
+    if (wrong != NULL)
+        return wrong;
+    if (text[0] == '\0' && key->type != CONFIG_TYPE_LIST)
+        return "is empty";
+    switch (key->type) {
+    case CONFIG_TYPE_TEXT:
+    case CONFIG_TYPE_NAME:
+    case CONFIG_TYPE_URL:
+    case CONFIG_TYPE_ENGINE_HOST:
+    case CONFIG_TYPE_VERSION:
+    case CONFIG_TYPE_WORD:
+        wrong = check_text(key, text);
+        if (wrong == NULL)
+            store_text(key, text, to->arena, to->place);
+        return wrong;
+    case CONFIG_TYPE_JITTER:
+        return store_jitter(text, to->place);
+    case CONFIG_TYPE_BOOL:
+        return text_to_bool(text, to->place) ? NULL : "is neither true nor false";
+    case CONFIG_TYPE_LIST:
+    case CONFIG_TYPE_GLOBS:
+    case CONFIG_TYPE_PARAMETERS:
+        return store_items(key, text, style, to);
+    case CONFIG_TYPE_DURATION:
+    case CONFIG_TYPE_TIME:
+    case CONFIG_TYPE_RATE:
+    case CONFIG_TYPE_FACTOR:
+    case CONFIG_TYPE_COUNT:
+    case CONFIG_TYPE_COUNT_AUTO:
+    case CONFIG_TYPE_COUNT32:
+        return store_number(key, text, style, to);
+    }
+    UNREACHABLE();
+}
+
+static int refuse(const struct config_key *key, const char *text, enum config_style style, const char *wrong,
+                  struct err *err)
+{
+    char allowed[200];
+    describe(key, style, allowed, sizeof(allowed));
+    if (key->is_secret)
+        return err_set(err, ERR_INVALID, "the value %s; allowed: %s", wrong, allowed);
+    if (text_find_fault(text) != NULL)
+        return err_set(err, ERR_INVALID, "the value %s; allowed: %s", wrong, allowed);
+    if (strlen(text) > SHOWN_BYTES)
+        return err_set(err, ERR_INVALID, "a value of %zu bytes %s; allowed: %s", strlen(text), wrong,
+                       allowed);
+    return err_set(err, ERR_INVALID, "\"%s\" %s; allowed: %s", text, wrong, allowed);
+}
+
+int config_value_set(const struct config_target *target, const struct config_key *key, const char *text,
+                     enum config_style style, const char *from, struct err *err)
+{
+    size_t row = (size_t)(key - config_keys);
+    void *base = key->scope == CONFIG_SCOPE_SERVICE ? target->service : (void *)target->class_values;
+    CHECK(base != NULL);
+    struct destination to = {.place = (char *)base + key->offset, .from = from, .arena = target->arena};
+    to.appends = target->from[row] != NULL && strcmp(target->from[row], from) == 0;
+    const char *wrong = store(key, text, style, &to);
+    if (wrong != NULL)
+        return refuse(key, text, style, wrong, err);
+    target->from[row] = from;
+    return 0;
+}
+
+int config_value_check(const struct config_key *key, const char *text, enum config_style style,
+                       struct err *err)
+{
+    struct config_arena arena = {0};
+    union {
+        double number;
+        int64_t whole;
+        struct config_time time;
+        struct match_list globs;
+        struct config_list list;
+        const char *text;
+    } place = {.list = {NULL, 0}};
+    const struct destination to = {.place = &place, .from = "", .arena = &arena};
+    const char *wrong = store(key, text, style, &to);
+    config_arena_done(&arena);
+    return wrong == NULL ? 0 : refuse(key, text, style, wrong, err);
+}

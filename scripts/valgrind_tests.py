@@ -1,0 +1,51 @@
+"""Runs the unit and flow tests of a build without sanitizers under valgrind: valgrind_tests.py BUILD_DIRECTORY JOBS."""
+
+import json
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+FOLDERS = ("tests/unit/", "tests/fakes/", "tests/flow/")
+VALGRIND = ["valgrind", "--quiet", "--leak-check=full", "--show-leak-kinds=definite,indirect", "--error-exitcode=99"]
+
+
+def tests_of(build: Path) -> list[tuple[str, list[str], str]]:
+    shown = subprocess.run(
+        ["ctest", "--test-dir", str(build), "--show-only=json-v1"], capture_output=True, text=True, check=True
+    ).stdout
+    found = []
+    for test in json.loads(shown)["tests"]:
+        properties = {one["name"]: one["value"] for one in test["properties"]}
+        if any(f"{build}/{folder}" in test["command"][0] for folder in FOLDERS):
+            found.append((test["name"], test["command"], properties.get("WORKING_DIRECTORY", str(build))))
+    return found
+
+
+def run(test: tuple[str, list[str], str]) -> bool:
+    name, command, directory = test
+    started = time.monotonic()
+    done = subprocess.run(
+        [*VALGRIND, *command], cwd=directory, capture_output=True, text=True, errors="replace", check=False
+    )
+    word = "passed" if done.returncode == 0 else "FAILED"
+    print(f"{name}: {word} in {time.monotonic() - started:.1f} s", flush=True)
+    if done.returncode != 0:
+        print((done.stdout + done.stderr)[-6000:], flush=True)
+    return done.returncode == 0
+
+
+def main() -> int:
+    build, jobs = Path(sys.argv[1]).resolve(), int(sys.argv[2])
+    tests = tests_of(build)
+    with ThreadPoolExecutor(jobs) as pool:
+        results = list(pool.map(run, tests))
+    failed = results.count(False)
+    share = 100 * (len(results) - failed) // max(len(results), 1)
+    print(f"{share}% tests passed, {failed} tests failed out of {len(results)}")
+    return 0 if failed == 0 and results else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

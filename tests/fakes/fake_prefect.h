@@ -1,0 +1,228 @@
+/*
+ * fake_prefect.h - a Prefect API in the test's own event_base: real HTTP on loopback, a server's rules
+ * inside.
+ *
+ * It keeps what a 3.8.8 server keeps as far as a worker can see it: pools, queues with priority, pause and
+ * limits, flows, deployments with ENQUEUE or CANCEL_NEW limits, flow runs with their whole history, the
+ * poll's rules, the transition rules (the contract program holds them against a real server), CSRF tokens,
+ * heartbeats, events, logs. Time is the clock of `timers`. On top of that a test scripts faults, plays other
+ * workers, the container and the user, and counts calls. Texts that are returned are borrowed: until the
+ * object changes.
+ *
+ *     fake_prefect_new(&(struct fake_prefect_settings){.base = base, .timers = timers}, &fake);
+ *     fake_prefect_add_pool(fake, "pool", "docker", "{}");
+ *     const char *run = fake_prefect_add_run(fake, &(struct fake_prefect_run){.pool = "pool"});
+ *     ... the code under test works against fake_prefect_url(fake) ...
+ *     assert_string_equal(fake_prefect_history(fake, run), "SCHEDULED Scheduled, PENDING Pending");
+ */
+#ifndef SLUICE_TESTS_FAKE_PREFECT_H
+#define SLUICE_TESTS_FAKE_PREFECT_H
+
+#include "api/prefect.h"
+
+struct event_base;
+struct fake_prefect;
+
+struct fake_prefect_settings {
+    struct event_base *base;   /* borrowed */
+    struct timers *timers;     /* borrowed; its clock is the server's clock */
+    const char *authorization; /* the Authorization line's value that is demanded, "Basic dTpw"; NULL: none */
+    bool csrf;                 /* demand CSRF tokens; may change later */
+    uint64_t seed;             /* for its ids */
+};
+
+/* Aborts when it can't listen. Ignores SIGPIPE for the process. */
+void fake_prefect_new(const struct fake_prefect_settings *settings, struct fake_prefect **out);
+void fake_prefect_free(struct fake_prefect *fake);
+/* "http://127.0.0.1:PORT/api" */
+const char *fake_prefect_url(const struct fake_prefect *fake);
+
+/* name, text, changes something that a run or pool shows */
+#define FAKE_PREFECT_ROUTES(X)                                                                               \
+    X(GET_POOL, "get pool", false)                                                                           \
+    X(CREATE_POOL, "create pool", true)                                                                      \
+    X(PATCH_POOL, "patch pool", true)                                                                        \
+    X(DELETE_POOL, "delete pool", true)                                                                      \
+    X(HEARTBEAT, "heartbeat", false)                                                                         \
+    X(LIST_QUEUES, "list queues", false)                                                                     \
+    X(CREATE_QUEUE, "create queue", true)                                                                    \
+    X(PATCH_QUEUE, "patch queue", true)                                                                      \
+    X(POLL, "poll", false)                                                                                   \
+    X(FILTER_RUNS, "filter runs", false)                                                                     \
+    X(GET_RUN, "get run", false)                                                                             \
+    X(PATCH_RUN, "patch run", true)                                                                          \
+    X(PATCH_LABELS, "patch labels", true)                                                                    \
+    X(SET_STATE, "set state", true)                                                                          \
+    X(DELETE_RUN, "delete run", true)                                                                        \
+    X(HISTORY, "history", false)                                                                             \
+    X(CREATE_FLOW, "create flow", true)                                                                      \
+    X(GET_FLOW, "get flow", false)                                                                           \
+    X(CREATE_DEPLOYMENT, "create deployment", true)                                                          \
+    X(GET_DEPLOYMENT, "get deployment", false)                                                               \
+    X(DELETE_DEPLOYMENT, "delete deployment", true)                                                          \
+    X(CREATE_RUN, "create run", true)                                                                        \
+    X(EVENTS, "events", false)                                                                               \
+    X(LOGS, "logs", false)                                                                                   \
+    X(VERSION, "version", false)                                                                             \
+    X(HEALTH, "health", false)                                                                               \
+    X(CSRF, "csrf token", false)                                                                             \
+    X(UNKNOWN, "unknown", false)
+
+enum fake_prefect_route {
+#define X(name, text, changes) FAKE_PREFECT_##name,
+    FAKE_PREFECT_ROUTES(X)
+#undef X
+        FAKE_PREFECT_ANY /* in faults and counts: every route */
+};
+
+/* --- faults --- */
+
+enum fake_fault_kind {
+    FAKE_FAULT_STATUS,       /* answer `status`, `header`, `body`; no effect */
+    FAKE_FAULT_STATUS_AFTER, /* the effect happens, then as STATUS */
+    FAKE_FAULT_DELAY,        /* the effect happens at once, its answer comes delay_ms later */
+    FAKE_FAULT_DROP_BEFORE,  /* the connection is closed; no effect, no answer byte */
+    FAKE_FAULT_DROP_AFTER,   /* the effect happens, then as DROP_BEFORE: a lost answer */
+    FAKE_FAULT_HOLD,      /* nothing happens until fake_prefect_release(), then the effect and the answer */
+    FAKE_FAULT_HTML,      /* a page of HTML with `status` (0: 200); no effect */
+    FAKE_FAULT_CUT_JSON,  /* the effect happens; a complete HTTP answer with half of its JSON */
+    FAKE_FAULT_HALF_BODY, /* the effect happens; the connection closes in the middle of the body */
+};
+
+struct fake_fault {
+    enum fake_prefect_route route; /* or FAKE_PREFECT_ANY */
+    int nth;                       /* the n-th call from now on (1: the next); 0: the next as well */
+    int times;                     /* as many calls in a row; 0: one; -1: all */
+    enum fake_fault_kind kind;
+    int status;
+    const char *header; /* "Retry-After: 7"; NULL: none */
+    const char *body;   /* NULL: {"detail":"scripted"} */
+    int64_t delay_ms;
+};
+
+/* Copied. Several may be armed; the one armed first wins a call, and others count that call as well. */
+void fake_prefect_fault(struct fake_prefect *fake, const struct fake_fault *fault);
+void fake_prefect_clear_faults(struct fake_prefect *fake);
+/* Carry out what is held, oldest first; returns how many. The answers go to whoever still waits. */
+int fake_prefect_release(struct fake_prefect *fake);
+size_t fake_prefect_held(const struct fake_prefect *fake);
+
+/* --- counts --- */
+
+/* Requests that arrived, faults included. FAKE_PREFECT_ANY: all of them. */
+int fake_prefect_calls(const struct fake_prefect *fake, enum fake_prefect_route route);
+/* Effects carried out on routes that change something. */
+int fake_prefect_changes(const struct fake_prefect *fake);
+void fake_prefect_reset_counts(struct fake_prefect *fake);
+/* A header of the last request; NULL if it had none. */
+const char *fake_prefect_last_header(const struct fake_prefect *fake, const char *name);
+/* Method, path and body of the last request: "POST /logs/ [...]". */
+const char *fake_prefect_last_request(const struct fake_prefect *fake);
+
+/* --- furnishing --- */
+
+/* Ids come back; they live as long as the object. The pool gets its queue "default". */
+const char *fake_prefect_add_pool(struct fake_prefect *fake, const char *name, const char *type,
+                                  const char *template_json);
+const char *fake_prefect_add_queue(struct fake_prefect *fake, const char *pool, const char *name,
+                                   int priority);
+void fake_prefect_pause_pool(struct fake_prefect *fake, const char *pool, bool is_paused);
+void fake_prefect_pause_queue(struct fake_prefect *fake, const char *pool, const char *queue, bool is_paused);
+/* -1: none */
+void fake_prefect_limit_pool(struct fake_prefect *fake, const char *pool, int64_t limit);
+void fake_prefect_limit_queue(struct fake_prefect *fake, const char *pool, const char *queue, int64_t limit);
+
+const char *fake_prefect_add_flow(struct fake_prefect *fake, const char *name);
+
+struct fake_prefect_deployment {
+    const char *name;
+    const char *flow_id; /* NULL: a new flow */
+    const char *pool;
+    const char *queue;              /* NULL: "default" */
+    const char *job_variables_json; /* NULL: {} */
+    const char *const *tags;        /* NULL-terminated, or NULL */
+    bool has_limit;
+    int64_t limit;
+    bool cancel_new; /* collision strategy; else ENQUEUE */
+};
+const char *fake_prefect_add_deployment(struct fake_prefect *fake,
+                                        const struct fake_prefect_deployment *setup);
+void fake_prefect_delete_deployment(struct fake_prefect *fake, const char *deployment_id);
+
+struct fake_prefect_run {
+    const char *deployment_id; /* NULL: none; then pool and queue count */
+    const char *pool;
+    const char *queue;              /* NULL: "default", or the deployment's */
+    const char *name;               /* NULL: "run-N" */
+    const char *parameters_json;    /* NULL: {} */
+    const char *job_variables_json; /* NULL: {} */
+    const char *const *tags;        /* NULL-terminated, or NULL */
+    int64_t scheduled_at_ms;        /* 0: now */
+};
+const char *fake_prefect_add_run(struct fake_prefect *fake, const struct fake_prefect_run *setup);
+void fake_prefect_delete_run(struct fake_prefect *fake, const char *run_id);
+
+/* --- the world beside the code under test --- */
+
+struct fake_verdict {
+    int status; /* as HTTP: 200, 201, 404 */
+    enum prefect_outcome outcome;
+};
+/* Propose a state as anybody may; goes by the same rules as a request. */
+struct fake_verdict fake_prefect_propose(struct fake_prefect *fake, const char *run_id,
+                                         const struct prefect_proposal *proposal);
+/* Another worker's claim, with an id of its own; true: it has the run now. */
+bool fake_prefect_other_worker_claims(struct fake_prefect *fake, const char *run_id);
+/* What a container, or another worker's container, proposes; true: accepted. */
+bool fake_prefect_container_runs(struct fake_prefect *fake, const char *run_id);
+bool fake_prefect_container_completes(struct fake_prefect *fake, const char *run_id);
+bool fake_prefect_container_fails(struct fake_prefect *fake, const char *run_id);
+bool fake_prefect_container_cancelled(struct fake_prefect *fake, const char *run_id);
+/* The user presses Cancel: CANCELLING, or CANCELLED at once where nothing has to be stopped. */
+void fake_prefect_user_cancels(struct fake_prefect *fake, const char *run_id);
+
+/* --- looks --- */
+
+struct fake_prefect_look {
+    enum prefect_state_type type;
+    const char *name;
+    const char *message; /* "" if none */
+    const char *transition_id;
+    const char *lease_id;
+    const char *pid; /* "" if none */
+    bool has_scheduled_time;
+    int64_t scheduled_at_ms;
+    int64_t timestamp_ms;
+    int state_count;
+    int run_count; /* RUNNING states */
+};
+/* false: there is no such run (any more). */
+bool fake_prefect_look(const struct fake_prefect *fake, const char *run_id, struct fake_prefect_look *look);
+/* "SCHEDULED Scheduled, PENDING Pending, ..."; "" for no such run. Borrowed until the next call. */
+const char *fake_prefect_history(struct fake_prefect *fake, const char *run_id);
+/* How often the run had a state of this type (and name, unless NULL). */
+int fake_prefect_had_state(const struct fake_prefect *fake, const char *run_id, enum prefect_state_type type,
+                           const char *name);
+/* A label's text; NULL if it has none. */
+const char *fake_prefect_label(const struct fake_prefect *fake, const char *run_id, const char *key);
+size_t fake_prefect_run_count(const struct fake_prefect *fake);
+const char *fake_prefect_run_id(const struct fake_prefect *fake, size_t index);
+size_t fake_prefect_runs_in(const struct fake_prefect *fake, enum prefect_state_type type);
+bool fake_prefect_has_pool(const struct fake_prefect *fake, const char *name);
+const char *fake_prefect_pool_template(const struct fake_prefect *fake, const char *name);
+
+/* --- what workers say --- */
+
+int fake_prefect_heartbeats(const struct fake_prefect *fake); /* accepted ones */
+/* Stored events (an id counts once) and log lines, as JSON text, in the order they came. */
+size_t fake_prefect_event_count(const struct fake_prefect *fake, const char *name); /* NULL: all */
+const char *fake_prefect_event(const struct fake_prefect *fake, size_t index);
+size_t fake_prefect_log_count(const struct fake_prefect *fake);
+const char *fake_prefect_log(const struct fake_prefect *fake, size_t index);
+
+void fake_prefect_demand_csrf(struct fake_prefect *fake, bool is_demanded);
+/* Forget every token that was given out. */
+void fake_prefect_forget_csrf_tokens(struct fake_prefect *fake);
+void fake_prefect_set_csrf_life_ms(struct fake_prefect *fake, int64_t life_ms);
+
+#endif

@@ -1,0 +1,169 @@
+"""What the tests ask of the Prefect server, over its REST API."""
+
+import uuid
+from collections.abc import Iterable
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import httpx
+
+from .waiting import wait_until
+
+Json = dict[str, Any]
+
+FINAL = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
+EMPTY_TEMPLATE: Json = {}
+# The least that a Docker pool needs: every value is a job variable, and unset ones are left out.
+FIELDS = ("image", "command", "env", "labels", "name", "network_mode", "volumes", "mem_limit", "image_pull_policy")
+
+
+def plain_template(**defaults: Any) -> Json:
+    """A base job template with these defaults and nothing else that a test would have to know."""
+    types = {"env": "object", "labels": "object", "volumes": "array"}
+    fields = (*FIELDS, "auto_remove", "stream_output")
+    properties = {name: {"title": name, "type": types.get(name, "string")} for name in fields}
+    for name in ("auto_remove", "stream_output"):
+        properties[name]["type"] = "boolean"
+    for name, value in defaults.items():
+        properties[name]["default"] = value
+    return {
+        "job_configuration": {name: "{{ %s }}" % name for name in fields},
+        "variables": {"type": "object", "properties": properties},
+    }
+
+
+def parse_time(text: str) -> datetime:
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))
+
+
+class PrefectApi:
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._client = httpx.Client(base_url=url, timeout=60.0)
+
+    def close(self) -> None:
+        self._client.close()
+
+    def call(self, method: str, path: str, body: Any = None) -> Any:
+        """One call; a busy database (503) is asked again, any other refusal fails the test."""
+        response = self._client.request(method, path, json=body)
+        for _ in range(20):
+            if response.status_code != 503:
+                break
+            response = self._client.request(method, path, json=body)
+        assert response.is_success, f"{method} {path}: {response.status_code} {response.text[:500]}"
+        return response.json() if response.content else None
+
+    # Pools, queues, workers
+
+    def create_pool(self, name: str, template: Json, type_: str = "docker", limit: int | None = None) -> Json:
+        body = {"name": name, "type": type_, "base_job_template": template, "concurrency_limit": limit}
+        return self.call("POST", "/work_pools/", body)
+
+    def pool(self, name: str) -> Json | None:
+        response = self._client.get(f"/work_pools/{name}")
+        return response.json() if response.status_code == 200 else None
+
+    def change_pool(self, name: str, **fields: Any) -> None:
+        self.call("PATCH", f"/work_pools/{name}", fields)
+
+    def delete_pool(self, name: str) -> None:
+        self._client.delete(f"/work_pools/{name}")
+
+    def create_queue(self, pool: str, name: str, **fields: Any) -> Json:
+        return self.call("POST", f"/work_pools/{pool}/queues", {"name": name, **fields})
+
+    def change_queue(self, pool: str, name: str, **fields: Any) -> None:
+        self.call("PATCH", f"/work_pools/{pool}/queues/{name}", fields)
+
+    def workers(self, pool: str) -> list[Json]:
+        return self.call("POST", f"/work_pools/{pool}/workers/filter", {})
+
+    def worker_is_online(self, pool: str, name: str) -> bool:
+        if self.pool(pool) is None:
+            return False
+        return any(w["name"] == name and w["status"] == "ONLINE" for w in self.workers(pool))
+
+    # Deployments and runs
+
+    def create_deployment(
+        self, pool: str, flow: str = "ok", queue: str | None = None, job_variables: Json | None = None, **fields: Any
+    ) -> str:
+        flow_id = self.call("POST", "/flows/", {"name": flow})["id"]
+        body = {
+            "name": f"{flow}-{uuid.uuid4().hex[:8]}",
+            "flow_id": flow_id,
+            "work_pool_name": pool,
+            "work_queue_name": queue,
+            "entrypoint": f"flows.py:{flow}",
+            "path": "/opt/flows",
+            "job_variables": job_variables or {},
+            **fields,
+        }
+        return self.call("POST", "/deployments/", body)["id"]
+
+    def create_run(self, deployment_id: str, due_in_s: float = 0.0, **fields: Any) -> str:
+        due = datetime.now(timezone.utc) + timedelta(seconds=due_in_s)
+        state = {"type": "SCHEDULED", "state_details": {"scheduled_time": due.isoformat()}}
+        body = {"state": state, **fields}
+        return self.call("POST", f"/deployments/{deployment_id}/create_flow_run", body)["id"]
+
+    def run(self, run_id: str) -> Json:
+        return self.call("GET", f"/flow_runs/{run_id}")
+
+    def runs(self, pool: str) -> list[Json]:
+        found: list[Json] = []
+        while True:
+            body = {"work_pools": {"name": {"any_": [pool]}}, "sort": "ID_DESC", "limit": 200, "offset": len(found)}
+            page = self.call("POST", "/flow_runs/filter", body)
+            found += page
+            if len(page) < 200:
+                return found
+
+    def states(self, run_id: str) -> list[Json]:
+        """Every state the run has had, oldest first."""
+        states = self.call("GET", f"/flow_run_states/?flow_run_id={run_id}")
+        return sorted(states, key=lambda state: state["timestamp"])
+
+    def state_names(self, run_id: str) -> list[str]:
+        return [f"{s['type']} {s['name']}" for s in self.states(run_id)]
+
+    def wait_for_state(self, run_id: str, *types: str, timeout_s: float = 60.0) -> Json:
+        """The run, once its state is one of these types. An end that is none of them fails at once."""
+
+        def look() -> Json | None:
+            run = self.run(run_id)
+            if run["state_type"] in FINAL and run["state_type"] not in types:
+                raise AssertionError(
+                    f"run {run_id} ended as {run['state_type']} ({run['state']['message']}), not {types}: "
+                    f"{self.state_names(run_id)}"
+                )
+            return run if run["state_type"] in types else None
+
+        return wait_until(look, f"run {run_id} to be {'/'.join(types)}", timeout_s, every_s=0.2)
+
+    def wait_for_all(self, pool: str, run_ids: Iterable[str], timeout_s: float = 120.0) -> dict[str, Json]:
+        """All runs by id, once each of them is in a final state."""
+        wanted = set(run_ids)
+
+        def look() -> dict[str, Json] | None:
+            runs = {run["id"]: run for run in self.runs(pool) if run["id"] in wanted}
+            left = [run["state_type"] for run in runs.values() if run["state_type"] not in FINAL]
+            return runs if len(runs) == len(wanted) and not left else None
+
+        return wait_until(look, f"{len(wanted)} runs of {pool} to end", timeout_s, every_s=0.5)
+
+    def logs(self, run_id: str) -> list[Json]:
+        return self.call("POST", "/logs/filter", {"logs": {"flow_run_id": {"any_": [run_id]}}, "limit": 200})
+
+    def events(self, resource: str, name_prefix: str) -> list[Json]:
+        """Events that name this resource anywhere, oldest first."""
+        query = {
+            "filter": {
+                "any_resource": {"id": [resource]},
+                "event": {"prefix": [name_prefix]},
+                "order": "ASC",
+            },
+            "limit": 50,
+        }
+        return self.call("POST", "/events/filter", query)["events"]

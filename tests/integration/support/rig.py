@@ -1,0 +1,124 @@
+"""One test's surroundings: a pool of its own, its deployments, its workers, and the checks that end every scenario."""
+
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from .engine import RUN_LABEL, Engine
+from .prefect_api import Json, PrefectApi, plain_template
+from .proxy import Proxy
+from .waiting import wait_until
+from .workers import API_KEY, Setup, Worker
+
+# Idle connections that a worker keeps to use again. A burst of a hundred runs must not leave a hundred of anything.
+KEPT_CONNECTIONS = 24
+
+
+class Images(NamedTuple):
+    busybox: str
+    flow: str
+
+
+class Rig:
+    def __init__(self, api: PrefectApi, engine: Engine, images: Images, setup: Setup, pool: str) -> None:
+        self.api = api
+        self.engine = engine
+        self.images = images
+        self.setup = setup
+        self.pool = pool
+        self.workers: list[Worker] = []
+        self.secrets = [API_KEY]
+        self._files_at_start: dict[str, int] = {}
+        self._proxies: list[Proxy] = []
+
+    @property
+    def is_official(self) -> bool:
+        return self.setup.kind == "official"
+
+    def make_pool(self, **fields: Any) -> None:
+        """The test's pool, with the busybox image and a policy that never asks a registry."""
+        template = plain_template(image=self.images.busybox, image_pull_policy="Never", stream_output=True)
+        self.api.create_pool(self.pool, template, **fields)
+
+    def flow_variables(self, **fields: Any) -> Json:
+        """Job variables for a flow of scripts/images/flows.py, run by Prefect itself."""
+        return {"image": self.images.flow, "image_pull_policy": "Never", **fields}
+
+    def deploy(self, command: str = "run-flow 0", **fields: Any) -> str:
+        """A deployment whose containers run this busybox command."""
+        variables = {"command": command, **fields.pop("job_variables", {})}
+        return self.api.create_deployment(self.pool, job_variables=variables, **fields)
+
+    def proxy_api(self) -> Proxy:
+        """Put a proxy between the workers started from now on and the server."""
+        base = self.setup.api_url.removesuffix("/api")
+        proxy = Proxy(base).__enter__()
+        self._proxies.append(proxy)
+        self.setup = replace(self.setup, api_url=f"http://{proxy.address}/api")
+        return proxy
+
+    def proxy_engine(self) -> Proxy:
+        """Put a proxy between the workers started from now on and the engine."""
+        socket = f"unix://{self.setup.directory}/engine.sock"
+        proxy = Proxy(self.setup.docker_host, socket).__enter__()
+        self._proxies.append(proxy)
+        self.setup = replace(self.setup, docker_host=socket)
+        return proxy
+
+    def new_worker(self, *options: str, name: str = "w1", pool: str | None = "", **fields: Any) -> Worker:
+        """A worker that has not been started; pool None leaves the option out."""
+        worker = Worker(self.setup, self.pool if pool == "" else pool, name, options, **fields)
+        self.workers.append(worker)
+        return worker
+
+    def start_worker(self, *options: str, name: str = "w1", **fields: Any) -> Worker:
+        """A worker that the server calls ONLINE."""
+        worker = self.new_worker(*options, name=name, **fields).start()
+        self.wait_online(worker)
+        self._files_at_start.setdefault(name, worker.open_files())
+        return worker
+
+    def wait_online(self, worker: Worker) -> None:
+        def look() -> bool:
+            assert worker.is_alive, f"{worker.name} ended: {worker.log()[-2000:]}"
+            return self.api.worker_is_online(self.pool, worker.name)
+
+        wait_until(look, f"worker {worker.name} to be ONLINE")
+
+    def close(self, check: bool = True) -> None:
+        try:
+            if check:
+                self._check_workers()
+                self._check_containers()
+        finally:
+            for worker in self.workers:
+                worker.kill()
+            for proxy in self._proxies:
+                proxy.__exit__()
+            for container in self.engine.containers(self.pool):
+                self.engine.remove(container["Id"])
+            self.api.delete_pool(self.pool)
+            self.api.close()
+
+    def _check_workers(self) -> None:
+        for worker in self.workers:
+            for secret in self.secrets:
+                assert secret not in worker.log(), f"the log of {worker.name} holds a secret: {worker.log_path}"
+            assert worker.is_alive or worker.expects_end, f"{worker.name} ended by itself: {worker.log()[-2000:]}"
+            at_start = self._files_at_start.get(worker.name)
+            if worker.is_alive and at_start is not None and not self.is_official:
+                wait_until(
+                    lambda w=worker, n=at_start: w.open_files() <= n + KEPT_CONNECTIONS,
+                    f"{worker.name} to close its files ({at_start} at the start, {worker.open_files()} now)",
+                )
+
+    def _check_containers(self) -> None:
+        """At most one container a run, none that was made and never started, none of runs that nobody asked for."""
+        if self.api.pool(self.pool) is None:
+            return
+        runs = {run["id"] for run in self.api.runs(self.pool)}
+        owners = [c["Labels"].get(RUN_LABEL) for c in self.engine.containers(self.pool)]
+        assert len(owners) == len(set(owners)), "a run has two containers"
+        assert set(owners) <= runs, "a container belongs to no run"
+        if not self.is_official:
+            left = [c["Names"] for c in self.engine.containers(self.pool) if c["State"] == "created"]
+            assert not left, f"containers that were made and never started: {left}"

@@ -1,0 +1,687 @@
+/*
+ * config: what a file may say. Every key of the table with a good and a bad value, every kind of mistake with
+ * its exact sentence, and files that are no configuration at all.
+ */
+#include "config_fixture.h"
+#include "config_internal.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* ---- every key ---- */
+
+#define DURATION_FROM(min) "; allowed: a duration such as 500ms, 60s, 5m, 2h or 7d, from " min " to 365d"
+#define COUNT_FROM(range) "; allowed: a whole number from " range
+#define NO_LIMIT "; leave the key out for no limit"
+
+struct key_case {
+    const char *section;
+    const char *key;
+    const char *good;
+    const char *shown; /* as printed */
+    const char *bad;
+    const char *problem; /* after `: [section] key: ` */
+};
+
+static const struct key_case key_cases[] = {
+    {"prefect", "api_url", "http://h:4200/api//", "http://h:4200/api", "h:4200",
+     "\"h:4200\" does not begin with http:// or https://; allowed: a URL such as http://127.0.0.1:4200/api"},
+    {"prefect", "pool", "my pool", "my pool", "a/b", "\"a/b\" holds / or %; allowed: a name without / and %"},
+    {"prefect", "work_queues", "a, b c", "a, b c", "a,,b",
+     "\"a,,b\" has an empty item; allowed: names separated by commas, or nothing"},
+    {"prefect", "name", "w1", "w1", "50%", "\"50%\" holds / or %; allowed: a name without / and %"},
+    {"prefect", "poll_interval", "1500ms", "1500ms", "99ms", "\"99ms\" is too small" DURATION_FROM("100ms")},
+    {"prefect", "prefetch", "0", "0", "-1s", "\"-1s\" is too small" DURATION_FROM("0")},
+    {"prefect", "heartbeat_interval", "1.5m", "90s", "30", "\"30\" has no unit" DURATION_FROM("100ms")},
+    {"prefect", "create_pool", "No", "false", "maybe",
+     "\"maybe\" is neither true nor false; allowed: true or false"},
+    {"prefect", "default_image", "img:1", "img:1", "", "\"\" is empty; allowed: a text of one line"},
+    {"engine", "host", "unix:///run/d.sock", "unix:///run/d.sock", "ssh://h",
+     "\"ssh://h\" is not supported yet (TLS and ssh come later); allowed: unix:///PATH or tcp://HOST:PORT"},
+    {"engine", "api_version", "1.44", "1.44", "v1.44",
+     "\"v1.44\" is not a version; allowed: a version such as 1.41"},
+    {"engine", "max_connections", "4", "4", "0", "\"0\" is too small" COUNT_FROM("1 to 1000000")},
+    {"engine", "keep_containers", "7d", "7d", "forever", "\"forever\" is not a duration" DURATION_FROM("0")},
+    {"state", "path", "/x/y.db", "/x/y.db", "", "\"\" is empty; allowed: a text of one line"},
+    {"state", "keep_history", "36h", "36h", "366d", "\"366d\" is too large" DURATION_FROM("1s")},
+    {"limits", "starts_per_second", "0.5", "0.5", "0",
+     "\"0\" is too small; allowed: a number above 0, such as 8 or 0.5" NO_LIMIT},
+    {"limits", "start_burst", "4", "4", "0", "\"0\" is too small" COUNT_FROM("1 to 1000000")},
+    {"limits", "launching", "5", "5", "many",
+     "\"many\" is not a whole number; allowed: auto or a whole number from 1 to 1000000"},
+    {"limits", "running", "200", "200", "0", "\"0\" is too small" COUNT_FROM("1 to 1000000") NO_LIMIT},
+    {"limits", "pulls", "2", "2", "1.5", "\"1.5\" is not a whole number" COUNT_FROM("1 to 1000000")},
+    {"limits", "stops", "2", "2", "-3", "\"-3\" is too small" COUNT_FROM("1 to 1000000")},
+    {"timeouts", "launch_deadline", "30s", "30s", "1 h", "\"1 h\" is not a duration" DURATION_FROM("0")},
+    {"timeouts", "max_run_time", "2h", "2h", "2H", "\"2H\" is not a duration" DURATION_FROM("0")},
+    {"retry", "max_attempts", "10", "10", "0", "\"0\" is too small" COUNT_FROM("1 to 1000")},
+    {"retry", "base", "1s", "1s", "0", "\"0\" is too small" DURATION_FROM("1ms")},
+    {"retry", "factor", "1.5", "1.5", "0.9", "\"0.9\" is too small; allowed: a number from 1 to 100"},
+    {"retry", "cap", "10m", "10m", "1e3s", "\"1e3s\" is not a duration" DURATION_FROM("1ms")},
+    {"retry", "jitter", "decorrelated", "decorrelated", "Full",
+     "\"Full\" is not known; allowed: one of none, equal, full, decorrelated"},
+    {"retry", "hand_back_after", "0", "0", "s", "\"s\" is not a duration" DURATION_FROM("0")},
+    {"log", "format", "json", "json", "xml", "\"xml\" is not known; allowed: one of logfmt, json"},
+    {"log", "level", "debug", "debug", "loud",
+     "\"loud\" is not known; allowed: one of debug, info, warn, error"},
+    {"class", "match_tag", "a, b-*, [x,y]", "a, b-*, [x,y]", "a[b",
+     "\"a[b\" has a [ that is never closed; allowed: globs separated by commas, such as etl, nightly-*, "
+     "team-[ab]; "
+     "\\ before a special character"},
+    {"class", "match_deployment", "f/d, \\,x", "f/d, \\,x", "x\\",
+     "\"x\\\" ends in a lone \\; allowed: globs separated by commas, such as etl, nightly-*, team-[ab]; \\ "
+     "before a "
+     "special character"},
+    {"class", "match_flow", "[]a]", "[]a]", "a,",
+     "\"a,\" has an empty item; allowed: globs separated by commas, such as etl, nightly-*, team-[ab]; \\ "
+     "before a "
+     "special character"},
+    {"class", "match_work_queue", "fast # 1", "fast # 1", "",
+     "\"\" is empty; allowed: globs separated by commas, such as etl, nightly-*, team-[ab]; \\ before a "
+     "special "
+     "character"},
+    {"class", "match_parameter", "size=large, n=1*", "size=large, n=1*", "size",
+     "\"size\" has an item that is not NAME=GLOB; allowed: NAME=GLOB, separated by commas"},
+    {"class", "starts_per_second", "8", "8", "-1",
+     "\"-1\" is too small; allowed: a number above 0, such as 8 or 0.5" NO_LIMIT},
+    {"class", "start_burst", "2", "2", "0", "\"0\" is too small" COUNT_FROM("1 to 1000000")},
+    {"class", "running", "20", "20", "0", "\"0\" is too small" COUNT_FROM("1 to 1000000") NO_LIMIT},
+    {"class", "launching", "2", "2", "auto",
+     "\"auto\" is not a whole number" COUNT_FROM("1 to 1000000") NO_LIMIT},
+    {"class", "priority", "-5", "-5", "high",
+     "\"high\" is not a whole number" COUNT_FROM("-1000000 to 1000000")},
+    {"class", "park", "yes", "true", "2", "\"2\" is neither true nor false; allowed: true or false"},
+};
+
+static bool is_clock(const struct config_key *key)
+{
+    return strcmp(key->section, "timeouts") == 0 && strcmp(key->key, "launch_deadline") != 0 &&
+           strcmp(key->key, "max_run_time") != 0;
+}
+
+/* A file with this one key in it; a class also gets a rule, a line further down. */
+static char *file_with(const char *section, const char *key, const char *value)
+{
+    bool is_class = strcmp(section, "class") == 0;
+    bool is_rule = strncmp(key, "match_", 6) == 0;
+    return check_printf("[%s%s]\n%s = %s\n%s", section, is_class ? " k" : "", key, value,
+                        is_class && !is_rule ? "match_tag = t\n" : "");
+}
+
+static void check_key(struct fixture *f, const struct key_case *c)
+{
+    bool is_class = strcmp(c->section, "class") == 0;
+    char *AUTO_FREE good = file_with(c->section, c->key, c->good);
+    char *AUTO_FREE bad = file_with(c->section, c->key, c->bad);
+    char *AUTO_FREE name = check_printf("%s%s.%s", c->section, is_class ? " k" : "", c->key);
+    char *AUTO_FREE shown = check_printf("%s c.conf:2", c->shown);
+    char *AUTO_FREE problem =
+        check_printf("c.conf:2: [%s%s] %s: %s\n", c->section, is_class ? " k" : "", c->key, c->problem);
+    fixture_load(f, good, NULL, NULL);
+    fixture_expect_problems(f, "");
+    if (strcmp(c->key, "base") != 0 && strcmp(c->key, "cap") != 0)
+        assert_string_equal(fixture_printed(f, name), shown);
+    fixture_load(f, bad, NULL, NULL);
+    fixture_expect_problems(f, problem);
+}
+
+static void test_every_key(void **state)
+{
+    struct fixture *f = *state;
+    for (size_t row = 0; row < config_key_count; row++) {
+        const struct config_key *key = &config_keys[row];
+        if (!config_key_is_in_file(key))
+            continue;
+        const struct key_case clock = {"timeouts", key->key, "90s",
+                                       "90s",      "0",      "\"0\" is too small" DURATION_FROM("1ms")};
+        const struct key_case *found = is_clock(key) ? &clock : NULL;
+        for (size_t i = 0; i < ARRAY_LEN(key_cases); i++)
+            if (strcmp(key_cases[i].section, key->section) == 0 && strcmp(key_cases[i].key, key->key) == 0)
+                found = &key_cases[i];
+        if (found == NULL)
+            fail_msg("[%s] %s has no case in this test", key->section, key->key);
+        check_key(f, found);
+    }
+}
+
+static void test_every_key_that_a_class_may_set(void **state)
+{
+    struct fixture *f = *state;
+    size_t count = 0;
+    for (size_t row = 0; row < config_key_count; row++) {
+        const struct config_key *key = &config_keys[row];
+        if (!key->in_class)
+            continue;
+        const char *value = key->type == CONFIG_TYPE_TIME || key->type == CONFIG_TYPE_DURATION ? "45s"
+                            : key->type == CONFIG_TYPE_JITTER                                  ? "none"
+                                                                                               : "3";
+        char *AUTO_FREE text = file_with("class", key->key, value);
+        char *AUTO_FREE name = check_printf("class k.%s", key->key);
+        char *AUTO_FREE shown = check_printf("%s c.conf:2", value);
+        fixture_load(f, text, NULL, NULL);
+        count++;
+        if (strcmp(key->key, "base") != 0 || f->problems.count == 0)
+            assert_string_equal(fixture_printed(f, name), shown);
+    }
+    assert_int_equal(count, 3 * 11 + 2 + 6 + 1);
+}
+
+static void test_values_arrive_in_the_struct(void **state)
+{
+    struct fixture *f = *state;
+    fixture_load(
+        f,
+        "[prefect]\nwork_queues = q1,q2\npoll_interval = 2s\n[limits]\nstarts_per_second = 8\nstart_burst = "
+        "4\n"
+        "launching = 5\nrunning = 200\n[timeouts]\ncreate = 5m\ncreate_inactivity = 4m\nstart = 70s\n"
+        "[retry]\nmax_attempts = 9\nbase = 2s\nfactor = 3\ncap = 3m\njitter = equal\nhand_back_after = 1m\n"
+        "[class etl]\nmatch_tag = etl, nightly-*\nmatch_flow = f\npark = true\npriority = 7\n"
+        "keep_containers = 1d\nstart = 20s\n",
+        NULL, NULL);
+    fixture_expect_problems(f, "");
+    const struct config *c = f->config;
+    assert_int_equal(c->work_queue_count, 2);
+    assert_string_equal(c->work_queues[1], "q2");
+    assert_int_equal(c->poll_interval_ms, 2000);
+    assert_true(c->starts_per_second == 8.0);
+    assert_int_equal(c->start_burst, 4);
+    assert_int_equal(c->launching, 5);
+    assert_false(c->launching_is_auto);
+    assert_int_equal(c->running, 200);
+    assert_int_equal(c->class_count, 2);
+    const struct config_class *etl = &c->classes[0];
+    const struct config_class *rest = &c->classes[1];
+    assert_string_equal(etl->name, "etl");
+    assert_string_equal(etl->rule_text, "tag: etl, nightly-*; flow: f");
+    assert_int_equal(etl->rule.tag.count, 2);
+    assert_true(etl->retry.park);
+    assert_int_equal(etl->priority, 7);
+    assert_int_equal(etl->keep_containers.ms, 86400000);
+    assert_string_equal(etl->keep_containers.from, "c.conf:25");
+    assert_int_equal(etl->clocks[STAGE_CREATE].total.ms, 300000);
+    assert_int_equal(etl->clocks[STAGE_CREATE].inactivity.ms, 240000);
+    assert_int_equal(etl->retry.start_clock_ms, 20000);
+    assert_int_equal(etl->retry.max_attempts, 9);
+    assert_string_equal(rest->name, "default");
+    assert_true(match_rule_is_empty(&rest->rule));
+    assert_int_equal(rest->retry.start_clock_ms, 70000);
+    assert_int_equal(rest->retry.base_ms, 2000);
+    assert_true(rest->retry.factor == 3.0);
+    assert_int_equal(rest->retry.cap_ms, 180000);
+    assert_int_equal(rest->retry.jitter, JITTER_EQUAL);
+    assert_int_equal(rest->retry.hand_back_after_ms, 60000);
+    assert_false(rest->retry.park);
+    assert_true(rest->starts_per_second < 0);
+    assert_int_equal(rest->running, CONFIG_NO_LIMIT);
+    assert_int_equal(rest->launching, CONFIG_NO_LIMIT);
+}
+
+static void test_defaults(void **state)
+{
+    struct fixture *f = *state;
+    fixture_load(f, NULL, NULL, NULL);
+    fixture_expect_problems(f, "");
+    const struct config *c = f->config;
+    const struct retry_policy policy = retry_policy_default();
+    const struct config_class *rest = &c->classes[0];
+    assert_null(c->api_url);
+    assert_null(c->pool);
+    assert_null(c->state_path);
+    assert_string_equal(c->worker_name, "sluice-box");
+    assert_true(c->csrf_enabled);
+    assert_true(c->create_pool);
+    assert_int_equal(c->launching, 3);
+    assert_true(c->launching_is_auto);
+    assert_true(c->starts_per_second < 0);
+    assert_int_equal(c->running, CONFIG_NO_LIMIT);
+    assert_int_equal(c->limit, CONFIG_NO_LIMIT);
+    assert_int_equal(c->poll_interval_ms, 10000);
+    assert_int_equal(c->heartbeat_interval_ms, 30000);
+    assert_int_equal(rest->retry.max_attempts, policy.max_attempts);
+    assert_int_equal(rest->retry.base_ms, policy.base_ms);
+    assert_int_equal(rest->retry.cap_ms, policy.cap_ms);
+    assert_true(rest->retry.factor == policy.factor);
+    assert_int_equal(rest->retry.jitter, policy.jitter);
+    assert_int_equal(rest->retry.hand_back_after_ms, policy.hand_back_after_ms);
+    assert_int_equal(rest->retry.cancel_grace_ms, policy.cancel_grace_ms);
+    assert_int_equal(rest->launch_deadline.ms, 3600000);
+    assert_int_equal(rest->max_run_time.ms, 0);
+    for (int stage = 0; stage < STAGE_COUNT; stage++) {
+        const struct config_clocks *clocks = &rest->clocks[stage];
+        if (stage == STAGE_RUN)
+            continue;
+        assert_int_equal(clocks->connect.ms, 60000);
+        assert_int_equal(clocks->inactivity.ms, 60000);
+        assert_int_equal(clocks->total.ms, stage == STAGE_PULL ? 1800000 : 60000);
+        assert_string_equal(clocks->total.from, "default");
+    }
+}
+
+static void test_classes_choose(void **state)
+{
+    struct fixture *f = *state;
+    fixture_load(f, "[class a]\nmatch_tag = x\nmatch_flow = f*\n[class b]\nmatch_tag = x, y\n", NULL, NULL);
+    const char *const tags[] = {"x"};
+    struct match_subject subject = {.tags = tags, .tag_count = 1, .flow = "fun"};
+    assert_string_equal(config_class_for(f->config, &subject)->name, "a");
+    subject.flow = "gun";
+    assert_string_equal(config_class_for(f->config, &subject)->name, "b");
+    subject.tag_count = 0;
+    assert_string_equal(config_class_for(f->config, &subject)->name, "default");
+    assert_string_equal(config_class_by_name(f->config, "b")->name, "b");
+    assert_string_equal(config_class_by_name(f->config, "gone")->name, "default");
+}
+
+/* ---- mistakes ---- */
+
+struct text_case {
+    const char *text;
+    const char *problems;
+};
+
+static void check_texts(struct fixture *f, const struct text_case *cases, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        fixture_load(f, cases[i].text, NULL, NULL);
+        fixture_expect_problems(f, cases[i].problems);
+    }
+}
+
+static void test_unknown_words(void **state)
+{
+    static const struct text_case cases[] = {
+        {"[limits]\nruning = 5\n", "c.conf:2: [limits] runing: unknown key; did you mean \"running\"?\n"},
+        {"[limits]\nRunning = 5\n", "c.conf:2: [limits] Running: unknown key; did you mean \"running\"?\n"},
+        {"[limits]\npusl = 5\n", "c.conf:2: [limits] pusl: unknown key; did you mean \"pulls\"?\n"},
+        {"[limits]\nbanana = 5\n",
+         "c.conf:2: [limits] banana: unknown key; allowed: starts_per_second, start_burst, "
+         "launching, running, pulls, stops\n"},
+        {"[prefect]\nrunning = 5\n", "c.conf:2: [prefect] running: unknown key; it belongs to [limits]\n"},
+        {"[prefect]\nmatch_tag = x\n",
+         "c.conf:2: [prefect] match_tag: unknown key; it belongs to [class NAME]\n"},
+        {"[prefect]\napi_key = x\n",
+         "c.conf:2: [prefect] api_key: not read from a file; use PREFECT_API_KEY\n"},
+        {"[prefect]\nlimit = 5\n", "c.conf:2: [prefect] limit: not read from a file; use --limit\n"},
+        {"[timeouts]\ncraete = 5s\n", "c.conf:2: [timeouts] craete: unknown key; did you mean \"create\"?\n"},
+        {"[timeouts]\npull_idle_long = 5s\n",
+         "c.conf:2: [timeouts] pull_idle_long: unknown key; allowed: STAGE, STAGE_connect and "
+         "STAGE_inactivity "
+         "(stages: api, resolve, image, pull, create, network, start, inspect, stop, report, remove), "
+         "launch_deadline, max_run_time\n"},
+        {"[class k]\nmatch_tag = t\nmax_atempts = 5\n",
+         "c.conf:3: [class k] max_atempts: unknown key; did you mean \"max_attempts\"?\n"},
+        {"[retry]\nbudget = 10%\nbudget_floor = 10\n",
+         "c.conf:2: [retry] budget: this version has no such key; leave it out\n"
+         "c.conf:3: [retry] budget_floor: this version has no such key; leave it out\n"},
+        {"[timeouts]\ncreate_floor = 5s\ncreate_ceiling = 3m\n",
+         "c.conf:2: [timeouts] create_floor: this version has no such key; leave it out\n"
+         "c.conf:3: [timeouts] create_ceiling: this version has no such key; leave it out\n"},
+        {"[timeouts]\ncreate = auto\n", "c.conf:2: [timeouts] create: \"auto\" is not known for this key "
+                                        "(learned times are not part of this "
+                                        "version)" DURATION_FROM("1ms") "\n"},
+        {"[limit]\nrunning = 0\n", "c.conf:1: [limit]: unknown section; did you mean [limits]?\n"},
+        {"[banana]\nx = 0\n", "c.conf:1: [banana]: unknown section; allowed: prefect, engine, state, limits, "
+                              "timeouts, retry, log, class NAME\n"},
+        {"[admin]\nlisten = x\n[rule disk-full]\nstage = create\n",
+         "c.conf:1: [admin]: this version has no such section; leave it out\n"
+         "c.conf:3: [rule disk-full]: this version has no such section; leave it out\n"},
+    };
+    check_texts(*state, cases, ARRAY_LEN(cases));
+}
+
+static void test_form(void **state)
+{
+    static const struct text_case cases[] = {
+        {"", ""},
+        {"# a\n; b\n   # c\n \t \n[log]\nlevel=warn", ""},
+        {"\xEF\xBB\xBF[log]\r\nlevel = warn\r\n", ""},
+        {"pool = x\n[prefect]\n",
+         "c.conf:1: a key before any section; allowed: a line such as [prefect] above it\n"},
+        {"[prefect]\npool\n\nname = x\n",
+         "c.conf:2: no = in the line; allowed: KEY = VALUE, [SECTION], # COMMENT\n"},
+        {"[prefect]\npool", "c.conf:2: no = in the line; allowed: KEY = VALUE, [SECTION], # COMMENT\n"},
+        {"[prefect]\n= x\n", "c.conf:2: no key in front of the =; allowed: KEY = VALUE\n"},
+        {"[prefect]\npool = a\n  b\n",
+         "c.conf:3: the line is indented; allowed: lines that begin at the margin, values of one line\n"},
+        {"[prefect]\n\tpool = a\n",
+         "c.conf:2: the line is indented; allowed: lines that begin at the margin, values of one line\n"},
+        {"[prefect]\npool = a\nname = w\npool = b\n",
+         "c.conf:4: [prefect] pool: given twice, first on line 2; allowed: once\n"},
+        {"[log]\nlevel = info\n[state]\n[log]\nformat = json\n",
+         "c.conf:4: [log]: given twice, first on line 1; allowed: once\n"},
+        {"[class a]\nmatch_tag = t\n[class a]\nmatch_tag = u\n",
+         "c.conf:3: [class a]: given twice, first on line 1; allowed: once\n"},
+        {"[class a]\nmatch_tag = t\npriority = 1\npriority = 1\n",
+         "c.conf:4: [class a] priority: given twice, first on line 3; allowed: once\n"},
+        {"[prefect\npool = x\n", "c.conf:1: the section has no closing ]; allowed: [NAME]\n"},
+        {"[prefect] # x\npool = x\n",
+         "c.conf:1: text after the section's ]; allowed: [NAME] alone, comments on lines of their own\n"},
+        {"[prefect]\npool = x # mine\n",
+         "c.conf:2: [prefect] pool: a comment after the value; allowed: comments on lines of their own\n"},
+        {"[prefect]\npool = x ; mine\n",
+         "c.conf:2: [prefect] pool: a comment after the value; allowed: comments on lines of their own\n"},
+        {"[prefect]\npool = \"x\"\n",
+         "c.conf:2: [prefect] pool: the value is in quotes; allowed: the bare value\n"},
+        {"[prefect]\npool = a\001b\n",
+         "c.conf:2: the line holds a control character; allowed: plain UTF-8 text\n"},
+        {"[prefect]\npool = a\rb\n",
+         "c.conf:2: the line holds a control character; allowed: plain UTF-8 text\n"},
+        {"[prefect]\npool = a\xFF\n", "c.conf:2: the line is not valid UTF-8; allowed: plain UTF-8 text\n"},
+        {"[prefect]\npool = a\xC0\xAF\n",
+         "c.conf:2: the line is not valid UTF-8; allowed: plain UTF-8 text\n"},
+        {"[prefect]\npool = a\xED\xA0\x80\n",
+         "c.conf:2: the line is not valid UTF-8; allowed: plain UTF-8 text\n"},
+    };
+    check_texts(*state, cases, ARRAY_LEN(cases));
+}
+
+static void test_classes_with_mistakes(void **state)
+{
+    static const struct text_case cases[] = {
+        {"[class default]\npriority = 1\n", "c.conf:1: [class default]: default is what no class matches, "
+                                            "and is set by [timeouts] and [retry]; allowed: "
+                                            "any other name\n"},
+        {"[class]\n", "c.conf:1: [class ]: bad name; allowed: 1 to 40 letters, digits, _, . and -\n"},
+        {"[class a b]\n", "c.conf:1: [class a b]: bad name; allowed: 1 to 40 letters, digits, _, . and -\n"},
+        {"[class a/b]\n", "c.conf:1: [class a/b]: bad name; allowed: 1 to 40 letters, digits, _, . and -\n"},
+        {"[class aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa]\n",
+         "c.conf:1: [class aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa]: bad name; allowed: 1 to 40 letters, "
+         "digits, _, . "
+         "and -\n"},
+        {"[class aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa]\nmatch_tag = t\nrunning = 2\n", ""},
+        {"[class k]\nrunning = 2\n",
+         "c.conf:1: [class k]: no rule, so no run would belong to it; allowed: at least one of match_tag, "
+         "match_deployment, match_flow, match_work_queue, match_parameter\n"},
+        {"[class k]\nmatch_tag = t\nbase = 2m\n", "c.conf:3: [class k] base: 120000ms is longer than cap, "
+                                                  "60000ms (default); allowed: a base up to cap\n"},
+        {"[class k]\nmatch_tag = t\ncap = 100ms\n",
+         "c.conf:3: [class k] base: 500ms is longer than cap, 100ms (c.conf:3); allowed: a base up to cap\n"},
+        {"[retry]\nbase = 2m\ncap = 1m\n", "c.conf:2: [retry] base: 120000ms is longer than cap, 60000ms "
+                                           "(c.conf:3); allowed: a base up to cap\n"},
+    };
+    check_texts(*state, cases, ARRAY_LEN(cases));
+}
+
+static void test_addresses(void **state)
+{
+    static const struct {
+        const char *host;
+        const char *wrong; /* NULL: fine */
+    } cases[] = {
+        {"tcp://127.0.0.1:2375", NULL},
+        {"tcp://:2375", NULL},
+        {"http://h:80", NULL},
+        {"[::1]:2375", NULL},
+        {"h:2375", NULL},
+        {"unix:///a", NULL},
+        {"unix://", "has no path"},
+        {"tcp://h", "has no port"},
+        {"tcp://h:0", "has a bad port"},
+        {"tcp://h:65536", "has a bad port"},
+        {"tcp://h:12x", "has a bad port"},
+        {"tcp://[::1:80", "has no host"},
+        {"https://h:2376", "is not supported yet (TLS and ssh come later)"},
+        {"npipe:////./pipe/x", "is not an address of an engine"},
+        {"fd://3", "is not an address of an engine"},
+        {"tcp://h:1?x", "holds a blank, a query or a fragment"},
+        {"tcp://u@h:1", "holds a login"},
+    };
+    struct fixture *f = *state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        char *AUTO_FREE text = check_printf("[engine]\nhost = %s\n", cases[i].host);
+        char *AUTO_FREE problem =
+            check_printf("c.conf:2: [engine] host: \"%s\" %s; allowed: unix:///PATH or tcp://HOST:PORT\n",
+                         cases[i].host, cases[i].wrong != NULL ? cases[i].wrong : "");
+        fixture_load(f, text, NULL, NULL);
+        fixture_expect_problems(f, cases[i].wrong != NULL ? problem : "");
+    }
+}
+
+static void test_urls(void **state)
+{
+    static const struct {
+        const char *url;
+        const char *wrong;
+    } cases[] = {
+        {"http://h", NULL},
+        {"https://api.prefect.cloud/api/accounts/a/workspaces/b", NULL},
+        {"http://[::1]:4200/api", NULL},
+        {"http://", "has no host"},
+        {"http:///api", "has no host"},
+        {"http://h:x/api", "has a bad port"},
+        {"http://h:/api", "has a bad port"},
+        {"http://u:p@h/api", "holds a login (use PREFECT_API_AUTH_STRING)"},
+        {"http://h/a b", "holds a character that no URL has"},
+        {"http://h/api?x=1", "has a query or fragment"},
+        {"ftp://h", "does not begin with http:// or https://"},
+    };
+    struct fixture *f = *state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        char *AUTO_FREE text = check_printf("[prefect]\napi_url = %s\n", cases[i].url);
+        char *AUTO_FREE problem = check_printf(
+            "c.conf:2: [prefect] api_url: \"%s\" %s; allowed: a URL such as http://127.0.0.1:4200/api\n",
+            cases[i].url, cases[i].wrong != NULL ? cases[i].wrong : "");
+        fixture_load(f, text, NULL, NULL);
+        fixture_expect_problems(f, cases[i].wrong != NULL ? problem : "");
+    }
+}
+
+static void test_all_mistakes_are_told_and_the_rest_is_read(void **state)
+{
+    struct fixture *f = *state;
+    fixture_load(
+        f,
+        "[prefect]\npool = a/b\nname = w1\n[limits]\nrunning = 0\npulls = 7\nbad\n[class k]\nmatch_tag = [\n",
+        NULL, NULL);
+    assert_int_equal(f->problems.count, 4);
+    assert_string_equal(f->config->worker_name, "w1");
+    assert_int_equal(f->config->pulls, 7);
+    assert_null(f->config->pool);
+}
+
+/* ---- files that are something else ---- */
+
+static void test_line_length(void **state)
+{
+    struct fixture *f = *state;
+    char text[400];
+    for (int len = 198; len <= 201; len++) {
+        char name[300];
+        memset(name, 'n', sizeof(name));
+        snprintf(text, sizeof(text), "[prefect]\nname = %.*s\npool = p\n", len - 7, name);
+        fixture_load(f, text, NULL, NULL);
+        char *AUTO_FREE problem =
+            check_printf("c.conf:2: the line is %d bytes long; allowed: 200 with its newline\n", len + 1);
+        fixture_expect_problems(f, len <= 199 ? "" : problem);
+        assert_string_equal(f->config->pool, "p");
+        if (len <= 199)
+            assert_int_equal(strlen(f->config->worker_name), len - 7);
+    }
+}
+
+static void test_lines_of_300_bytes_are_one_mistake_each(void **state)
+{
+    struct fixture *f = *state;
+    char text[1000];
+    char filler[301];
+    memset(filler, 'x', 300);
+    filler[300] = '\0';
+    snprintf(text, sizeof(text), "[prefect]\n%s\npool=%s\n# %s\nname = w\n", filler, filler, filler);
+    fixture_load(f, text, NULL, NULL);
+    fixture_expect_problems(f, "c.conf:2: the line is 301 bytes long; allowed: 200 with its newline\n"
+                               "c.conf:3: the line is 306 bytes long; allowed: 200 with its newline\n"
+                               "c.conf:4: the line is 303 bytes long; allowed: 200 with its newline\n");
+    assert_string_equal(f->config->worker_name, "w");
+}
+
+static void test_binary_file(void **state)
+{
+    struct fixture *f = *state;
+    char bytes[65536];
+    uint32_t seed = 1;
+    for (size_t i = 0; i < sizeof(bytes); i++) {
+        seed = seed * 1664525u + 1013904223u;
+        bytes[i] = (char)(seed >> 24);
+    }
+    fixture_write_bytes("c.conf", bytes, sizeof(bytes));
+    fixture_load_file(f, "c.conf", NULL, NULL);
+    assert_int_equal(f->result, 0);
+    assert_int_equal(f->problems.count, CONFIG_MAX_PROBLEMS + 1);
+    assert_string_equal(f->problems.items[CONFIG_MAX_PROBLEMS].text,
+                        "more than 100 mistakes; the rest is not shown");
+}
+
+static void test_nul_bytes(void **state)
+{
+    struct fixture *f = *state;
+    const char bytes[] = "[prefect]\npool = a\0b\nname = w\n";
+    fixture_write_bytes("c.conf", bytes, sizeof(bytes) - 1);
+    fixture_load_file(f, "c.conf", NULL, NULL);
+    fixture_expect_problems(f, "c.conf:2: the line holds a control character; allowed: plain UTF-8 text\n");
+    assert_string_equal(f->config->worker_name, "w");
+}
+
+static void test_ten_megabytes(void **state)
+{
+    struct fixture *f = *state;
+    size_t size = 10 * 1024 * 1024;
+    char *AUTO_FREE bytes = malloc(size);
+    assert_non_null(bytes);
+    memset(bytes, '#', size);
+    fixture_write_bytes("c.conf", bytes, size);
+    fixture_load_file(f, "c.conf", NULL, NULL);
+    assert_int_equal(f->result, -1);
+    assert_int_equal(f->err.kind, ERR_LIMIT);
+    assert_string_equal(f->err.msg, "configuration: c.conf: larger than 1024 KiB");
+    /* without a newline, and with nothing but newlines */
+    memset(bytes, 'a', size);
+    fixture_write_bytes("c.conf", bytes, CONFIG_MAX_FILE_BYTES);
+    fixture_load_file(f, "c.conf", NULL, NULL);
+    fixture_expect_problems(f, "c.conf:1: the line is 1048577 bytes long; allowed: 200 with its newline\n");
+    memset(bytes, '\n', size);
+    fixture_write_bytes("c.conf", bytes, CONFIG_MAX_FILE_BYTES);
+    fixture_load_file(f, "c.conf", NULL, NULL);
+    fixture_expect_problems(f, "");
+}
+
+static void test_many_classes(void **state)
+{
+    struct fixture *f = *state;
+    char *text = check_strdup("");
+    for (int i = 0; i < CONFIG_MAX_CLASSES + 1; i++) {
+        char *more = check_printf("%s[class c%d]\nmatch_tag = t\n", text, i);
+        free(text);
+        text = more;
+    }
+    fixture_load(f, text, NULL, NULL);
+    free(text);
+    fixture_expect_problems(f, "c.conf:401: [class c200]: too many classes; allowed: 200\n");
+    assert_int_equal(f->config->class_count, CONFIG_MAX_CLASSES + 1);
+}
+
+static void test_files_that_cannot_be_read(void **state)
+{
+    struct fixture *f = *state;
+    fixture_load_file(f, "none.conf", NULL, NULL);
+    assert_int_equal(f->result, -1);
+    assert_int_equal(f->err.kind, ERR_NOT_FOUND);
+    assert_string_equal(f->err.msg, "configuration: none.conf: no such file");
+    fixture_load_file(f, ".", NULL, NULL);
+    assert_int_equal(f->result, -1);
+    assert_int_equal(f->err.kind, ERR_IO);
+    assert_string_equal(f->err.msg, "configuration: .: can't be read: Is a directory");
+}
+
+static void test_example_in_the_repository(void **state)
+{
+    struct fixture *f = *state;
+    char *AUTO_FREE path = check_printf("%s/sluice.conf", f->start_folder);
+    fixture_load_file(f, path, NULL, NULL);
+    if (f->result != 0)
+        fail_msg("%s", f->err.msg);
+    fixture_expect_problems(f, "");
+    assert_string_equal(f->config->pool, "docker-pool");
+    assert_int_equal(f->config->class_count, 3);
+    assert_string_equal(f->config->classes[0].name, "etl");
+}
+
+static bool line_holds(const char *line, const char *word, size_t word_len)
+{
+    char *AUTO_FREE text = strndup(line, strcspn(line, "\n"));
+    char *AUTO_FREE quoted = check_printf("`%.*s`", (int)word_len, word);
+    assert_non_null(text);
+    return strstr(text, quoted) != NULL;
+}
+
+/* One line of a table that has the key, its meaning, its default, its variables and its option. */
+static bool is_documented(const char *text, const struct config_key *key)
+{
+    for (const char *line = strstr(text, key->help); line != NULL; line = strstr(line + 1, key->help)) {
+        const char *start = line;
+        while (start > text && start[-1] != '\n')
+            start--;
+        bool is_right = !config_key_is_in_file(key) || line_holds(start, key->key, strlen(key->key));
+        is_right = is_right && (key->flag == NULL || line_holds(start, key->flag, strlen(key->flag)));
+        is_right = is_right && (key->default_text == NULL ||
+                                line_holds(start, key->default_text, strlen(key->default_text)));
+        for (const char *name = key->environment; is_right && name != NULL && *name != '\0';) {
+            size_t len = strcspn(name, " ");
+            is_right = line_holds(start, name, len);
+            name += len + strspn(name + len, " ");
+        }
+        if (is_right)
+            return true;
+    }
+    return false;
+}
+
+static void test_documentation_names_every_key(void **state)
+{
+    struct fixture *f = *state;
+    char *AUTO_FREE path = check_printf("%s/docs/configuration.md", f->start_folder);
+    static char text[200000];
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    size_t len = fread(text, 1, sizeof(text) - 1, file);
+    fclose(file);
+    text[len] = '\0';
+    for (size_t row = 0; row < config_key_count; row++)
+        if (!is_documented(text, &config_keys[row]))
+            fail_msg("docs/configuration.md has no right line for %s.%s", config_keys[row].section,
+                     config_keys[row].key);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, fixture_setup, fixture_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_every_key),
+        TEST(test_every_key_that_a_class_may_set),
+        TEST(test_values_arrive_in_the_struct),
+        TEST(test_defaults),
+        TEST(test_classes_choose),
+        TEST(test_unknown_words),
+        TEST(test_form),
+        TEST(test_classes_with_mistakes),
+        TEST(test_addresses),
+        TEST(test_urls),
+        TEST(test_all_mistakes_are_told_and_the_rest_is_read),
+        TEST(test_line_length),
+        TEST(test_lines_of_300_bytes_are_one_mistake_each),
+        TEST(test_binary_file),
+        TEST(test_nul_bytes),
+        TEST(test_ten_megabytes),
+        TEST(test_many_classes),
+        TEST(test_files_that_cannot_be_read),
+        TEST(test_example_in_the_repository),
+        TEST(test_documentation_names_every_key),
+    };
+    return cmocka_run_group_tests_name("config", tests, NULL, NULL);
+}
