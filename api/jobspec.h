@@ -70,8 +70,9 @@ struct jobspec {
     char *warning; /* something to log, or NULL */
 };
 
-/* jobspec_render - <= 200 us for an ordinary template. Errors: PARSE and INVALID, with a sentence that names
- * the field, for a flow's author. */
+/* jobspec_render - <= 200 us for an ordinary template. Errors: PARSE, INVALID and LIMIT (nesting, members of
+ * one object, growth by substitution), with a sentence that names the field, for a flow's author; values of
+ * env, labels and credentials are never in it. */
 int jobspec_render(const struct jobspec_input *input, struct jobspec *out, struct err *err) MUST_CHECK;
 void jobspec_done(struct jobspec *spec);
 

@@ -72,8 +72,9 @@ static enum jobspec_placeholder_kind kind_of(const char *name)
 
 bool jobspec_find_placeholder(const char *text, size_t from, struct jobspec_placeholder *out)
 {
-    const char *open = text + from;
-    while ((open = strstr(open, "{{")) != NULL) {
+    for (const char *open = strchr(text + from, '{'); open != NULL; open = strchr(open + 1, '{')) {
+        if (open[1] != '{')
+            continue;
         size_t start = (size_t)(open - text);
         size_t name = skip_while(text, start + 2, is_blank);
         size_t name_end = skip_while(text, name, is_name_part);
@@ -84,7 +85,6 @@ bool jobspec_find_placeholder(const char *text, size_t from, struct jobspec_plac
             *out = (struct jobspec_placeholder){start, close + 2, copy, kind_of(copy)};
             return true;
         }
-        open++;
     }
     return false;
 }
