@@ -12,6 +12,9 @@
 #include "api/http.h"
 #include "base/random.h"
 
+/* The Prefect version whose worker we equal; in the User-Agent and the container's label. */
+#define PREFECT_CLAIMED_VERSION "3.8.8"
+
 struct prefect;
 struct prefect_call;
 

@@ -43,6 +43,7 @@ CREATE TABLE launches (
     create_sent           INTEGER NOT NULL,        -- boolean; a container of ours may exist
     has_container         INTEGER NOT NULL,        -- boolean; its id is known
     start_sent            INTEGER NOT NULL,        -- boolean; its one start may have been sent
+    is_retiring           INTEGER NOT NULL,        -- boolean; removal of a container that never started was sent
     is_announced          INTEGER NOT NULL,        -- boolean; infrastructure_pid written
     has_repulled          INTEGER NOT NULL,        -- boolean; "no such image" sent us back to PULLING once
     cancel_wanted         INTEGER NOT NULL,        -- boolean; cancel as soon as the request that is out allows
@@ -53,6 +54,7 @@ CREATE TABLE launches (
     cancel_at_ms          INTEGER NOT NULL,        -- when the cancel of a running container is ours to enforce
     unreachable_since_ms  INTEGER NOT NULL,        -- 0: the dependency is in reach
     next_try_at_ms        INTEGER NOT NULL,        -- end of the present backoff
+    unsettled_until_ms    INTEGER NOT NULL,        -- a proposal whose answer was lost may land until then
     last_delay_ms         INTEGER NOT NULL,        -- previous backoff, for decorrelated jitter
     pending               TEXT NOT NULL,           -- word of RUN_ACTIONS: the request that is out; for views only
     waits_for             TEXT NOT NULL DEFAULT '' -- what it waits for, as the scheduler said; '' unknown

@@ -75,6 +75,7 @@ static const struct column columns[] = {
     MEMBER("create_sent", run.create_sent, COLUMN_BOOL),
     MEMBER("has_container", run.has_container, COLUMN_BOOL),
     MEMBER("start_sent", run.start_sent, COLUMN_BOOL),
+    MEMBER("is_retiring", run.is_retiring, COLUMN_BOOL),
     MEMBER("is_announced", run.is_announced, COLUMN_BOOL),
     MEMBER("has_repulled", run.has_repulled, COLUMN_BOOL),
     MEMBER("cancel_wanted", run.cancel_wanted, COLUMN_BOOL),
@@ -85,6 +86,7 @@ static const struct column columns[] = {
     MEMBER("cancel_at_ms", run.cancel_at_ms, COLUMN_INT64),
     MEMBER("unreachable_since_ms", run.unreachable_since_ms, COLUMN_INT64),
     MEMBER("next_try_at_ms", run.next_try_at_ms, COLUMN_INT64),
+    MEMBER("unsettled_until_ms", run.unsettled_until_ms, COLUMN_INT64),
     MEMBER("last_delay_ms", run.last_delay_ms, COLUMN_INT64),
 };
 
@@ -268,4 +270,21 @@ int store_clear_pending(struct store *store, struct err *err)
     return rc == SQLITE_OK
                ? 0
                : store_fail(store->db, rc, store->path, "forget requests of the last process", err);
+}
+
+int store_is_known(struct store *store, const char *launch_id, bool *is_known, struct err *err)
+{
+    sqlite3_stmt *statement;
+    if (store_prepare(store, STORE_IS_KNOWN, "SELECT 1 FROM launches WHERE launch_id = ?1", &statement, err) != 0)
+        return -1;
+    store_bind_text(statement, 1, launch_id);
+    int rc = sqlite3_step(statement);
+    int result = 0;
+    if (rc == SQLITE_ROW || rc == SQLITE_DONE)
+        *is_known = rc == SQLITE_ROW;
+    else
+        result = store_fail(store->db, rc, store->path, "look for a launch", err);
+    sqlite3_reset(statement);
+    sqlite3_clear_bindings(statement);
+    return result;
 }

@@ -47,6 +47,9 @@ int store_save_launch(struct store *store, const struct launch *launch, struct e
 typedef bool (*store_launch_fn)(void *arg, struct launch *take_launch);
 int store_load_launches(struct store *store, store_launch_fn fn, void *arg, struct err *err) MUST_CHECK;
 
+/* store_is_known - is there a row of that launch, in whatever state? */
+int store_is_known(struct store *store, const char *launch_id, bool *is_known, struct err *err) MUST_CHECK;
+
 /* One line of `history`. from may be NULL for the first. why: a sentence or a word. Errors: NOT_FOUND (the
  * launch was never saved, neither before nor in this transaction), IO. */
 int store_add_transition(struct store *store, const char *launch_id, const char *from, const char *to,

@@ -113,6 +113,7 @@ static void fill_run(struct run *r, int n)
     r->cancel_at_ms = far_ms + 5;
     r->unreachable_since_ms = far_ms + 6;
     r->next_try_at_ms = far_ms + 7;
+    r->unsettled_until_ms = 1763868000123;
     r->last_delay_ms = INT64_MAX;
 }
 
@@ -140,7 +141,7 @@ static void fill_launch(struct launch *l, int n)
 static bool *flag(struct launch *l, size_t i)
 {
     bool *flags[] = {&l->run.oom_killed, &l->run.has_claim,    &l->run.create_sent,  &l->run.has_container,
-                     &l->run.start_sent, &l->run.is_announced, &l->run.has_repulled, &l->run.cancel_wanted,
+                     &l->run.start_sent, &l->run.is_retiring, &l->run.is_announced, &l->run.has_repulled, &l->run.cancel_wanted,
                      &l->auto_remove,    &l->stream_output};
     return i < ARRAY_LEN(flags) ? flags[i] : NULL;
 }
@@ -161,6 +162,8 @@ static void assert_same_run(const struct run *a, const struct run *b)
     assert_int_equal(a->cancel_at_ms, b->cancel_at_ms);
     assert_int_equal(a->unreachable_since_ms, b->unreachable_since_ms);
     assert_int_equal(a->next_try_at_ms, b->next_try_at_ms);
+    assert_int_equal(a->is_retiring, b->is_retiring);
+    assert_int_equal(a->unsettled_until_ms, b->unsettled_until_ms);
     assert_int_equal(a->last_delay_ms, b->last_delay_ms);
 }
 

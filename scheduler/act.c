@@ -1,0 +1,100 @@
+#include "act.h"
+
+#include "api/jobspec.h"
+
+#include <stdio.h>
+
+struct act *act_of(const struct live *live)
+{
+    return live->act;
+}
+
+void act_feed(struct live *live, enum run_event_kind kind)
+{
+    runner_feed_kind(live->runner, live, kind);
+}
+
+struct prefect_ask act_ask(struct act *act, struct live *live, enum stage stage, prefect_done_fn done)
+{
+    const struct config_clocks *c = &config_class_by_name(act->config, live->launch->class_name)->clocks[stage];
+    return (struct prefect_ask){.stage = stage,
+                                .clocks = {c->connect.ms, c->inactivity.ms, c->total.ms},
+                                .done = done,
+                                .arg = live,
+                                .call = &live->prefect_call};
+}
+
+void act_refuse(struct act *act, struct live *live, enum dependency dependency, enum stage stage, const struct err *err)
+{
+    struct failure failure = {.dependency = dependency, .stage = stage, .status = 400, .retry_after_ms = -1};
+    snprintf(failure.message, sizeof(failure.message), "%s", err->msg);
+    runner_fail(act->runner, live, &failure, 0);
+}
+
+void act_abandon(void *arg, struct live *live)
+{
+    struct act *act = arg;
+    if (live->engine_call != NULL)
+        engine_cancel(live->engine_call);
+    if (live->prefect_call != NULL)
+        prefect_cancel(live->prefect_call);
+    if (live->pull_wait != NULL)
+        pulls_leave(live->pull_wait);
+    if (live->in_catalog)
+        catalog_leave(act->catalog, live);
+    live->engine_call = NULL;
+    live->prefect_call = NULL;
+    live->pull_wait = NULL;
+    live->in_catalog = false;
+}
+
+void act_forget(struct act *act, struct live *live)
+{
+    (void)act;
+    if (live->job != NULL) {
+        jobspec_done(live->job);
+        free(live->job);
+        live->job = NULL;
+    }
+}
+
+static bool needs_job(enum run_action action)
+{
+    return action == RUN_ACTION_PULL || action == RUN_ACTION_CREATE || action == RUN_ACTION_CONNECT;
+}
+
+void act_perform(void *arg, struct live *live, enum run_action action)
+{
+    struct act *act = arg;
+    live->act = act;
+    if (needs_job(action) && live->job == NULL) {
+        /* Never stored, so that a restart resolves again. */
+        live->after_resolve = action;
+        act_resolve(act, live);
+        return;
+    }
+    live->after_resolve = RUN_ACTION_NONE;
+    static void (*const table[RUN_ACTION_COUNT])(struct act *, struct live *) = {
+        [RUN_ACTION_CLAIM] = act_claim,
+        [RUN_ACTION_LOOK_RUN] = act_look_run,
+        [RUN_ACTION_SUBMIT] = act_submit,
+        [RUN_ACTION_RESOLVE] = act_resolve,
+        [RUN_ACTION_PULL] = act_pull,
+        [RUN_ACTION_CREATE] = act_create,
+        [RUN_ACTION_LOOK_NAME] = act_look_name,
+        [RUN_ACTION_CONNECT] = act_connect,
+        [RUN_ACTION_ANNOUNCE] = act_announce,
+        [RUN_ACTION_START] = act_start,
+        [RUN_ACTION_LOOK_CONTAINER] = act_look_container,
+        [RUN_ACTION_RETIRE] = act_retire,
+        [RUN_ACTION_WATCH] = act_watch,
+        [RUN_ACTION_STOP] = act_stop,
+        [RUN_ACTION_CLEAR] = act_clear,
+        [RUN_ACTION_REPORT] = act_report,
+        [RUN_ACTION_HAND_BACK] = act_hand_back,
+        [RUN_ACTION_RESTORE] = act_restore,
+        [RUN_ACTION_REMOVE] = act_remove,
+    };
+    CHECK(table[action] != NULL);
+    table[action](act, live);
+}

@@ -1,0 +1,74 @@
+/*
+ * act.h - performs what run_step decided: one action, one or a few calls, one answer event.
+ *
+ * act.c           the table of actions, and giving up a request that is out
+ * act_claim.c     Prefect before the engine: claim, look, submitting, resolve
+ * act_engine.c    the engine: pull, create, connect, start, looks, retire, stop, clear, remove
+ * act_report.c    Prefect after the engine: announce, verdict, hand back, restore
+ * Nothing here decides what comes next: answers are only turned into events.
+ */
+#ifndef SLUICE_ACT_H
+#define SLUICE_ACT_H
+
+#include "api/engine.h"
+#include "api/prefect.h"
+#include "catalog.h"
+#include "output.h"
+#include "pool.h"
+#include "pulls.h"
+#include "runner.h"
+#include "tell.h"
+
+/* Everything borrowed, except what is said. */
+struct act {
+    struct runner *runner; /* set after runner_new() */
+    struct engine *engine;
+    struct prefect *prefect;
+    struct pulls *pulls;
+    struct catalog *catalog;
+    struct output *output;
+    struct tell *tell;
+    const struct clock *clock;
+    const struct config *config;
+    const struct pool_record *pool;
+    const char *instance;          /* label value of this worker */
+    const char *working_directory;
+    const char *default_image;
+    const char *prefect_version;
+};
+
+/* runner_ports.perform and .abandon; arg is the struct act. */
+void act_perform(void *arg, struct live *live, enum run_action action);
+void act_abandon(void *arg, struct live *live);
+/* Release what a launch holds in memory: its rendered job. */
+void act_forget(struct act *act, struct live *live);
+
+/* Between the files of act. */
+void act_claim(struct act *act, struct live *live);
+void act_look_run(struct act *act, struct live *live);
+void act_submit(struct act *act, struct live *live);
+void act_resolve(struct act *act, struct live *live);
+void act_pull(struct act *act, struct live *live);
+void act_create(struct act *act, struct live *live);
+void act_look_name(struct act *act, struct live *live);
+void act_connect(struct act *act, struct live *live);
+void act_start(struct act *act, struct live *live);
+void act_look_container(struct act *act, struct live *live);
+void act_retire(struct act *act, struct live *live);
+void act_watch(struct act *act, struct live *live);
+void act_stop(struct act *act, struct live *live);
+void act_clear(struct act *act, struct live *live);
+void act_remove(struct act *act, struct live *live);
+void act_announce(struct act *act, struct live *live);
+void act_report(struct act *act, struct live *live);
+void act_hand_back(struct act *act, struct live *live);
+void act_restore(struct act *act, struct live *live);
+
+/* How a Prefect call for a launch is asked. */
+struct prefect_ask act_ask(struct act *act, struct live *live, enum stage stage, prefect_done_fn done);
+/* A call could not even be made (no memory, or a value the client refuses): a permanent failure of that stage. */
+void act_refuse(struct act *act, struct live *live, enum dependency dependency, enum stage stage, const struct err *err);
+void act_feed(struct live *live, enum run_event_kind kind);
+struct act *act_of(const struct live *live);
+
+#endif

@@ -1,0 +1,384 @@
+/*
+ * act_claim.c - Prefect before the engine: claim, look, submitting, resolve.
+ *
+ * An answer of set_state is judged by its `status` and the state inside, never by its HTTP code (protocol 4.2). A PENDING state is ours if it
+ * carries one of our transition ids; a claim that was accepted without a scheduled time has overtaken a finished run (protocol 4.4).
+ */
+#include "act.h"
+
+#include "api/jobspec.h"
+#include "base/log.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Copies of a deployment and a flow may be this old when a job is rendered. */
+#define DEPLOYMENT_AGE_MS 2000
+#define FLOW_AGE_MS (10 * 60 * 1000)
+
+static bool is_our_claim(const struct live *live, const struct prefect_state *state)
+{
+    return state->type == PREFECT_STATE_PENDING && strcmp(state->transition_id, live->launch->launch_id) == 0;
+}
+
+static bool is_our_submitting(const struct live *live, const struct prefect_state *state)
+{
+    return state->type == PREFECT_STATE_PENDING && strcmp(state->transition_id, live->launch->submit_id) == 0;
+}
+
+/* ---- CLAIM ---- */
+
+static void on_claimed(void *arg, const struct prefect_reply *reply)
+{
+    struct live *live = arg;
+    live->prefect_call = NULL;
+    if (reply->failure != NULL) {
+        runner_fail(live->runner, live, reply->failure, reply->took_ms);
+        return;
+    }
+    runner_record(live->runner, live, STAGE_API, reply->took_ms, NULL);
+    const struct prefect_state *state = reply->states;
+    bool is_ours = reply->outcome == PREFECT_OUTCOME_ACCEPT || is_our_claim(live, state);
+    if (!is_ours && is_our_submitting(live, state)) {
+        act_feed(live, RUN_EVENT_DONE);
+        return;
+    }
+    if (!is_ours) {
+        char *sentence = check_printf("claim refused: %s", reply->reason);
+        runner_note(live->runner, live, sentence);
+        free(sentence);
+        act_feed(live, RUN_EVENT_REFUSED);
+        return;
+    }
+    snprintf(live->launch->lease_id, sizeof(live->launch->lease_id), "%s", state->lease_id);
+    act_feed(live, state->has_scheduled_time ? RUN_EVENT_DONE : RUN_EVENT_OVERTOOK);
+}
+
+void act_claim(struct act *act, struct live *live)
+{
+    struct prefect_ask ask = act_ask(act, live, STAGE_API, on_claimed);
+    struct prefect_proposal proposal = {
+        .type = PREFECT_STATE_PENDING, .name = "Pending", .transition_id = live->launch->launch_id};
+    struct err err;
+    if (prefect_set_state(act->prefect, &ask, live->launch->flow_run_id, &proposal, &err) != 0)
+        act_refuse(act, live, DEPENDENCY_PREFECT, STAGE_API, &err);
+}
+
+/* ---- LOOK_RUN ---- */
+
+/* Does the history say that one of our states was written, and did it overwrite an end? */
+static void judge_history(const struct live *live, const struct prefect_reply *reply, bool *is_ours, bool *overtook)
+{
+    bool has_ended = false;
+    *is_ours = false;
+    *overtook = false;
+    for (size_t i = 0; i < reply->count; i++) {
+        const struct prefect_state *s = &reply->states[i];
+        if (is_our_claim(live, s) || is_our_submitting(live, s)) {
+            *is_ours = true;
+            *overtook = has_ended;
+        } else if (s->type == PREFECT_STATE_SCHEDULED) {
+            has_ended = false;
+        } else if (prefect_state_type_is_final(s->type)) {
+            has_ended = true;
+        }
+    }
+}
+
+static void on_history_of_look(void *arg, const struct prefect_reply *reply)
+{
+    struct live *live = arg;
+    live->prefect_call = NULL;
+    if (reply->failure != NULL) {
+        runner_fail(live->runner, live, reply->failure, reply->took_ms);
+        return;
+    }
+    bool is_ours;
+    bool overtook;
+    judge_history(live, reply, &is_ours, &overtook);
+    bool is_cancelling = reply->count > 0 && reply->states[reply->count - 1].type == PREFECT_STATE_CANCELLING;
+    if (overtook)
+        act_feed(live, RUN_EVENT_OVERTOOK);
+    else if (is_cancelling)
+        act_feed(live, is_ours ? RUN_EVENT_RUN_CANCELLING : RUN_EVENT_RUN_ENDED);
+    else
+        act_feed(live, is_ours ? RUN_EVENT_RUN_PENDING : RUN_EVENT_RUN_ENDED);
+}
+
+static void read_history(struct live *live)
+{
+    struct act *act = act_of(live);
+    struct prefect_ask ask = act_ask(act, live, STAGE_API, on_history_of_look);
+    struct err err;
+    if (prefect_get_history(act->prefect, &ask, live->launch->flow_run_id, &err) != 0)
+        act_refuse(act, live, DEPENDENCY_PREFECT, STAGE_API, &err);
+}
+
+static void feed_pending(struct live *live, const struct prefect_state *state)
+{
+    if (is_our_claim(live, state))
+        act_feed(live, state->has_scheduled_time ? RUN_EVENT_RUN_PENDING : RUN_EVENT_OVERTOOK);
+    else if (!is_our_submitting(live, state))
+        act_feed(live, RUN_EVENT_RUN_ENDED);
+    else if (live->launch->run.unsettled_until_ms != 0)
+        read_history(live); /* a Submitting that landed late may have overwritten an end; its state doesn't tell */
+    else
+        act_feed(live, RUN_EVENT_RUN_PENDING);
+}
+
+static void on_looked(void *arg, const struct prefect_reply *reply)
+{
+    struct live *live = arg;
+    live->prefect_call = NULL;
+    if (reply->failure != NULL && reply->failure->status == 404) {
+        act_feed(live, RUN_EVENT_RUN_ENDED);
+        return;
+    }
+    if (reply->failure != NULL) {
+        runner_fail(live->runner, live, reply->failure, reply->took_ms);
+        return;
+    }
+    const struct prefect_run *run = &reply->runs[0];
+    switch (run->state_type) {
+    case PREFECT_STATE_SCHEDULED:
+        act_feed(live, RUN_EVENT_RUN_SCHEDULED);
+        return;
+    case PREFECT_STATE_PENDING:
+        if (run->state == NULL)
+            act_feed(live, RUN_EVENT_RUN_ENDED);
+        else
+            feed_pending(live, run->state);
+        return;
+    case PREFECT_STATE_RUNNING:
+        act_feed(live, RUN_EVENT_RUN_RUNNING);
+        return;
+    case PREFECT_STATE_CANCELLING:
+        if (live->launch->run.state == RUN_STATE_CLAIMING)
+            read_history(live); /* ours only if our claim had landed before */
+        else
+            act_feed(live, RUN_EVENT_RUN_CANCELLING);
+        return;
+    case PREFECT_STATE_COMPLETED:
+    case PREFECT_STATE_FAILED:
+    case PREFECT_STATE_CRASHED:
+    case PREFECT_STATE_CANCELLED:
+    case PREFECT_STATE_PAUSED:
+    case PREFECT_STATE_UNKNOWN:
+        act_feed(live, RUN_EVENT_RUN_ENDED);
+        return;
+    }
+}
+
+void act_look_run(struct act *act, struct live *live)
+{
+    struct prefect_ask ask = act_ask(act, live, STAGE_API, on_looked);
+    struct err err;
+    if (prefect_get_run(act->prefect, &ask, live->launch->flow_run_id, &err) != 0)
+        act_refuse(act, live, DEPENDENCY_PREFECT, STAGE_API, &err);
+}
+
+/* ---- SUBMIT ---- */
+
+static void on_submitted(void *arg, const struct prefect_reply *reply)
+{
+    struct live *live = arg;
+    live->prefect_call = NULL;
+    if (reply->failure != NULL) {
+        runner_fail(live->runner, live, reply->failure, reply->took_ms);
+        return;
+    }
+    runner_record(live->runner, live, STAGE_API, reply->took_ms, NULL);
+    switch (reply->states[0].type) {
+    case PREFECT_STATE_CANCELLING:
+        act_feed(live, RUN_EVENT_RUN_CANCELLING);
+        return;
+    case PREFECT_STATE_RUNNING:
+        act_feed(live, RUN_EVENT_RUN_RUNNING);
+        return;
+    case PREFECT_STATE_SCHEDULED:
+        act_feed(live, RUN_EVENT_RUN_SCHEDULED);
+        return;
+    case PREFECT_STATE_COMPLETED:
+    case PREFECT_STATE_FAILED:
+    case PREFECT_STATE_CRASHED:
+    case PREFECT_STATE_CANCELLED:
+        act_feed(live, RUN_EVENT_RUN_ENDED);
+        return;
+    case PREFECT_STATE_PENDING:
+    case PREFECT_STATE_PAUSED:
+    case PREFECT_STATE_UNKNOWN:
+        act_feed(live, RUN_EVENT_DONE);
+        return;
+    }
+}
+
+/* Labels are for people: nobody waits for them, and nobody minds if they fail (protocol D46). */
+static void on_labelled(void *arg, const struct prefect_reply *reply)
+{
+    (void)arg;
+    if (reply->failure != NULL)
+        log_debug("labels not written", kv_int("status", reply->status), kv_s("error", reply->failure->message));
+}
+
+static void send_labels(struct act *act, struct live *live)
+{
+    const char *labels[] = {"prefect.worker.name",   act->config->worker_name,
+                            "prefect.worker.type",   "docker",
+                            "prefect.work-pool.name", act->pool->name,
+                            "prefect.work-pool.id",  act->pool->id,
+                            NULL};
+    struct prefect_ask ask = act_ask(act, live, STAGE_API, on_labelled);
+    ask.call = NULL;
+    ask.arg = act;
+    struct err err;
+    if (prefect_patch_labels(act->prefect, &ask, live->launch->flow_run_id, labels, &err) != 0)
+        log_debug("labels not sent", kv_s("error", err.msg));
+}
+
+void act_submit(struct act *act, struct live *live)
+{
+    struct prefect_ask ask = act_ask(act, live, STAGE_API, on_submitted);
+    struct prefect_proposal proposal = {.type = PREFECT_STATE_PENDING,
+                                        .name = "Submitting",
+                                        .transition_id = live->launch->submit_id,
+                                        .lease_id = live->launch->lease_id};
+    struct err err;
+    tell_submitting(act->tell, live);
+    send_labels(act, live);
+    if (prefect_set_state(act->prefect, &ask, live->launch->flow_run_id, &proposal, &err) != 0)
+        act_refuse(act, live, DEPENDENCY_PREFECT, STAGE_API, &err);
+}
+
+/* ---- RESOLVE: run, deployment, flow, then the job ---- */
+
+static void resolve_on(struct live *live);
+
+static void on_run_read(void *arg, const struct prefect_reply *reply)
+{
+    struct live *live = arg;
+    live->prefect_call = NULL;
+    if (reply->failure != NULL) {
+        runner_fail(live->runner, live, reply->failure, reply->took_ms);
+        return;
+    }
+    free(live->job_variables_json);
+    live->job_variables_json = check_strdup(reply->runs[0].job_variables_json);
+    resolve_on(live);
+}
+
+static void on_catalog(void *arg, const struct failure *failure, int64_t took_ms)
+{
+    struct live *live = arg;
+    live->in_catalog = false;
+    if (failure != NULL) {
+        runner_fail(live->runner, live, failure, took_ms);
+        return;
+    }
+    live->max_copy_age_ms = INT64_MAX; /* just read, however long that took */
+    resolve_on(live);
+}
+
+static const char *read_environment(void *arg, const char *name)
+{
+    (void)arg;
+    return getenv(name);
+}
+
+static void fill_input(const struct act *act, const struct live *live, struct jobspec_input *in)
+{
+    const struct launch *l = live->launch;
+    const struct catalog_item *deployment = catalog_deployment(act->catalog, l->deployment_id);
+    bool has_deployment = l->deployment_id[0] != '\0' && deployment != NULL;
+    *in = (struct jobspec_input){
+        .template_json = act->pool->template_json,
+        .deployment_variables_json = has_deployment ? deployment->job_variables_json : "{}",
+        .run_variables_json = live->job_variables_json,
+        .flow_run_id = l->flow_run_id,
+        .flow_run_name = l->run_name,
+        .flow_id = l->flow_id,
+        .flow_name = l->flow_name,
+        .deployment_id = l->deployment_id,
+        .deployment_name = has_deployment ? deployment->name : "",
+        .deployment_updated = has_deployment ? deployment->updated : "",
+        .pool_id = act->pool->id,
+        .pool_name = act->pool->name,
+        .worker_name = act->config->worker_name,
+        .worker_id = "",
+        .prefect_version = act->prefect_version,
+        .api_url = act->config->api_url,
+        .forwarded = act->config->forwarded,
+        .default_image = act->default_image,
+        .working_directory = act->working_directory,
+        .instance = act->instance,
+        .launch_id = l->launch_id,
+        .class_name = l->class_name,
+        .engine_api_version = engine_api_version(act->engine),
+        .getenv = read_environment,
+    };
+}
+
+static void render(struct live *live)
+{
+    struct act *act = act_of(live);
+    struct jobspec_input in;
+    struct jobspec spec;
+    struct err err;
+    fill_input(act, live, &in);
+    if (jobspec_render(&in, &spec, &err) != 0) {
+        act_refuse(act, live, DEPENDENCY_PREFECT, STAGE_RESOLVE, &err);
+        return;
+    }
+    if (spec.warning != NULL)
+        log_warn("job configuration", kv_s("run", live->launch->flow_run_id), kv_s("warning", spec.warning));
+    act_forget(act, live);
+    live->job = check_alloc(sizeof(*live->job));
+    *live->job = spec;
+    struct launch *l = live->launch;
+    if (l->container_name[0] == '\0')
+        launch_set_text(&l->container_name, spec.name);
+    launch_set_text(&l->image, spec.image);
+    l->auto_remove = spec.auto_remove;
+    l->stream_output = spec.stream_output;
+    if (live->after_resolve == RUN_ACTION_NONE)
+        act_feed(live, RUN_EVENT_DONE);
+    else
+        act_perform(act, live, live->after_resolve);
+}
+
+/* Ask for what is still missing; called again when it has come. */
+static void resolve_on(struct live *live)
+{
+    struct act *act = act_of(live);
+    struct launch *l = live->launch;
+    if (live->job_variables_json == NULL) {
+        struct prefect_ask ask = act_ask(act, live, STAGE_RESOLVE, on_run_read);
+        struct err err;
+        if (prefect_get_run(act->prefect, &ask, l->flow_run_id, &err) != 0)
+            act_refuse(act, live, DEPENDENCY_PREFECT, STAGE_RESOLVE, &err);
+        return;
+    }
+    live->in_catalog = true;
+    if (l->deployment_id[0] != '\0' &&
+        !catalog_want_deployment(act->catalog, l->deployment_id, live->max_copy_age_ms, on_catalog, live))
+        return;
+    if (!catalog_want_flow(act->catalog, l->flow_id, FLOW_AGE_MS, on_catalog, live))
+        return;
+    live->in_catalog = false;
+    launch_set_text(&l->flow_name, catalog_flow(act->catalog, l->flow_id)->name);
+    render(live);
+}
+
+void act_resolve(struct act *act, struct live *live)
+{
+    if (!act->pool->is_known) {
+        struct failure failure = {.dependency = DEPENDENCY_PREFECT,
+                                  .stage = STAGE_RESOLVE,
+                                  .transport = TRANSPORT_CONNECT_FAILED,
+                                  .retry_after_ms = -1,
+                                  .message = "the work pool has not been read yet"};
+        runner_fail(act->runner, live, &failure, 0);
+        return;
+    }
+    live->max_copy_age_ms = DEPLOYMENT_AGE_MS;
+    resolve_on(live);
+}

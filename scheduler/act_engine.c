@@ -1,0 +1,409 @@
+/*
+ * act_engine.c - the engine: pull, create, connect, start, looks, retire, stop, clear, remove.
+ *
+ * Names: create is sent under the saved name (launch.container_name) plus "-n" for the n-th name that others hold. Looks go by that name
+ * before the container's id is known, by id afterwards. RETIRE and CLEAR are short chains of calls with one answer at the end.
+ */
+#include "act.h"
+
+#include "api/jobspec.h"
+#include "base/log.h"
+#include "clocks.h"
+#include "core/run_step.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define CONTAINER_NAME_SIZE 300
+/* Highest name-n; the index after it is a name made of the launch id (protocol 5.9). */
+#define NAME_SUFFIX_MAX 20
+/* Asking the engine's events about a start begins this long before we sent it: its clock need not be ours. */
+#define REPLAY_MARGIN_MS 5000
+
+static struct http_clocks clocks_of(const struct live *live, enum stage stage)
+{
+    return clocks_for(act_of(live)->config, live->launch->class_name, stage);
+}
+
+static void make_name(const struct launch *l, char name[static CONTAINER_NAME_SIZE])
+{
+    if (l->run.name_index == 0)
+        snprintf(name, CONTAINER_NAME_SIZE, "%.250s", l->container_name);
+    else if (l->run.name_index <= NAME_SUFFIX_MAX)
+        snprintf(name, CONTAINER_NAME_SIZE, "%.240s-%d", l->container_name, (int)l->run.name_index);
+    else
+        snprintf(name, CONTAINER_NAME_SIZE, "%.240s-%.8s", l->container_name, l->launch_id);
+}
+
+/* True if the call went well; else it was fed as a failure. */
+static bool is_fine(struct live *live, const struct engine_reply *reply)
+{
+    live->engine_call = NULL;
+    if (reply->failure == NULL)
+        return true;
+    runner_fail(live->runner, live, reply->failure, reply->took_ms);
+    return false;
+}
+
+static void feed_found(struct live *live, const struct engine_container *c)
+{
+    struct run_event ev = {.kind = RUN_EVENT_FOUND_CREATED, .retry_after_ms = -1, .was_sent = true};
+    switch (c->state) {
+    case ENGINE_CONTAINER_CREATED:
+        break;
+    case ENGINE_CONTAINER_RUNNING:
+        ev.kind = RUN_EVENT_FOUND_RUNNING;
+        break;
+    case ENGINE_CONTAINER_EXITED:
+        ev.kind = RUN_EVENT_FOUND_EXITED;
+        ev.exit_code = c->exit_code;
+        ev.oom_killed = c->oom_killed;
+        break;
+    case ENGINE_CONTAINER_REMOVING: /* soon it will be absent */
+        ev.kind = RUN_EVENT_TRANSIENT;
+        break;
+    }
+    /* An engine that died and came back may show a container that ran as merely created; its start time tells. */
+    if (ev.kind == RUN_EVENT_FOUND_CREATED && c->started_at_ms > 0) {
+        ev.kind = RUN_EVENT_FOUND_EXITED;
+        ev.exit_code = c->exit_code;
+    }
+    runner_feed(live->runner, live, ev);
+}
+
+/* ---- PULL ---- */
+
+static void on_image(void *arg, const struct failure *failure, int64_t took_ms, bool was_pulled, const char *warning)
+{
+    struct live *live = arg;
+    live->pull_wait = NULL;
+    if (failure != NULL) {
+        runner_fail(live->runner, live, failure, took_ms);
+        return;
+    }
+    if (warning != NULL)
+        log_warn("image", kv_s("run", live->launch->flow_run_id), kv_s("image", live->launch->image), kv_s("warning", warning));
+    if (was_pulled)
+        runner_record(live->runner, live, STAGE_PULL, took_ms, NULL);
+    act_feed(live, RUN_EVENT_DONE);
+}
+
+void act_pull(struct act *act, struct live *live)
+{
+    const struct jobspec *job = live->job;
+    live->pull_wait = pulls_want(act->pulls, job->image, job->platform, job->pull_policy, live->launch->run.has_repulled,
+                                 live->launch->class_name, on_image, live);
+}
+
+/* ---- CREATE, LOOK_NAME, CONNECT ---- */
+
+static void keep_container(struct live *live, const char *id)
+{
+    snprintf(live->launch->container_id, sizeof(live->launch->container_id), "%s", id);
+}
+
+static void on_created(void *arg, const struct engine_reply *reply)
+{
+    struct live *live = arg;
+    if (!is_fine(live, reply)) {
+        if (reply->failure->status == 404)
+            pulls_forget(act_of(live)->pulls);
+        return;
+    }
+    runner_record(live->runner, live, STAGE_CREATE, reply->took_ms, NULL);
+    if (reply->warning != NULL)
+        log_warn("engine", kv_s("run", live->launch->flow_run_id), kv_s("stage", "create"), kv_s("warning", reply->warning));
+    keep_container(live, reply->container_id);
+    tell_container(act_of(live)->tell, live, TELL_CONTAINER_CREATED);
+    act_feed(live, RUN_EVENT_DONE);
+}
+
+void act_create(struct act *act, struct live *live)
+{
+    char name[CONTAINER_NAME_SIZE];
+    make_name(live->launch, name);
+    struct http_clocks clocks = clocks_of(live, STAGE_CREATE);
+    struct err err;
+    live->launch->container_id[0] = '\0';
+    if (engine_create(act->engine, name, live->job->platform, live->job->create_body, &clocks, on_created, live,
+                      &live->engine_call, &err) != 0)
+        act_refuse(act, live, DEPENDENCY_ENGINE, STAGE_CREATE, &err);
+}
+
+static void on_name_looked(void *arg, const struct engine_reply *reply)
+{
+    struct live *live = arg;
+    if (reply->failure != NULL && reply->failure->status == 404) {
+        live->engine_call = NULL;
+        act_feed(live, RUN_EVENT_FOUND_ABSENT);
+        return;
+    }
+    if (!is_fine(live, reply))
+        return;
+    const struct engine_container *c = &reply->containers[0];
+    if (strcmp(c->launch_id, live->launch->launch_id) != 0) {
+        act_feed(live, RUN_EVENT_FOUND_FOREIGN);
+        return;
+    }
+    keep_container(live, c->id);
+    feed_found(live, c);
+}
+
+void act_look_name(struct act *act, struct live *live)
+{
+    char name[CONTAINER_NAME_SIZE];
+    make_name(live->launch, name);
+    if (name[0] == '\0') { /* never rendered, so never created */
+        act_feed(live, RUN_EVENT_FOUND_ABSENT);
+        return;
+    }
+    struct http_clocks clocks = clocks_of(live, STAGE_INSPECT);
+    struct err err;
+    if (engine_inspect(act->engine, name, &clocks, on_name_looked, live, &live->engine_call, &err) != 0)
+        act_refuse(act, live, DEPENDENCY_ENGINE, STAGE_INSPECT, &err);
+}
+
+static void connect_next(struct live *live);
+
+static void on_connected(void *arg, const struct engine_reply *reply)
+{
+    struct live *live = arg;
+    if (!is_fine(live, reply))
+        return;
+    runner_record(live->runner, live, STAGE_NETWORK, reply->took_ms, NULL);
+    live->connect_index++;
+    connect_next(live);
+}
+
+static void connect_next(struct live *live)
+{
+    struct act *act = act_of(live);
+    const char *network = live->job->networks == NULL ? NULL : live->job->networks[live->connect_index];
+    if (network == NULL) {
+        act_feed(live, RUN_EVENT_DONE);
+        return;
+    }
+    struct http_clocks clocks = clocks_of(live, STAGE_NETWORK);
+    struct err err;
+    if (engine_network_connect(act->engine, network, live->launch->container_id, &clocks, on_connected, live,
+                               &live->engine_call, &err) != 0)
+        act_refuse(act, live, DEPENDENCY_ENGINE, STAGE_NETWORK, &err);
+}
+
+void act_connect(struct act *act, struct live *live)
+{
+    (void)act;
+    live->connect_index = 0;
+    connect_next(live);
+}
+
+/* ---- START, LOOK_CONTAINER, WATCH ---- */
+
+static void on_started(void *arg, const struct engine_reply *reply)
+{
+    struct live *live = arg;
+    if (!is_fine(live, reply))
+        return;
+    runner_record(live->runner, live, STAGE_START, reply->took_ms, NULL);
+    act_feed(live, RUN_EVENT_DONE);
+}
+
+void act_start(struct act *act, struct live *live)
+{
+    struct http_clocks clocks = clocks_of(live, STAGE_START);
+    struct err err;
+    if (engine_start(act->engine, live->launch->container_id, &clocks, on_started, live, &live->engine_call, &err) != 0)
+        act_refuse(act, live, DEPENDENCY_ENGINE, STAGE_START, &err);
+}
+
+static void on_container_looked(void *arg, const struct engine_reply *reply)
+{
+    struct live *live = arg;
+    if (reply->failure != NULL && reply->failure->status == 404) {
+        live->engine_call = NULL;
+        act_feed(live, RUN_EVENT_FOUND_ABSENT);
+        return;
+    }
+    if (is_fine(live, reply))
+        feed_found(live, &reply->containers[0]);
+}
+
+void act_look_container(struct act *act, struct live *live)
+{
+    if (live->launch->container_id[0] == '\0') {
+        act_feed(live, RUN_EVENT_FOUND_ABSENT);
+        return;
+    }
+    struct http_clocks clocks = clocks_of(live, STAGE_INSPECT);
+    struct err err;
+    if (engine_inspect(act->engine, live->launch->container_id, &clocks, on_container_looked, live, &live->engine_call,
+                       &err) != 0)
+        act_refuse(act, live, DEPENDENCY_ENGINE, STAGE_INSPECT, &err);
+}
+
+/* No request: the events stream and the reconcile tell the end. Its output is copied if the job says so. */
+void act_watch(struct act *act, struct live *live)
+{
+    char name[CONTAINER_NAME_SIZE];
+    make_name(live->launch, name);
+    tell_container(act->tell, live, TELL_CONTAINER_RUNNING);
+    if (!live->launch->stream_output)
+        return;
+    struct http_clocks clocks = clocks_of(live, STAGE_INSPECT);
+    int64_t since_ms = live->job == NULL ? clock_wall_ms(act->clock) : 0; /* after a restart: go on from now */
+    output_follow(act->output, live->launch->container_id, name, live->job != NULL && live->job->tty, since_ms, &clocks);
+}
+
+/* ---- RETIRE: remove what never started, and make sure that it never did ---- */
+
+static bool on_replayed_event(void *arg, const struct engine_event *event)
+{
+    struct live *live = arg;
+    if (strcmp(event->action, "start") == 0 && strcmp(event->id, live->launch->container_id) == 0)
+        live->was_started = true;
+    return true;
+}
+
+static void on_replayed(void *arg, const struct engine_reply *reply)
+{
+    struct live *live = arg;
+    if (is_fine(live, reply))
+        act_feed(live, live->was_started ? RUN_EVENT_GONE : RUN_EVENT_DONE);
+}
+
+static void replay_starts(struct live *live)
+{
+    struct act *act = act_of(live);
+    struct http_clocks clocks = clocks_of(live, STAGE_INSPECT);
+    int64_t now_ms = clock_wall_ms(act->clock);
+    int64_t sent_ms = live->launch->run.start_sent_at_ms;
+    int64_t since_ms = (sent_ms > 0 ? sent_ms : live->launch->run.claimed_at_ms) - REPLAY_MARGIN_MS;
+    struct err err;
+    live->was_started = false;
+    if (engine_events(act->engine, live->launch->container_id, since_ms, now_ms, NULL, on_replayed_event, &clocks,
+                      on_replayed, live, &live->engine_call, &err) != 0)
+        act_refuse(act, live, DEPENDENCY_ENGINE, STAGE_INSPECT, &err);
+}
+
+static void on_retired(void *arg, const struct engine_reply *reply)
+{
+    struct live *live = arg;
+    bool is_absent = reply->failure != NULL && reply->failure->status == 404;
+    if (!is_absent && !is_fine(live, reply))
+        return;
+    live->engine_call = NULL;
+    runner_record(live->runner, live, STAGE_REMOVE, reply->took_ms, NULL);
+    replay_starts(live);
+}
+
+void act_retire(struct act *act, struct live *live)
+{
+    struct http_clocks clocks = clocks_of(live, STAGE_REMOVE);
+    struct err err;
+    /* Without force: a container that has started meanwhile is refused, not killed. */
+    if (engine_remove(act->engine, live->launch->container_id, false, &clocks, on_retired, live, &live->engine_call,
+                      &err) != 0)
+        act_refuse(act, live, DEPENDENCY_ENGINE, STAGE_REMOVE, &err);
+}
+
+/* ---- STOP, REMOVE ---- */
+
+static void on_stopped(void *arg, const struct engine_reply *reply)
+{
+    struct live *live = arg;
+    if (!is_fine(live, reply))
+        return;
+    runner_record(live->runner, live, STAGE_STOP, reply->took_ms, NULL);
+    act_feed(live, RUN_EVENT_DONE);
+}
+
+void act_stop(struct act *act, struct live *live)
+{
+    struct http_clocks clocks = clocks_of(live, STAGE_STOP);
+    struct err err;
+    if (engine_stop(act->engine, live->launch->container_id, live->launch->grace_ms, &clocks, on_stopped, live,
+                    &live->engine_call, &err) != 0)
+        act_refuse(act, live, DEPENDENCY_ENGINE, STAGE_STOP, &err);
+}
+
+static void on_removed(void *arg, const struct engine_reply *reply)
+{
+    struct live *live = arg;
+    if (!is_fine(live, reply))
+        return;
+    runner_record(live->runner, live, STAGE_REMOVE, reply->took_ms, NULL);
+    act_feed(live, RUN_EVENT_DONE);
+}
+
+void act_remove(struct act *act, struct live *live)
+{
+    struct http_clocks clocks = clocks_of(live, STAGE_REMOVE);
+    struct err err;
+    if (engine_remove(act->engine, live->launch->container_id, true, &clocks, on_removed, live, &live->engine_call, &err) !=
+        0)
+        act_refuse(act, live, DEPENDENCY_ENGINE, STAGE_REMOVE, &err);
+}
+
+/* ---- CLEAR: list by launch id, remove each, list again until none is left ---- */
+
+static void list_launch(struct live *live);
+
+static void remove_next(struct live *live);
+
+static void on_cleared_one(void *arg, const struct engine_reply *reply)
+{
+    struct live *live = arg;
+    bool is_absent = reply->failure != NULL && reply->failure->status == 404;
+    if (!is_absent && !is_fine(live, reply))
+        return;
+    live->engine_call = NULL;
+    runner_record(live->runner, live, STAGE_REMOVE, reply->took_ms, NULL);
+    remove_next(live);
+}
+
+static void remove_next(struct live *live)
+{
+    struct act *act = act_of(live);
+    if (live->clear_count == 0) {
+        list_launch(live); /* absence is confirmed, not assumed */
+        return;
+    }
+    live->clear_count--;
+    struct http_clocks clocks = clocks_of(live, STAGE_REMOVE);
+    struct err err;
+    if (engine_remove(act->engine, live->clear_ids[live->clear_count], true, &clocks, on_cleared_one, live,
+                      &live->engine_call, &err) != 0)
+        act_refuse(act, live, DEPENDENCY_ENGINE, STAGE_REMOVE, &err);
+}
+
+static void on_listed(void *arg, const struct engine_reply *reply)
+{
+    struct live *live = arg;
+    if (!is_fine(live, reply))
+        return;
+    live->clear_count = 0;
+    for (size_t i = 0; i < reply->count && live->clear_count < LIVE_CLEAR_MAX; i++)
+        snprintf(live->clear_ids[live->clear_count++], CONTAINER_ID_SIZE, "%s", reply->containers[i].id);
+    if (live->clear_count == 0)
+        act_feed(live, RUN_EVENT_DONE);
+    else
+        remove_next(live);
+}
+
+static void list_launch(struct live *live)
+{
+    struct act *act = act_of(live);
+    char *label = check_printf("%s=%s", ENGINE_LABEL_LAUNCH, live->launch->launch_id);
+    struct http_clocks clocks = clocks_of(live, STAGE_INSPECT);
+    struct err err;
+    int rc = engine_list(act->engine, label, &clocks, on_listed, live, &live->engine_call, &err);
+    free(label);
+    if (rc != 0)
+        act_refuse(act, live, DEPENDENCY_ENGINE, STAGE_INSPECT, &err);
+}
+
+void act_clear(struct act *act, struct live *live)
+{
+    (void)act;
+    list_launch(live);
+}

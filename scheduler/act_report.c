@@ -1,0 +1,182 @@
+/*
+ * act_report.c - Prefect after the engine: announce, verdict, hand back, restore.
+ *
+ * The beginnings of the crash messages are fixed, since people's automations match them (protocol 4.7).
+ */
+#include "act.h"
+
+#include "crash_text.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* ---- ANNOUNCE ---- */
+
+static void on_announced(void *arg, const struct prefect_reply *reply)
+{
+    struct live *live = arg;
+    live->prefect_call = NULL;
+    if (reply->failure != NULL) {
+        runner_fail(live->runner, live, reply->failure, reply->took_ms);
+        return;
+    }
+    runner_record(live->runner, live, STAGE_API, reply->took_ms, NULL);
+    act_feed(live, RUN_EVENT_DONE);
+}
+
+void act_announce(struct act *act, struct live *live)
+{
+    struct prefect_ask ask = act_ask(act, live, STAGE_API, on_announced);
+    char *pid = check_printf("%s:%s", engine_pid_base(act->engine), live->launch->container_id);
+    struct err err;
+    int rc = prefect_patch_pid(act->prefect, &ask, live->launch->flow_run_id, pid, &err);
+    free(pid);
+    if (rc != 0)
+        act_refuse(act, live, DEPENDENCY_PREFECT, STAGE_API, &err);
+}
+
+/* ---- REPORT ---- */
+
+static void on_reported(void *arg, const struct prefect_reply *reply)
+{
+    struct live *live = arg;
+    live->prefect_call = NULL;
+    if (reply->failure != NULL) {
+        runner_fail(live->runner, live, reply->failure, reply->took_ms);
+        return;
+    }
+    runner_record(live->runner, live, STAGE_REPORT, reply->took_ms, NULL);
+    bool is_cancelling = reply->states[0].type == PREFECT_STATE_CANCELLING;
+    if (reply->outcome == PREFECT_OUTCOME_ACCEPT) {
+        tell_reported(act_of(live)->tell, live);
+        act_feed(live, RUN_EVENT_DONE);
+    } else if (is_cancelling && live->launch->run.verdict != RUN_VERDICT_CANCELLED) {
+        act_feed(live, RUN_EVENT_RUN_CANCELLING);
+    } else {
+        act_feed(live, RUN_EVENT_REFUSED);
+    }
+}
+
+void act_report(struct act *act, struct live *live)
+{
+    struct prefect_ask ask = act_ask(act, live, STAGE_REPORT, on_reported);
+    bool is_cancelled = live->launch->run.verdict == RUN_VERDICT_CANCELLED;
+    char *message = crash_text(live->launch);
+    struct prefect_proposal proposal = {.type = is_cancelled ? PREFECT_STATE_CANCELLED : PREFECT_STATE_CRASHED,
+                                        .message = message,
+                                        .transition_id = live->launch->report_id};
+    struct err err;
+    int rc = prefect_set_state(act->prefect, &ask, live->launch->flow_run_id, &proposal, &err);
+    free(message);
+    if (rc != 0)
+        act_refuse(act, live, DEPENDENCY_PREFECT, STAGE_REPORT, &err);
+}
+
+/* ---- HAND_BACK ---- */
+
+static void on_pid_cleared(void *arg, const struct prefect_reply *reply)
+{
+    struct live *live = arg;
+    live->prefect_call = NULL;
+    (void)reply; /* a pid that stays is harmless; the run is back */
+    act_feed(live, RUN_EVENT_DONE);
+}
+
+static void clear_pid(struct live *live)
+{
+    struct act *act = act_of(live);
+    struct prefect_ask ask = act_ask(act, live, STAGE_API, on_pid_cleared);
+    struct err err;
+    if (prefect_patch_pid(act->prefect, &ask, live->launch->flow_run_id, NULL, &err) != 0)
+        act_refuse(act, live, DEPENDENCY_PREFECT, STAGE_API, &err);
+}
+
+static void on_handed_back(void *arg, const struct prefect_reply *reply)
+{
+    struct live *live = arg;
+    live->prefect_call = NULL;
+    if (reply->failure != NULL) {
+        runner_fail(live->runner, live, reply->failure, reply->took_ms);
+        return;
+    }
+    runner_record(live->runner, live, STAGE_REPORT, reply->took_ms, NULL);
+    const struct prefect_state *state = &reply->states[0];
+    bool is_ours = strcmp(state->transition_id, live->launch->hand_back_id) == 0;
+    if (reply->outcome == PREFECT_OUTCOME_ACCEPT || (state->type == PREFECT_STATE_SCHEDULED && is_ours)) {
+        if (live->launch->run.is_announced)
+            clear_pid(live);
+        else
+            act_feed(live, RUN_EVENT_DONE);
+    } else {
+        act_feed(live, state->type == PREFECT_STATE_CANCELLING ? RUN_EVENT_RUN_CANCELLING : RUN_EVENT_REFUSED);
+    }
+}
+
+void act_hand_back(struct act *act, struct live *live)
+{
+    struct prefect_ask ask = act_ask(act, live, STAGE_REPORT, on_handed_back);
+    struct prefect_proposal proposal = {.type = PREFECT_STATE_SCHEDULED,
+                                        .message = "Handed back by the worker before its container was started.",
+                                        .transition_id = live->launch->hand_back_id,
+                                        .scheduled_at_ms = live->launch->run.due_at_ms};
+    struct err err;
+    if (prefect_set_state(act->prefect, &ask, live->launch->flow_run_id, &proposal, &err) != 0)
+        act_refuse(act, live, DEPENDENCY_PREFECT, STAGE_REPORT, &err);
+}
+
+/* ---- RESTORE ---- */
+
+static void on_restored(void *arg, const struct prefect_reply *reply)
+{
+    struct live *live = arg;
+    live->prefect_call = NULL;
+    if (reply->failure != NULL) {
+        runner_fail(live->runner, live, reply->failure, reply->took_ms);
+        return;
+    }
+    runner_record(live->runner, live, STAGE_REPORT, reply->took_ms, NULL);
+    act_feed(live, RUN_EVENT_DONE);
+}
+
+static bool is_ours(const struct live *live, const struct prefect_state *s)
+{
+    return s->type == PREFECT_STATE_PENDING && (strcmp(s->transition_id, live->launch->launch_id) == 0 ||
+                                                strcmp(s->transition_id, live->launch->submit_id) == 0);
+}
+
+/* Put back the last end, if the present state is still ours. */
+static void on_history(void *arg, const struct prefect_reply *reply)
+{
+    struct live *live = arg;
+    struct act *act = act_of(live);
+    live->prefect_call = NULL;
+    if (reply->failure != NULL) {
+        runner_fail(live->runner, live, reply->failure, reply->took_ms);
+        return;
+    }
+    const struct prefect_state *ended = NULL;
+    for (size_t i = 0; i < reply->count; i++)
+        if (prefect_state_type_is_final(reply->states[i].type))
+            ended = &reply->states[i];
+    if (ended == NULL || reply->count == 0 || !is_ours(live, &reply->states[reply->count - 1])) {
+        act_feed(live, RUN_EVENT_DONE);
+        return;
+    }
+    struct prefect_ask ask = act_ask(act, live, STAGE_REPORT, on_restored);
+    struct prefect_proposal proposal = {.type = ended->type,
+                                        .name = ended->name,
+                                        .message = ended->message[0] == '\0' ? NULL : ended->message,
+                                        .data_json = ended->data_json,
+                                        .force = true};
+    struct err err;
+    if (prefect_set_state(act->prefect, &ask, live->launch->flow_run_id, &proposal, &err) != 0)
+        act_refuse(act, live, DEPENDENCY_PREFECT, STAGE_REPORT, &err);
+}
+
+void act_restore(struct act *act, struct live *live)
+{
+    struct prefect_ask ask = act_ask(act, live, STAGE_REPORT, on_history);
+    struct err err;
+    if (prefect_get_history(act->prefect, &ask, live->launch->flow_run_id, &err) != 0)
+        act_refuse(act, live, DEPENDENCY_PREFECT, STAGE_REPORT, &err);
+}

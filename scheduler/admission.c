@@ -1,0 +1,354 @@
+/*
+ * admission.c - see admission.h.
+ *
+ * How a turn goes: starts first (they finish what was begun), then claims. Whoever is let through is fed ADMITTED; its row takes the slot
+ * when the runner steps it, later in the same turn, so what was let through in this call is counted on top of the rows.
+ */
+#include "admission.h"
+
+#include "core/bucket.h"
+#include "line.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Claims and job configurations run this many runs ahead of the engine (design: "Pipeline"). */
+#define CLAIM_AHEAD_EXTRA 2
+/* Runs asked for in one fresh sight. */
+#define SIGHT_MAX 32
+/* Launches passed over in one call because the server does not offer them now. */
+#define ASIDE_MAX 256
+
+struct gate {
+    const struct config_class *class_;
+    char *bucket_name;
+    struct bucket bucket;
+    struct line admit;
+    struct line start;
+    int64_t let_in; /* claims let through in this call */
+    int64_t let_start;
+};
+
+struct admission {
+    struct admission_settings s;
+    struct gate *gates; /* one per class, in the configuration's order */
+    size_t gate_count;
+    struct bucket pool_bucket;
+    struct line slot; /* ASK_SLOT of all classes */
+    struct timer token_timer;
+    bool claims_open;
+    bool starts_open;
+};
+
+static int load_bucket(struct admission *a, const char *name, double rate, int64_t burst, struct bucket *out,
+                       struct err *err)
+{
+    int64_t tat_us;
+    if (store_load_bucket(a->s.store, name, &tat_us, err) != 0)
+        return -1;
+    *out = bucket_make(rate, burst, tat_us);
+    return 0;
+}
+
+static void free_gates(struct admission *a)
+{
+    for (size_t i = 0; i < a->gate_count; i++) {
+        line_done(&a->gates[i].admit);
+        line_done(&a->gates[i].start);
+        free(a->gates[i].bucket_name);
+    }
+    free(a->gates);
+    a->gates = NULL;
+    a->gate_count = 0;
+}
+
+static struct gate *gate_of(struct admission *a, const struct live *live)
+{
+    for (size_t i = 0; i + 1 < a->gate_count; i++)
+        if (strcmp(a->gates[i].class_->name, live->launch->class_name) == 0)
+            return &a->gates[i];
+    return &a->gates[a->gate_count - 1];
+}
+
+static struct line *line_of(struct admission *a, struct live *live)
+{
+    switch ((int)live->waits_for) {
+    case RUN_ACTION_ADMIT:
+        return &gate_of(a, live)->admit;
+    case RUN_ACTION_ASK_START:
+        return &gate_of(a, live)->start;
+    case RUN_ACTION_ASK_SLOT:
+        return &a->slot;
+    default:
+        return NULL;
+    }
+}
+
+int admission_set_config(struct admission *a, const struct config *config, struct err *err)
+{
+    /* Take everybody out of line, build the gates anew, and let them stand in line again. */
+    size_t count = 0;
+    struct live **waiting = check_alloc((runner_count(a->s.runner) + 1) * sizeof(struct live *));
+    struct list *all = runner_all(a->s.runner);
+    for (struct list *link = all->next; link != all; link = link->next) {
+        struct live *live = LIST_ITEM(link, struct live, all_link);
+        if (live->waits_for != RUN_ACTION_NONE)
+            waiting[count++] = live;
+    }
+    line_done(&a->slot);
+    free_gates(a);
+    a->s.config = config;
+    a->gates = check_alloc(config->class_count * sizeof(*a->gates));
+    a->gate_count = config->class_count;
+    int rc = load_bucket(a, "pool", config->starts_per_second, config->start_burst, &a->pool_bucket, err);
+    for (size_t i = 0; i < config->class_count; i++) {
+        struct gate *g = &a->gates[i];
+        g->class_ = &config->classes[i];
+        g->bucket_name = check_printf("class:%s", g->class_->name);
+        if (rc == 0)
+            rc = load_bucket(a, g->bucket_name, g->class_->starts_per_second, g->class_->start_burst, &g->bucket, err);
+    }
+    for (size_t i = 0; i < count; i++)
+        line_add(line_of(a, waiting[i]), waiting[i]);
+    free(waiting);
+    return rc;
+}
+
+int admission_new(const struct admission_settings *settings, struct admission **out, struct err *err)
+{
+    struct admission *a = check_alloc(sizeof(*a));
+    a->s = *settings;
+    a->starts_open = true;
+    if (admission_set_config(a, settings->config, err) != 0) {
+        admission_free(a);
+        return -1;
+    }
+    *out = a;
+    return 0;
+}
+
+void admission_free(struct admission *a)
+{
+    if (a == NULL)
+        return;
+    timer_cancel(&a->token_timer);
+    line_done(&a->slot);
+    free_gates(a);
+    free(a);
+}
+
+void admission_wait(struct admission *a, struct live *live, enum run_action what)
+{
+    if (live->waits_for != RUN_ACTION_NONE)
+        line_remove(line_of(a, live), live);
+    live->waits_for = what;
+    live->waits_since_ms = clock_mono_ms(a->s.clock);
+    if (what != RUN_ACTION_NONE)
+        line_add(line_of(a, live), live);
+}
+
+void admission_open(struct admission *a, bool claims, bool starts)
+{
+    a->claims_open = claims;
+    a->starts_open = starts;
+}
+
+size_t admission_queued(const struct admission *a)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < a->gate_count; i++)
+        count += a->gates[i].admit.count;
+    return count;
+}
+
+static bool is_below(int64_t in_use, int64_t limit)
+{
+    return limit == CONFIG_NO_LIMIT || in_use < limit;
+}
+
+static void let_through(struct admission *a, struct live *live)
+{
+    admission_wait(a, live, RUN_ACTION_NONE);
+    runner_feed_kind(a->s.runner, live, RUN_EVENT_ADMITTED);
+}
+
+/* ---- starts ---- */
+
+static bool class_may_launch(const struct admission *a, const struct gate *g)
+{
+    int64_t in_use = runner_slots(a->s.runner, g->class_->name).launching + g->let_start;
+    return is_below(in_use, g->class_->launching);
+}
+
+static int64_t pool_launching(const struct admission *a)
+{
+    int64_t in_use = runner_slots(a->s.runner, NULL).launching;
+    for (size_t i = 0; i < a->gate_count; i++)
+        in_use += a->gates[i].let_start;
+    return in_use;
+}
+
+/* A slot alone, for launches that have had their token: the oldest first, since it finishes what was begun. */
+static size_t run_slots(struct admission *a)
+{
+    size_t let = 0;
+    struct live *live;
+    while ((live = line_first(&a->slot)) != NULL && is_below(pool_launching(a), a->s.config->launching)) {
+        gate_of(a, live)->let_start++;
+        let_through(a, live);
+        let++;
+    }
+    return let;
+}
+
+static void on_token_timer(void *arg)
+{
+    (void)arg; /* the turn that follows runs admission */
+}
+
+/* The first of all lines whose class has a slot and a token; *wait_ms: when the next token comes, if one is missing. */
+static struct gate *best_start(struct admission *a, int64_t now_ms, int64_t *wait_ms)
+{
+    struct gate *best = NULL;
+    for (size_t i = 0; i < a->gate_count; i++) {
+        struct gate *g = &a->gates[i];
+        struct live *first = line_first(&g->start);
+        if (first == NULL || !class_may_launch(a, g))
+            continue;
+        int64_t class_wait_ms = bucket_wait_ms(&g->bucket, now_ms);
+        if (class_wait_ms > 0) {
+            *wait_ms = *wait_ms == 0 || class_wait_ms < *wait_ms ? class_wait_ms : *wait_ms;
+            continue;
+        }
+        if (best == NULL || line_is_before(first, line_first(&best->start)))
+            best = g;
+    }
+    return best;
+}
+
+static int save_tokens(struct admission *a, const struct gate *g, struct err *err)
+{
+    if (a->pool_bucket.interval_us == 0 && g->bucket.interval_us == 0)
+        return 0;
+    if (store_begin(a->s.store, err) != 0)
+        return -1;
+    if (a->pool_bucket.interval_us > 0 && store_save_bucket(a->s.store, "pool", a->pool_bucket.tat_us, err) != 0)
+        return -1;
+    if (g->bucket.interval_us > 0 && store_save_bucket(a->s.store, g->bucket_name, g->bucket.tat_us, err) != 0)
+        return -1;
+    return 0;
+}
+
+static size_t run_starts(struct admission *a)
+{
+    size_t let = 0;
+    int64_t now_ms = clock_wall_ms(a->s.clock);
+    int64_t wait_ms = 0;
+    while (is_below(pool_launching(a), a->s.config->launching)) {
+        struct gate *g = best_start(a, now_ms, &wait_ms);
+        if (g == NULL)
+            break;
+        int64_t pool_wait_ms = bucket_wait_ms(&a->pool_bucket, now_ms);
+        if (pool_wait_ms > 0) {
+            wait_ms = pool_wait_ms;
+            break;
+        }
+        a->pool_bucket = bucket_take(a->pool_bucket, now_ms);
+        g->bucket = bucket_take(g->bucket, now_ms);
+        struct err err;
+        if (save_tokens(a, g, &err) != 0)
+            break; /* the runner's own save will fail too, and stop the process */
+        g->let_start++;
+        let_through(a, line_first(&g->start));
+        let++;
+    }
+    if (wait_ms > 0)
+        timer_start(a->s.timers, &a->token_timer, wait_ms, on_token_timer, a);
+    return let;
+}
+
+/* ---- claims ---- */
+
+static bool class_may_claim(const struct admission *a, const struct gate *g)
+{
+    int64_t in_use = runner_slots(a->s.runner, g->class_->name).running + g->let_in;
+    return is_below(in_use, g->class_->running);
+}
+
+static struct gate *best_claim(struct admission *a)
+{
+    struct gate *best = NULL;
+    for (size_t i = 0; i < a->gate_count; i++) {
+        struct gate *g = &a->gates[i];
+        struct live *first = line_first(&g->admit);
+        if (first == NULL || !class_may_claim(a, g))
+            continue;
+        if (best == NULL || line_is_before(first, line_first(&best->admit)))
+            best = g;
+    }
+    return best;
+}
+
+/* Room for so many claims, by the pool's running limit and the window. */
+static int64_t claim_room(const struct admission *a)
+{
+    struct slots slots = runner_slots(a->s.runner, NULL);
+    const struct config *c = a->s.config;
+    int64_t launching = c->launching == CONFIG_NO_LIMIT ? SIGHT_MAX : c->launching;
+    int64_t room = launching + CLAIM_AHEAD_EXTRA - slots.claim_ahead;
+    if (c->running != CONFIG_NO_LIMIT && c->running - slots.running < room)
+        room = c->running - slots.running;
+    return room;
+}
+
+static size_t run_claims(struct admission *a)
+{
+    size_t let = 0;
+    int64_t room = claim_room(a);
+    struct live *stale[SIGHT_MAX];
+    size_t stale_count = 0;
+    struct live *aside[ASIDE_MAX];
+    size_t aside_count = 0;
+    bool may_let = true;
+    while (room > 0 && stale_count < SIGHT_MAX && aside_count < ASIDE_MAX) {
+        struct gate *g = best_claim(a);
+        if (g == NULL)
+            break;
+        struct live *live = line_first(&g->admit);
+        enum sight sight = live->launch->run.has_claim ? SIGHT_FRESH : a->s.sight(a->s.arg, live);
+        if (may_let && room > 0 && sight == SIGHT_FRESH) {
+            g->let_in++;
+            let_through(a, live);
+            room--;
+            let++;
+            continue;
+        }
+        /* Behind one that must be seen again nobody is let through, or the order would be lost; but they are looked at together. */
+        may_let = may_let && sight != SIGHT_STALE;
+        if (sight == SIGHT_STALE)
+            stale[stale_count++] = live;
+        aside[aside_count++] = live;
+        line_remove(&g->admit, live);
+    }
+    for (size_t i = 0; i < aside_count; i++)
+        line_add(&gate_of(a, aside[i])->admit, aside[i]);
+    if (stale_count > 0)
+        a->s.want_sight(a->s.arg, stale, stale_count);
+    return let;
+}
+
+size_t admission_run(struct admission *a)
+{
+    size_t let = 0;
+    for (size_t i = 0; i < a->gate_count; i++) {
+        a->gates[i].let_in = 0;
+        a->gates[i].let_start = 0;
+    }
+    if (a->starts_open) {
+        let += run_slots(a);
+        let += run_starts(a);
+    }
+    if (a->claims_open)
+        let += run_claims(a);
+    return let;
+}

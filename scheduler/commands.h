@@ -1,0 +1,25 @@
+/*
+ * commands.h - the subcommands that only look: check, config, queue, status, explain. Each returns the process's exit code.
+ */
+#ifndef SLUICE_COMMANDS_H
+#define SLUICE_COMMANDS_H
+
+#include "config.h"
+#include "options.h"
+
+#include <stdio.h>
+
+#define EXIT_FINE 0
+#define EXIT_FAILED 1
+#define EXIT_WRONG_USE 2
+
+int command_check(const struct options *options, FILE *out);
+int command_config(const struct options *options, FILE *out);
+int command_queue(const struct options *options, FILE *out);
+int command_status(const struct options *options, FILE *out);
+int command_explain(const struct options *options, FILE *out);
+
+/* commands_load_config - as `start` does; prints every mistake to stderr. NULL if there is any. */
+struct config *commands_load_config(const struct options *options);
+
+#endif

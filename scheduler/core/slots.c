@@ -1,0 +1,25 @@
+#include "core/slots.h"
+
+#include <stddef.h>
+
+static void add(struct slots *slots, const struct run *run, int64_t sign)
+{
+    if (run == NULL)
+        return;
+    slots->running += run_holds_running_slot(run) ? sign : 0;
+    slots->launching += run_holds_launch_slot(run) ? sign : 0;
+    slots->claim_ahead += run_is_claim_ahead(run) ? sign : 0;
+    slots->claiming += run->pending == RUN_ACTION_CLAIM ? sign : 0;
+}
+
+void slots_change(struct slots *slots, const struct run *before, const struct run *after)
+{
+    add(slots, before, -1);
+    add(slots, after, 1);
+}
+
+bool slots_equal(const struct slots *a, const struct slots *b)
+{
+    return a->running == b->running && a->launching == b->launching && a->claim_ahead == b->claim_ahead &&
+           a->claiming == b->claiming;
+}

@@ -1,0 +1,199 @@
+#include "due.h"
+
+#include "api/json.h"
+#include "base/log.h"
+#include "index.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Names hardly change; job variables are read again when the job is rendered. */
+#define NAME_AGE_MS (10 * 60 * 1000)
+#define PARAMETERS_MAX 256
+
+struct due {
+    struct list link;
+    struct dues *dues;
+    struct launch *launch; /* owned until it goes to the runner */
+    char *job_variables_json;
+    char **tags;
+    size_t tag_count;
+    char *parameters_json;
+    int64_t seen_mono_ms;
+    uint64_t generation;
+};
+
+struct dues {
+    struct runner *runner;
+    struct catalog *catalog;
+    const struct config *config;
+    const struct pool_record *pool;
+    struct list all;
+    struct index by_flow_run;
+};
+
+struct dues *dues_new(struct runner *runner, struct catalog *catalog, const struct config *config,
+                      const struct pool_record *pool)
+{
+    struct dues *d = check_alloc(sizeof(*d));
+    *d = (struct dues){.runner = runner, .catalog = catalog, .config = config, .pool = pool};
+    list_init(&d->all);
+    return d;
+}
+
+void dues_set_config(struct dues *dues, const struct config *config)
+{
+    dues->config = config;
+}
+
+static void free_due(struct due *due)
+{
+    list_remove(&due->link);
+    if (due->launch != NULL)
+        index_remove(&due->dues->by_flow_run, due->launch->flow_run_id);
+    launch_free(due->launch);
+    for (size_t i = 0; i < due->tag_count; i++)
+        free(due->tags[i]);
+    free(due->tags);
+    free(due->job_variables_json);
+    free(due->parameters_json);
+    free(due);
+}
+
+void dues_free(struct dues *dues)
+{
+    if (dues == NULL)
+        return;
+    struct list *link;
+    while ((link = list_take_first(&dues->all)) != NULL) {
+        struct due *due = LIST_ITEM(link, struct due, link);
+        catalog_leave(dues->catalog, due);
+        free_due(due);
+    }
+    index_done(&dues->by_flow_run);
+    free(dues);
+}
+
+/* Texts as they are, everything else as JSON. Names are borrowed from *parameters, values are the caller's. */
+static size_t read_parameters(const char *text, struct json **parameters, const char **names, char **values)
+{
+    struct err ignored; /* parameters that can't be read match no rule */
+    size_t count = 0;
+    if (json_parse(text, strlen(text), parameters, &ignored) != 0)
+        return 0;
+    for (const struct json *p = json_first(*parameters); p != NULL && count < PARAMETERS_MAX; p = json_next(p)) {
+        if (json_key(p) == NULL)
+            break;
+        const char *plain = json_text(p, NULL);
+        names[count] = json_key(p);
+        values[count++] = plain == NULL ? json_write(p) : check_strdup(plain);
+    }
+    return count;
+}
+
+static void classify_launch(struct due *due)
+{
+    struct launch *l = due->launch;
+    const char *names[PARAMETERS_MAX];
+    char *values[PARAMETERS_MAX];
+    struct json *parameters = NULL;
+    size_t count = read_parameters(due->parameters_json, &parameters, names, values);
+    struct match_subject subject = {.tags = (const char *const *)due->tags,
+                                    .tag_count = due->tag_count,
+                                    .deployment = l->deployment_name,
+                                    .flow = l->flow_name,
+                                    .work_queue = l->work_queue_name,
+                                    .parameter_names = names,
+                                    .parameter_values = (const char *const *)values,
+                                    .parameter_count = count};
+    const struct config_class *c = config_class_for(due->dues->config, &subject);
+    launch_set_text(&l->class_name, c->name);
+    l->class_priority = c->priority;
+    for (size_t i = 0; i < count; i++)
+        free(values[i]);
+    json_free(parameters);
+}
+
+static void become_launch(struct due *due)
+{
+    struct dues *d = due->dues;
+    struct launch *l = due->launch;
+    const struct catalog_item *deployment = catalog_deployment(d->catalog, l->deployment_id);
+    const struct pool_queue *queue = pool_queue_by_id(d->pool, l->work_queue_id);
+    launch_set_text(&l->deployment_name, l->deployment_id[0] == '\0' ? "" : deployment->name);
+    launch_set_text(&l->flow_name, catalog_flow(d->catalog, l->flow_id)->name);
+    if (queue != NULL) {
+        launch_set_text(&l->work_queue_name, queue->name);
+        l->queue_priority = queue->priority;
+    }
+    classify_launch(due);
+    index_remove(&d->by_flow_run, l->flow_run_id);
+    due->launch = NULL;
+    struct live *live = runner_add(d->runner, l);
+    live->seen_mono_ms = due->seen_mono_ms;
+    live->seen_generation = due->generation;
+    live->job_variables_json = STEAL(due->job_variables_json);
+    log_debug("run is due", kv_s("run", l->flow_run_id), kv_s("name", l->run_name), kv_s("class", l->class_name));
+    runner_feed_kind(d->runner, live, RUN_EVENT_ENTER);
+    free_due(due);
+}
+
+static void go_on(struct due *due);
+
+static void on_catalog(void *arg, const struct failure *failure, int64_t took_ms)
+{
+    struct due *due = arg;
+    (void)took_ms;
+    if (failure == NULL) {
+        go_on(due);
+        return;
+    }
+    /* The next poll shows the run again, if it is still there. */
+    log_debug("names not read", kv_s("run", due->launch->flow_run_id), kv_int("status", failure->status),
+              kv_s("error", failure->message));
+    free_due(due);
+}
+
+static void go_on(struct due *due)
+{
+    struct dues *d = due->dues;
+    const struct launch *l = due->launch;
+    if (l->deployment_id[0] != '\0' &&
+        !catalog_want_deployment(d->catalog, l->deployment_id, NAME_AGE_MS, on_catalog, due))
+        return;
+    if (!catalog_want_flow(d->catalog, l->flow_id, NAME_AGE_MS, on_catalog, due))
+        return;
+    become_launch(due);
+}
+
+void dues_add(struct dues *d, const struct prefect_run *run, int64_t seen_mono_ms, uint64_t generation)
+{
+    struct due *due = index_find(&d->by_flow_run, run->id);
+    if (due != NULL) {
+        due->seen_mono_ms = seen_mono_ms;
+        due->generation = generation;
+        return;
+    }
+    due = check_alloc(sizeof(*due));
+    due->dues = d;
+    due->launch = launch_new(run->id, run->expected_start_ms);
+    launch_set_text(&due->launch->run_name, run->name);
+    snprintf(due->launch->deployment_id, UUID_TEXT_SIZE, "%s", run->deployment_id);
+    snprintf(due->launch->flow_id, UUID_TEXT_SIZE, "%s", run->flow_id);
+    snprintf(due->launch->work_queue_id, UUID_TEXT_SIZE, "%s", run->work_queue_id);
+    due->job_variables_json = check_strdup(run->job_variables_json);
+    due->parameters_json = check_strdup(run->parameters_json);
+    due->tags = check_alloc((run->tag_count + 1) * sizeof(*due->tags));
+    for (size_t i = 0; i < run->tag_count; i++)
+        due->tags[due->tag_count++] = check_strdup(run->tags[i]);
+    due->seen_mono_ms = seen_mono_ms;
+    due->generation = generation;
+    list_add_last(&d->all, &due->link);
+    index_put(&d->by_flow_run, due->launch->flow_run_id, due);
+    go_on(due);
+}
+
+size_t dues_count(const struct dues *dues)
+{
+    return dues->by_flow_run.count;
+}

@@ -1,0 +1,86 @@
+#include "line.h"
+
+#include "base/check.h"
+
+#include <string.h>
+
+void line_done(struct line *line)
+{
+    free(line->heap);
+    *line = (struct line){0};
+}
+
+bool line_is_before(const struct live *a, const struct live *b)
+{
+    const struct launch *x = a->launch;
+    const struct launch *y = b->launch;
+    if (x->queue_priority != y->queue_priority)
+        return x->queue_priority < y->queue_priority;
+    if (x->class_priority != y->class_priority)
+        return x->class_priority > y->class_priority;
+    if (x->run.due_at_ms != y->run.due_at_ms)
+        return x->run.due_at_ms < y->run.due_at_ms;
+    return strcmp(x->launch_id, y->launch_id) < 0;
+}
+
+static void place(struct line *line, size_t i, struct live *live)
+{
+    line->heap[i] = live;
+    live->line_index = i;
+}
+
+static void sift_up(struct line *line, size_t i)
+{
+    struct live *live = line->heap[i];
+    while (i > 0 && line_is_before(live, line->heap[(i - 1) / 2])) {
+        place(line, i, line->heap[(i - 1) / 2]);
+        i = (i - 1) / 2;
+    }
+    place(line, i, live);
+}
+
+static void sift_down(struct line *line, size_t i)
+{
+    struct live *live = line->heap[i];
+    for (;;) {
+        size_t child = 2 * i + 1;
+        if (child >= line->count)
+            break;
+        if (child + 1 < line->count && line_is_before(line->heap[child + 1], line->heap[child]))
+            child++;
+        if (!line_is_before(line->heap[child], live))
+            break;
+        place(line, i, line->heap[child]);
+        i = child;
+    }
+    place(line, i, live);
+}
+
+void line_add(struct line *line, struct live *live)
+{
+    if (line->count == line->cap) {
+        line->cap = line->cap == 0 ? 64 : line->cap * 2;
+        line->heap = realloc(line->heap, line->cap * sizeof(struct live *));
+        CHECK(line->heap != NULL);
+    }
+    place(line, line->count, live);
+    line->count++;
+    sift_up(line, line->count - 1);
+}
+
+void line_remove(struct line *line, struct live *live)
+{
+    size_t i = live->line_index;
+    CHECK(i < line->count && line->heap[i] == live);
+    line->count--;
+    if (i == line->count)
+        return;
+    place(line, i, line->heap[line->count]);
+    sift_down(line, i);
+    sift_up(line, line->heap[i]->line_index);
+}
+
+struct live *line_first(const struct line *line)
+{
+    return line->count == 0 ? NULL : line->heap[0];
+}

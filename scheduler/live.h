@@ -1,0 +1,67 @@
+/*
+ * live.h - a launch while it is in memory: the stored row plus what a restart may lose.
+ */
+#ifndef SLUICE_LIVE_H
+#define SLUICE_LIVE_H
+
+#include "base/list.h"
+#include "base/timers.h"
+#include "core/launch.h"
+
+struct engine_call;
+struct prefect_call;
+struct jobspec;
+struct pull_wait;
+struct runner;
+struct act;
+
+#define LIVE_MAGIC 0x6c697665u
+/* Names of containers to remove while CLEARING; a launch has one, rarely two. */
+#define LIVE_CLEAR_MAX 8
+
+struct live {
+    uint32_t magic;
+    struct runner *runner; /* borrowed */
+    struct launch *launch; /* owned */
+    struct timer timer;    /* WAIT, and what WATCH waits for */
+    struct timer deadline; /* launch deadline before RUNNING, max_run_time after */
+
+    /* The runner's. */
+    enum run_action action;  /* decided, saved or about to be, not yet performed; NONE otherwise */
+    int64_t action_delay_ms;
+    bool is_dirty;           /* the row differs from the file */
+    bool was_drained;        /* asked to go back since we began to stop */
+    bool is_forgotten;       /* freed at the end of the turn */
+    struct list dirty_link;
+    struct list acting_link;
+    struct list all_link;
+
+    /* The one request that is out; at most one of them is set. */
+    struct engine_call *engine_call;
+    struct prefect_call *prefect_call;
+    struct pull_wait *pull_wait;
+    bool in_catalog; /* waits for a deployment or a flow */
+
+    /* Admission's. */
+    enum run_action waits_for; /* ADMIT, ASK_START, ASK_SLOT; NONE: in no line */
+    size_t line_index;         /* place in its line's heap */
+    int64_t waits_since_ms;    /* mono */
+
+    /* The poller's. */
+    int64_t seen_mono_ms;     /* beginning of the last request that showed the run SCHEDULED; 0: never */
+    uint64_t seen_generation; /* the poll it came from; 0: another request */
+
+    /* Never stored: read again when needed. */
+    char *job_variables_json; /* the run's own; NULL: not known (after a restart) */
+    struct jobspec *job;      /* rendered; NULL until RESOLVING is done */
+    char clear_ids[LIVE_CLEAR_MAX][CONTAINER_ID_SIZE];
+    int clear_count;
+    struct act *act;                /* borrowed; set when the first action is performed */
+    enum run_action after_resolve;  /* the action that waits for the job to be rendered again; NONE otherwise */
+    int64_t max_copy_age_ms;        /* how old a copy of the deployment may be for this resolve */
+    int connect_index;              /* the network that is being connected */
+    bool was_started;               /* RETIRE: the engine's events tell of a start */
+    char submitted_event[UUID_TEXT_SIZE]; /* telemetry: the event that the next one follows */
+};
+
+#endif

@@ -1,0 +1,238 @@
+/*
+ * main.c - wiring and exit codes: reads the command line, runs the subcommand; for `start` makes the loop and the service and
+ * turns signals into calls. SIGTERM and SIGINT stop, SIGHUP reloads the configuration.
+ */
+#include "api/jobspec.h"
+#include "api/json.h"
+#include "base/buf.h"
+#include "base/log.h"
+#include "commands.h"
+#include "loop.h"
+#include "service.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define TEMPLATE_MAX_BYTES (5 * 1024 * 1024)
+
+struct program {
+    const struct options *options;
+    struct config *config;
+    struct loop *loop;
+    struct service *service;
+    int exit_code;
+};
+
+static void setup_log(const struct config *c)
+{
+    static const char *const levels[] = {"debug", "info", "warn", "error"};
+    enum log_level level = LOG_LEVEL_INFO;
+    for (size_t i = 0; i < ARRAY_LEN(levels); i++)
+        if (strcmp(c->log_level, levels[i]) == 0)
+            level = (enum log_level)i;
+    bool json = strcmp(c->log_format, "json") == 0;
+    log_setup(stderr, json ? LOG_FORMAT_JSON : LOG_FORMAT_LOGFMT, level, &clock_system);
+}
+
+/* Each copied output needs a descriptor. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+        log_warn("the limit of open files could not be raised", kv_int("errno", errno));
+}
+
+static void on_stop_signal(void *arg)
+{
+    struct program *p = arg;
+    service_stop(p->service);
+}
+
+static void on_change(void *arg, const char *text)
+{
+    (void)arg;
+    log_info("configuration changed", kv_s("change", text));
+}
+
+/* The new file is checked first; with any mistake the old one stays. */
+static void on_reload_signal(void *arg)
+{
+    struct program *p = arg;
+    struct config *fresh = commands_load_config(p->options);
+    if (fresh == NULL) {
+        log_error("the configuration has mistakes and was not reloaded; the old one stays in force",
+                  kv_s("file", p->options->config_file));
+        return;
+    }
+    struct err err;
+    config_describe_changes(p->config, fresh, on_change, NULL);
+    if (service_reload(p->service, fresh, &err) != 0) {
+        log_error("reload failed", kv_s("error", err.msg));
+        service_stop(p->service);
+    }
+    setup_log(fresh);
+    config_free(p->config);
+    p->config = fresh;
+    log_info("configuration reloaded", kv_s("file", p->options->config_file));
+}
+
+static void on_end(void *arg, int exit_code)
+{
+    struct program *p = arg;
+    p->exit_code = exit_code;
+    loop_stop(p->loop);
+}
+
+static void on_turn_end(void *arg)
+{
+    struct program *p = arg;
+    service_turn_end(p->service);
+}
+
+static int say(const char *sentence)
+{
+    fprintf(stderr, "sluice: %s\n", sentence);
+    return EXIT_FAILED;
+}
+
+static int read_file(const char *path, struct buf *text, struct err *err)
+{
+    FILE *f = fopen(path, "re");
+    if (f == NULL)
+        return err_sys(err, errno, "read %s", path);
+    char piece[4096];
+    size_t n;
+    int rc = 0;
+    while (rc == 0 && (n = fread(piece, 1, sizeof(piece), f)) > 0)
+        rc = buf_add(text, piece, n, err);
+    if (rc == 0 && ferror(f) != 0)
+        rc = err_set(err, ERR_IO, "read %s: read error", path);
+    fclose(f);
+    return rc;
+}
+
+/* --base-job-template: a broken file is found now, not when the pool is made. */
+static int read_template(const struct config *c, struct buf *text, struct err *err)
+{
+    if (c->base_job_template_file == NULL)
+        return buf_add_str(text, jobspec_default_template(), err);
+    if (read_file(c->base_job_template_file, text, err) != 0)
+        return -1;
+    struct json *root;
+    if (json_parse(buf_text(text), text->len, &root, err) != 0)
+        return err_wrap(err, "base job template %s", c->base_job_template_file);
+    bool is_object = json_kind(root) == JSON_OBJECT;
+    json_free(root);
+    if (!is_object)
+        return err_set(err, ERR_INVALID, "base job template %s: not a JSON object", c->base_job_template_file);
+    return 0;
+}
+
+static int connect_signals(struct program *p, struct err *err)
+{
+    signal(SIGPIPE, SIG_IGN);
+    if (loop_on_signal(p->loop, SIGTERM, on_stop_signal, p, err) != 0 ||
+        loop_on_signal(p->loop, SIGINT, on_stop_signal, p, err) != 0)
+        return -1;
+    return loop_on_signal(p->loop, SIGHUP, on_reload_signal, p, err);
+}
+
+static int run(struct program *p, const char *template_json, struct err *err)
+{
+    char *cwd = getcwd(NULL, 0);
+    struct service_settings settings = {.base = loop_base(p->loop),
+                                        .timers = loop_timers(p->loop),
+                                        .clock = &clock_system,
+                                        .random = &random_system,
+                                        .config = p->config,
+                                        .output_fd = STDOUT_FILENO,
+                                        .working_directory = cwd == NULL ? "/" : cwd,
+                                        .template_json = template_json,
+                                        .on_end = on_end,
+                                        .arg = p};
+    int rc = service_new(&settings, &p->service, err);
+    if (rc == 0)
+        rc = connect_signals(p, err);
+    if (rc == 0) {
+        loop_on_turn_end(p->loop, on_turn_end, p);
+        loop_run(p->loop);
+    }
+    service_free(p->service);
+    free(cwd);
+    return rc;
+}
+
+static int start(const struct options *options)
+{
+    struct program p = {.options = options, .exit_code = EXIT_FAILED};
+    struct err err;
+    p.config = commands_load_config(options);
+    if (p.config == NULL)
+        return EXIT_FAILED;
+    struct buf template_json;
+    buf_init(&template_json, TEMPLATE_MAX_BYTES);
+    int code;
+    if (p.config->pool == NULL) {
+        code = say("no work pool was given: use --pool NAME, or pool = NAME under [prefect]");
+    } else if (p.config->api_url == NULL) {
+        code = say("no Prefect server was given: set PREFECT_API_URL (an ephemeral server can't be used, since containers could not reach it)");
+    } else if (read_template(p.config, &template_json, &err) != 0) {
+        code = say(err.msg);
+    } else {
+        setup_log(p.config);
+        raise_descriptor_limit();
+        if (loop_new(&clock_system, &p.loop, &err) != 0 || run(&p, buf_text(&template_json), &err) != 0)
+            code = say(err.msg);
+        else
+            code = p.exit_code;
+        loop_free(p.loop);
+    }
+    buf_done(&template_json);
+    config_free(p.config);
+    return code;
+}
+
+static int run_command(const struct options *options)
+{
+    switch (options->command) {
+    case COMMAND_START:
+        return start(options);
+    case COMMAND_CHECK:
+        return command_check(options, stdout);
+    case COMMAND_CONFIG:
+        return command_config(options, stdout);
+    case COMMAND_QUEUE:
+        return command_queue(options, stdout);
+    case COMMAND_STATUS:
+        return command_status(options, stdout);
+    case COMMAND_EXPLAIN:
+        return command_explain(options, stdout);
+    case COMMAND_HELP:
+        options_print_help(options->help_for, stdout);
+        return EXIT_FINE;
+    case COMMAND_VERSION:
+        printf("sluice %s\n", SLUICE_VERSION);
+        return EXIT_FINE;
+    }
+    return EXIT_WRONG_USE;
+}
+
+int main(int argc, char **argv)
+{
+    struct options options;
+    struct err err;
+    if (options_parse(argc, argv, &options, &err) != 0) {
+        bool is_start = argc > 1 && strcmp(argv[1], "start") == 0;
+        fprintf(stderr, "sluice: %s\n", err.msg);
+        return is_start ? EXIT_FAILED : EXIT_WRONG_USE;
+    }
+    int code = run_command(&options);
+    options_done(&options);
+    return code;
+}

@@ -1,0 +1,46 @@
+/*
+ * poller.h - asks Prefect what is due, keeps the sight of queued runs fresh, and notices cancellations.
+ *
+ * A queued row is a hint, never an authority: a run is claimed only if a request begun less than 2 s ago showed it SCHEDULED. Where the pool or
+ * a queue has a concurrency limit, only the newest poll counts, and no poll begins while a claim is out, since only the server knows
+ * what is left of such a limit.
+ */
+#ifndef SLUICE_POLLER_H
+#define SLUICE_POLLER_H
+
+#include "admission.h"
+#include "catalog.h"
+#include "pool.h"
+#include "runner.h"
+
+struct poller;
+
+struct poller_settings {
+    struct runner *runner;
+    struct catalog *catalog;
+    struct prefect *prefect;
+    struct timers *timers;
+    const struct clock *clock;
+    const struct random_source *random;
+    const struct config *config;
+    const struct pool_record *pool;
+    void (*on_polled)(void *arg); /* after each successful poll; may be NULL */
+    void *arg;
+};
+
+struct poller *poller_new(const struct poller_settings *settings);
+void poller_free(struct poller *poller);
+void poller_set_config(struct poller *poller, const struct config *config);
+/* Begin to poll; harmless if it does already. */
+void poller_start(struct poller *poller);
+/* No more polls; the watch for cancellations goes on. */
+void poller_stop(struct poller *poller);
+/* For admission. */
+enum sight poller_sight(const struct poller *poller, const struct live *live);
+void poller_want_sight(struct poller *poller, struct live *const *lives, size_t count);
+/* Runs of a poll answer that have not become launches yet. */
+bool poller_has_dues(const struct poller *poller);
+/* The last poll went well; false before the first. */
+bool poller_is_well(const struct poller *poller);
+
+#endif

@@ -1,0 +1,32 @@
+/*
+ * pool.h - what is known of our work pool; written by pool_sync.c, read by everybody.
+ */
+#ifndef SLUICE_POOL_H
+#define SLUICE_POOL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct pool_queue {
+    char *id;
+    char *name;
+    int32_t priority; /* 1 is served first */
+    bool is_paused;
+};
+
+struct pool_record {
+    bool is_known; /* read at least once */
+    char *id;      /* owned, "" until known */
+    char *name;
+    char *type;
+    char *template_json;
+    bool is_paused;
+    bool has_limits; /* the pool or one of its queues has a concurrency limit: only the server knows what is left of it */
+    struct pool_queue *queues;
+    int queue_count;
+};
+
+/* The queue of that id, or NULL. */
+const struct pool_queue *pool_queue_by_id(const struct pool_record *pool, const char *id);
+
+#endif

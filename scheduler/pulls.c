@@ -1,0 +1,333 @@
+/*
+ * pulls.c - one `flight` per image and platform: LOOK (image inspect), WAIT for a pull slot, PULL, done. Waiters join a flight of the
+ * same needs; a flight nobody waits for any more is cancelled.
+ */
+#include "pulls.h"
+
+#include "base/list.h"
+#include "clocks.h"
+#include "index.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum flight_step { FLIGHT_LOOKS, FLIGHT_WAITS, FLIGHT_PULLS, FLIGHT_LOOKS_AFTER };
+
+struct flight {
+    struct list link;
+    struct pulls *pulls;
+    char *image;
+    char *platform; /* NULL: none */
+    char *class_name;
+    enum jobspec_pull_policy policy;
+    bool must_pull;
+    enum flight_step step;
+    struct engine_call *call;
+    struct list waits; /* pull_wait.link */
+    char *pull_error;  /* IF_POSSIBLE: what the pull said */
+    struct failure *pull_failure;
+    int64_t pull_took_ms;
+    struct timer early;           /* delivers a failure that was known before anything was sent */
+    struct failure *early_failure;
+};
+
+struct pull_wait {
+    struct list link;
+    struct flight *flight; /* NULL: answered without one, delivery is due */
+    pull_done_fn done;
+    void *arg;
+    struct timer timer;
+};
+
+struct pulls {
+    struct engine *engine;
+    struct timers *timers;
+    const struct config *config;
+    struct list flights;
+    struct list ready;   /* waits whose answer is known from memory, delivered by their timer */
+    struct index present; /* keys owned: "image platform" seen here */
+    size_t in_flight;
+};
+
+struct pulls *pulls_new(struct engine *engine, struct timers *timers, const struct config *config)
+{
+    struct pulls *p = check_alloc(sizeof(*p));
+    p->engine = engine;
+    p->timers = timers;
+    p->config = config;
+    list_init(&p->flights);
+    list_init(&p->ready);
+    return p;
+}
+
+void pulls_set_config(struct pulls *pulls, const struct config *config)
+{
+    pulls->config = config;
+}
+
+size_t pulls_in_flight(const struct pulls *pulls)
+{
+    return pulls->in_flight;
+}
+
+void pulls_forget(struct pulls *p)
+{
+    for (size_t i = 0; i < p->present.cap; i++)
+        if (p->present.slots[i].key != NULL)
+            free(p->present.slots[i].value);
+    index_done(&p->present);
+}
+
+static char *presence_key(const char *image, const char *platform)
+{
+    return check_printf("%s %s", image, platform == NULL ? "" : platform);
+}
+
+static void remember(struct pulls *p, const struct flight *f)
+{
+    char *key = presence_key(f->image, f->platform);
+    if (index_find(&p->present, key) != NULL)
+        free(key);
+    else
+        index_put(&p->present, key, key);
+}
+
+static void free_flight(struct flight *f)
+{
+    if (f->call != NULL)
+        engine_cancel(f->call);
+    list_remove(&f->link);
+    free(f->image);
+    free(f->platform);
+    free(f->class_name);
+    free(f->pull_error);
+    free(f->pull_failure);
+    free(f->early_failure);
+    timer_cancel(&f->early);
+    free(f);
+}
+
+static void start_waiting_pulls(struct pulls *p);
+
+static void finish(struct flight *f, const struct failure *failure, int64_t took_ms, bool was_pulled, const char *warning)
+{
+    struct pulls *p = f->pulls;
+    if (failure == NULL)
+        remember(p, f);
+    /* Out of the list first: whoever comes while we tell the others gets a flight of its own. */
+    list_remove(&f->link);
+    struct list *link;
+    while ((link = list_take_first(&f->waits)) != NULL) {
+        struct pull_wait *wait = LIST_ITEM(link, struct pull_wait, link);
+        pull_done_fn done = wait->done;
+        void *arg = wait->arg;
+        free(wait);
+        done(arg, failure, took_ms, was_pulled, warning);
+    }
+    free_flight(f);
+    start_waiting_pulls(p);
+}
+
+static void look(struct flight *f, enum flight_step step);
+
+static void on_early(void *arg)
+{
+    struct flight *f = arg;
+    finish(f, f->early_failure, 0, false, NULL);
+}
+
+/* Nobody may hear of the end before pulls_want() has returned. */
+static void fail_call(struct flight *f, const struct err *err)
+{
+    f->early_failure = check_alloc(sizeof(*f->early_failure));
+    *f->early_failure = (struct failure){
+        .dependency = DEPENDENCY_ENGINE, .stage = STAGE_IMAGE, .status = 400, .retry_after_ms = -1};
+    snprintf(f->early_failure->message, sizeof(f->early_failure->message), "%s", err->msg);
+    timer_start(f->pulls->timers, &f->early, 0, on_early, f);
+}
+
+static void on_pulled(void *arg, const struct engine_reply *reply)
+{
+    struct flight *f = arg;
+    f->call = NULL;
+    f->pulls->in_flight--;
+    if (reply->failure == NULL) {
+        finish(f, NULL, reply->took_ms, true, NULL);
+        return;
+    }
+    if (f->policy == JOBSPEC_PULL_IF_POSSIBLE) {
+        f->pull_error = check_strdup(reply->failure->message);
+        f->pull_failure = check_alloc(sizeof(*f->pull_failure));
+        *f->pull_failure = *reply->failure;
+        f->pull_took_ms = reply->took_ms;
+        start_waiting_pulls(f->pulls);
+        look(f, FLIGHT_LOOKS_AFTER);
+        return;
+    }
+    finish(f, reply->failure, reply->took_ms, false, NULL);
+}
+
+static void pull(struct flight *f)
+{
+    struct pulls *p = f->pulls;
+    f->step = FLIGHT_WAITS;
+    if (p->config->pulls != CONFIG_NO_LIMIT && (int64_t)p->in_flight >= p->config->pulls)
+        return;
+    struct http_clocks clocks = clocks_for(p->config, f->class_name, STAGE_PULL);
+    struct err err;
+    f->step = FLIGHT_LOOKS;
+    if (engine_pull(p->engine, f->image, f->platform, NULL, &clocks, on_pulled, f, &f->call, &err) != 0) {
+        fail_call(f, &err);
+        return;
+    }
+    f->step = FLIGHT_PULLS;
+    p->in_flight++;
+}
+
+static void start_waiting_pulls(struct pulls *p)
+{
+    for (struct list *link = p->flights.next; link != &p->flights;) {
+        struct flight *f = LIST_ITEM(link, struct flight, link);
+        link = link->next;
+        if (f->step == FLIGHT_WAITS)
+            pull(f);
+    }
+}
+
+static void on_looked(void *arg, const struct engine_reply *reply)
+{
+    struct flight *f = arg;
+    f->call = NULL;
+    bool is_absent = reply->failure != NULL && reply->failure->status == 404;
+    if (reply->failure == NULL && f->step == FLIGHT_LOOKS_AFTER) {
+        char *warning = check_printf("the image could not be pulled (%s); the one that is here is used", f->pull_error);
+        finish(f, NULL, reply->took_ms, false, warning);
+        free(warning);
+    } else if (reply->failure == NULL) {
+        finish(f, NULL, reply->took_ms, false, NULL);
+    } else if (is_absent && f->step == FLIGHT_LOOKS) {
+        pull(f);
+    } else if (is_absent) {
+        finish(f, f->pull_failure, f->pull_took_ms, false, NULL);
+    } else {
+        finish(f, reply->failure, reply->took_ms, false, NULL);
+    }
+}
+
+static void look(struct flight *f, enum flight_step step)
+{
+    struct pulls *p = f->pulls;
+    f->step = step;
+    struct http_clocks clocks = clocks_for(p->config, f->class_name, STAGE_IMAGE);
+    struct err err;
+    if (engine_image_inspect(p->engine, f->image, &clocks, on_looked, f, &f->call, &err) != 0)
+        fail_call(f, &err);
+}
+
+static bool is_same(const struct flight *f, const char *image, const char *platform, enum jobspec_pull_policy policy)
+{
+    bool same_platform = (f->platform == NULL && platform == NULL) ||
+                         (f->platform != NULL && platform != NULL && strcmp(f->platform, platform) == 0);
+    return f->policy == policy && same_platform && strcmp(f->image, image) == 0;
+}
+
+static void on_ready(void *arg)
+{
+    struct pull_wait *wait = arg;
+    pull_done_fn done = wait->done;
+    void *done_arg = wait->arg;
+    list_remove(&wait->link);
+    free(wait);
+    done(done_arg, NULL, 0, false, NULL);
+}
+
+static bool is_known_present(struct pulls *p, const char *image, const char *platform)
+{
+    char *key = presence_key(image, platform);
+    bool known = index_find(&p->present, key) != NULL;
+    free(key);
+    return known;
+}
+
+static struct flight *new_flight(struct pulls *p, const char *image, const char *platform, const char *class_name,
+                                 enum jobspec_pull_policy policy, bool must_pull)
+{
+    struct flight *f = check_alloc(sizeof(*f));
+    f->pulls = p;
+    f->image = check_strdup(image);
+    f->platform = check_strdup_or_null(platform);
+    f->class_name = check_strdup(class_name);
+    f->policy = policy;
+    f->must_pull = must_pull;
+    list_init(&f->waits);
+    list_add_last(&p->flights, &f->link);
+    return f;
+}
+
+struct pull_wait *pulls_want(struct pulls *p, const char *image, const char *platform, enum jobspec_pull_policy policy,
+                             bool must_pull, const char *class_name, pull_done_fn done, void *arg)
+{
+    struct pull_wait *wait = check_alloc(sizeof(*wait));
+    wait->done = done;
+    wait->arg = arg;
+    list_init(&wait->link);
+    bool needs_nothing = policy == JOBSPEC_PULL_NEVER ||
+                         (policy == JOBSPEC_PULL_IF_NOT_PRESENT && !must_pull && is_known_present(p, image, platform));
+    if (needs_nothing) {
+        list_add_last(&p->ready, &wait->link);
+        timer_start(p->timers, &wait->timer, 0, on_ready, wait);
+        return wait;
+    }
+    for (struct list *link = p->flights.next; link != &p->flights; link = link->next) {
+        struct flight *f = LIST_ITEM(link, struct flight, link);
+        if (is_same(f, image, platform, policy)) {
+            wait->flight = f;
+            list_add_last(&f->waits, &wait->link);
+            return wait;
+        }
+    }
+    struct flight *f = new_flight(p, image, platform, class_name, policy, must_pull);
+    wait->flight = f;
+    list_add_last(&f->waits, &wait->link);
+    if (policy == JOBSPEC_PULL_IF_NOT_PRESENT && !must_pull)
+        look(f, FLIGHT_LOOKS);
+    else
+        pull(f);
+    return wait;
+}
+
+void pulls_leave(struct pull_wait *wait)
+{
+    struct flight *f = wait->flight;
+    timer_cancel(&wait->timer);
+    list_remove(&wait->link);
+    free(wait);
+    if (f == NULL || !list_is_empty(&f->waits))
+        return;
+    struct pulls *p = f->pulls;
+    if (f->step == FLIGHT_PULLS)
+        p->in_flight--;
+    free_flight(f);
+    start_waiting_pulls(p);
+}
+
+void pulls_free(struct pulls *p)
+{
+    if (p == NULL)
+        return;
+    struct list *link;
+    while ((link = list_take_first(&p->flights)) != NULL) {
+        struct flight *f = LIST_ITEM(link, struct flight, link);
+        struct list *w;
+        while ((w = list_take_first(&f->waits)) != NULL)
+            free(LIST_ITEM(w, struct pull_wait, link));
+        free_flight(f);
+    }
+    while ((link = list_take_first(&p->ready)) != NULL) {
+        struct pull_wait *wait = LIST_ITEM(link, struct pull_wait, link);
+        timer_cancel(&wait->timer);
+        free(wait);
+    }
+    pulls_forget(p);
+    free(p);
+}

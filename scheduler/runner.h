@@ -1,0 +1,80 @@
+/*
+ * runner.h - event -> step -> save -> act: the only place where a launch moves.
+ *
+ * Callbacks feed events; at the end of the loop turn runner_flush() takes each through run_step(), saves all rows of the turn in
+ * one commit if any action needs its row on disk (others wait at most 50 ms for the next commit), and only then performs the actions. When saving
+ * fails nothing is performed any more and `on_failure` is called: the caller stops the process, and the next start recovers.
+ */
+#ifndef SLUICE_RUNNER_H
+#define SLUICE_RUNNER_H
+
+#include "base/err.h"
+#include "base/random.h"
+#include "config.h"
+#include "core/classify.h"
+#include "core/run_step.h"
+#include "core/slots.h"
+#include "live.h"
+#include "store/store.h"
+
+struct runner;
+
+/* What the runner needs from the rest of the shell. */
+struct runner_ports {
+    void *arg;
+    /* Perform a request or WATCH; exactly one answer event is fed for each request. The call must not feed synchronously for other launches. */
+    void (*perform)(void *arg, struct live *live, enum run_action action);
+    /* End the request that is out, without an answer. */
+    void (*abandon)(void *arg, struct live *live);
+    /* The launch waits for admission (ADMIT, ASK_START, ASK_SLOT), or (NONE) no longer does. */
+    void (*wait)(void *arg, struct live *live, enum run_action what);
+    /* The launch has left the house; it is freed when this returns. */
+    void (*forget)(void *arg, struct live *live);
+    /* The state file can't be written. */
+    void (*on_failure)(void *arg, const struct err *err);
+};
+
+struct runner_settings {
+    struct store *store;
+    struct timers *timers;
+    const struct clock *clock;
+    const struct random_source *random;
+    const struct config *config; /* runner_set_config() replaces it at a reload */
+    struct runner_ports ports;
+};
+
+struct runner *runner_new(const struct runner_settings *settings);
+void runner_free(struct runner *runner);
+void runner_set_config(struct runner *runner, const struct config *config);
+
+/* runner_add - take over a new launch; its row is saved with the next commit. Feed ENTER to set it going. */
+struct live *runner_add(struct runner *runner, struct launch *take_launch);
+/* runner_load - load what is unfinished in the state file and feed each ENTER (after_restart). */
+int runner_load(struct runner *runner, struct err *err) MUST_CHECK;
+
+/* Feed an event; it is taken through run_step at the end of the turn. An answer belongs to the request that is out now. */
+void runner_feed(struct runner *runner, struct live *live, struct run_event event);
+void runner_feed_kind(struct runner *runner, struct live *live, enum run_event_kind kind);
+/* runner_fail - feed what a failed call means; records the attempt and the sentence for people. */
+void runner_fail(struct runner *runner, struct live *live, const struct failure *failure, int64_t took_ms);
+/* runner_note - keep a sentence for people (`last_error`); rides with the next commit. */
+void runner_note(struct runner *runner, struct live *live, const char *sentence);
+/* runner_record - one line of `attempts`, and for a timeout one line of log. failure NULL: it went well. live may be NULL. */
+void runner_record(struct runner *runner, struct live *live, enum stage stage, int64_t took_ms,
+                   const struct failure *failure);
+
+/* End of the turn. Returns -1 after a failed save. */
+int runner_flush(struct runner *runner);
+/* Commit what waits, for a clean stop. */
+int runner_sync(struct runner *runner);
+
+struct live *runner_find_flow_run(const struct runner *runner, const char *flow_run_id);
+struct live *runner_find_launch(const struct runner *runner, const char *launch_id);
+struct list *runner_all(struct runner *runner); /* of live.all_link */
+size_t runner_count(const struct runner *runner);
+/* class_name NULL: the whole pool. */
+struct slots runner_slots(const struct runner *runner, const char *class_name);
+/* Requests of launches that are out, for a clean stop. */
+size_t runner_calls_out(const struct runner *runner);
+
+#endif

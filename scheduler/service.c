@@ -1,0 +1,460 @@
+/*
+ * service.c - see service.h.
+ *
+ * Who talks to whom: poller -> runner (events) -> act (calls) -> runner (answers); admission stands between runner and act where a
+ * launch needs a token or a slot; watcher feeds the ends of containers. All of them meet in the runner, none knows another's inside.
+ */
+#include "service.h"
+
+#include "act.h"
+#include "admission.h"
+#include "base/log.h"
+#include "poller.h"
+#include "pool_sync.h"
+#include "watcher.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Docker kills after 10 s. */
+#define STOP_MS 8000
+#define TRIM_EVERY_MS (10 * 60 * 1000)
+#define TRIM_ROWS 2000
+#define TURN_PASSES_MAX 32
+/* Calls are bounded by admission; each copied output holds a connection of its own for as long as its container runs. */
+#define ENGINE_CONNECTIONS_MAX 20000
+
+struct service {
+    struct service_settings s;
+    char instance[SERVICE_INSTANCE_SIZE];
+    struct store *store;
+    struct http *engine_http;
+    struct http *prefect_http;
+    struct engine *engine;
+    struct prefect *prefect;
+    struct pulls *pulls;
+    struct catalog *catalog;
+    struct output *output;
+    struct tell *tell;
+    struct runner *runner;
+    struct admission *admission;
+    struct pool_sync *pool_sync;
+    struct poller *poller;
+    struct watcher *watcher;
+    struct act act;
+    struct timer stop_timer;
+    struct timer trim_timer;
+    bool is_online;   /* the pool was read and a heartbeat sent */
+    bool has_polled;
+    bool is_stopping;
+    bool is_ended;
+    int exit_code;
+};
+
+/* FNV-1a with two offsets: an identity, not a secret. */
+static uint64_t hash_parts(uint64_t h, const char *const *parts, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        for (const char *p = parts[i]; *p != '\0'; p++)
+            h = (h ^ (unsigned char)*p) * 0x100000001b3u;
+        h = (h ^ 0xff) * 0x100000001b3u;
+    }
+    return h;
+}
+
+void service_instance(const char *api_url, const char *pool, const char *name, char text[static SERVICE_INSTANCE_SIZE])
+{
+    const char *parts[] = {api_url, pool, name};
+    snprintf(text, SERVICE_INSTANCE_SIZE, "%016llx%016llx",
+             (unsigned long long)hash_parts(0xcbf29ce484222325u, parts, ARRAY_LEN(parts)),
+             (unsigned long long)hash_parts(0x9ae16a3b2f90404fu, parts, ARRAY_LEN(parts)));
+}
+
+static void end_with(struct service *s, int exit_code)
+{
+    if (s->is_ended)
+        return;
+    s->is_ended = true;
+    s->exit_code = exit_code;
+}
+
+/* Claims need a pool, an engine within reach, and nobody who wants us to stop. */
+static void open_gates(struct service *s)
+{
+    bool reach = watcher_is_reachable(s->watcher);
+    admission_open(s->admission, s->is_online && reach && !s->is_stopping, reach);
+}
+
+static void on_reach(void *arg, bool is_reachable)
+{
+    struct service *s = arg;
+    (void)is_reachable;
+    open_gates(s);
+}
+
+static void on_online(void *arg)
+{
+    struct service *s = arg;
+    s->is_online = true;
+    log_info("worker online", kv_s("pool", s->s.config->pool), kv_s("name", s->s.config->worker_name),
+             kv_s("url", s->s.config->api_url), kv_s("instance", s->instance));
+    tell_started(s->tell);
+    if (!s->is_stopping)
+        poller_start(s->poller);
+    open_gates(s);
+}
+
+static void on_polled(void *arg)
+{
+    struct service *s = arg;
+    s->has_polled = true;
+}
+
+/* --run-once: one poll, then leave; with --limit, when all it launched has ended. */
+static bool has_run_once(struct service *s)
+{
+    if (!s->s.config->run_once || !s->has_polled || admission_queued(s->admission) > 0 || poller_has_dues(s->poller))
+        return false;
+    bool waits_for_end = s->s.config->limit != CONFIG_NO_LIMIT;
+    return waits_for_end ? runner_count(s->runner) == 0 : runner_calls_out(s->runner) == 0;
+}
+
+static void on_fatal(void *arg, const char *sentence)
+{
+    struct service *s = arg;
+    log_error("giving up", kv_s("error", sentence));
+    fprintf(stderr, "sluice: %s\n", sentence);
+    end_with(s, 1);
+}
+
+static void on_save_failure(void *arg, const struct err *err)
+{
+    struct service *s = arg;
+    log_error("the state file can't be written; stopping, since nothing may be done that is not on disk",
+              kv_s("file", store_path(s->store)), kv_s("error", err->msg));
+    end_with(s, 1);
+}
+
+static void on_wait(void *arg, struct live *live, enum run_action what)
+{
+    struct service *s = arg;
+    admission_wait(s->admission, live, what);
+}
+
+static void on_forget(void *arg, struct live *live)
+{
+    struct service *s = arg;
+    if (live->launch->run.state == RUN_STATE_FINISHED)
+        tell_over(s->tell, live);
+    act_forget(&s->act, live);
+}
+
+static void perform(void *arg, struct live *live, enum run_action action)
+{
+    struct service *s = arg;
+    act_perform(&s->act, live, action);
+}
+
+static void abandon(void *arg, struct live *live)
+{
+    struct service *s = arg;
+    act_abandon(&s->act, live);
+}
+
+static enum sight sight(void *arg, const struct live *live)
+{
+    struct service *s = arg;
+    return poller_sight(s->poller, live);
+}
+
+static void want_sight(void *arg, struct live *const *lives, size_t count)
+{
+    struct service *s = arg;
+    poller_want_sight(s->poller, lives, count);
+}
+
+/* ---- what people see of the configuration in the state file ---- */
+
+static int save_limits(struct service *s, const struct config *c, struct err *err)
+{
+    size_t max = 5 + 4 * c->class_count;
+    struct store_limit *limits = check_alloc(max * sizeof(*limits));
+    char **buckets = check_alloc(c->class_count * sizeof(*buckets));
+    struct store_class *classes = check_alloc(c->class_count * sizeof(*classes));
+    size_t n = 0;
+    limits[n++] = (struct store_limit){"", "starts_per_second", c->starts_per_second, c->start_burst, "pool", NULL};
+    limits[n++] = (struct store_limit){"", "launching", (double)c->launching, 0, NULL, c->launching_is_auto ? "auto" : NULL};
+    limits[n++] = (struct store_limit){"", "running", (double)c->running, 0, NULL, NULL};
+    limits[n++] = (struct store_limit){"", "pulls", (double)c->pulls, 0, NULL, NULL};
+    limits[n++] = (struct store_limit){"", "stops", (double)c->stops, 0, NULL, NULL};
+    for (size_t i = 0; i < c->class_count; i++) {
+        const struct config_class *k = &c->classes[i];
+        buckets[i] = check_printf("class:%s", k->name);
+        classes[i] = (struct store_class){k->name, k->rule_text, k->priority};
+        limits[n++] = (struct store_limit){k->name, "starts_per_second", k->starts_per_second, k->start_burst, buckets[i], NULL};
+        limits[n++] = (struct store_limit){k->name, "launching", (double)k->launching, 0, NULL, NULL};
+        limits[n++] = (struct store_limit){k->name, "running", (double)k->running, 0, NULL, NULL};
+    }
+    int rc = store_begin(s->store, err);
+    if (rc == 0)
+        rc = store_replace_classes(s->store, classes, c->class_count, err);
+    if (rc == 0)
+        rc = store_replace_limits(s->store, limits, n, err);
+    if (rc == 0)
+        rc = store_commit(s->store, err);
+    for (size_t i = 0; i < c->class_count; i++)
+        free(buckets[i]);
+    free(buckets);
+    free(classes);
+    free(limits);
+    return rc;
+}
+
+static void on_trim(void *arg)
+{
+    struct service *s = arg;
+    struct err err;
+    int64_t trimmed = 0;
+    int64_t before_ms = clock_wall_ms(s->s.clock) - s->s.config->keep_history_ms;
+    if (store_begin(s->store, &err) != 0 || store_trim(s->store, before_ms, TRIM_ROWS, &trimmed, &err) != 0) {
+        on_save_failure(s, &err);
+        return;
+    }
+    if (trimmed > 0)
+        log_info("history trimmed", kv_int("launches", trimmed));
+    /* The next commit of the runner takes it along. */
+    if (runner_sync(s->runner) == 0)
+        timer_start(s->s.timers, &s->trim_timer, trimmed >= TRIM_ROWS ? 1000 : TRIM_EVERY_MS, on_trim, s);
+}
+
+/* ---- making ---- */
+
+static int make_clients(struct service *s, struct err *err)
+{
+    const struct config *c = s->s.config;
+    struct http_settings engine_http = {.max_connections = ENGINE_CONNECTIONS_MAX, .proxy = ""};
+    struct http_settings prefect_http = {
+        .max_connections = 16, .tls_skip_verify = c->tls_skip_verify, .ca_file = c->ca_file};
+    struct engine_settings engine = {.host = c->engine_host, .api_version = c->engine_api_version};
+    struct prefect_settings prefect = {.api_url = c->api_url,
+                                       .api_key = c->api_key,
+                                       .auth_string = c->auth_string,
+                                       .worker_name = c->worker_name,
+                                       .custom_headers_json = c->custom_headers,
+                                       .csrf_enabled = c->csrf_enabled,
+                                       .random = s->s.random};
+    if (http_new(s->s.base, s->s.timers, &engine_http, &s->engine_http, err) != 0 ||
+        http_new(s->s.base, s->s.timers, &prefect_http, &s->prefect_http, err) != 0)
+        return -1;
+    if (engine_new(s->engine_http, s->s.timers, &engine, &s->engine, err) != 0)
+        return -1;
+    return prefect_new(s->prefect_http, s->s.timers, &prefect, &s->prefect, err);
+}
+
+static int make_parts(struct service *s, const char *template_json, struct err *err)
+{
+    const struct service_settings *set = &s->s;
+    s->pulls = pulls_new(s->engine, set->timers, set->config);
+    s->catalog = catalog_new(s->prefect, set->clock, set->config);
+    s->output = output_new(s->engine, set->timers, set->output_fd);
+    s->pool_sync = pool_sync_new(&(struct pool_sync_settings){.prefect = s->prefect,
+                                                              .timers = set->timers,
+                                                              .config = set->config,
+                                                              .template_json = template_json,
+                                                              .on_ready = on_online,
+                                                              .on_fatal = on_fatal,
+                                                              .arg = s});
+    s->tell = tell_new(s->prefect, set->timers, set->clock, set->random, set->config, pool_sync_pool(s->pool_sync),
+                       engine_pid_base(s->engine));
+    s->runner = runner_new(&(struct runner_settings){
+        .store = s->store,
+        .timers = set->timers,
+        .clock = set->clock,
+        .random = set->random,
+        .config = set->config,
+        .ports = {.arg = s, .perform = perform, .abandon = abandon, .wait = on_wait, .forget = on_forget, .on_failure = on_save_failure}});
+    s->act = (struct act){.runner = s->runner,
+                          .engine = s->engine,
+                          .prefect = s->prefect,
+                          .pulls = s->pulls,
+                          .catalog = s->catalog,
+                          .output = s->output,
+                          .tell = s->tell,
+                          .clock = set->clock,
+                          .config = set->config,
+                          .pool = pool_sync_pool(s->pool_sync),
+                          .instance = s->instance,
+                          .working_directory = set->working_directory,
+                          .default_image = set->config->default_image,
+                          .prefect_version = PREFECT_CLAIMED_VERSION};
+    s->poller = poller_new(&(struct poller_settings){.runner = s->runner,
+                                                     .catalog = s->catalog,
+                                                     .prefect = s->prefect,
+                                                     .timers = set->timers,
+                                                     .clock = set->clock,
+                                                     .random = set->random,
+                                                     .config = set->config,
+                                                     .pool = pool_sync_pool(s->pool_sync),
+                                                     .on_polled = on_polled,
+                                                     .arg = s});
+    s->watcher = watcher_new(&(struct watcher_settings){.runner = s->runner,
+                                                        .store = s->store,
+                                                        .engine = s->engine,
+                                                        .pulls = s->pulls,
+                                                        .timers = set->timers,
+                                                        .clock = set->clock,
+                                                        .config = set->config,
+                                                        .instance = s->instance,
+                                                        .on_reach = on_reach,
+                                                        .arg = s});
+    return admission_new(&(struct admission_settings){.runner = s->runner,
+                                                      .store = s->store,
+                                                      .timers = set->timers,
+                                                      .clock = set->clock,
+                                                      .config = set->config,
+                                                      .sight = sight,
+                                                      .want_sight = want_sight,
+                                                      .arg = s},
+                         &s->admission, err);
+}
+
+int service_new(const struct service_settings *settings, struct service **out, struct err *err)
+{
+    struct service *s = check_alloc(sizeof(*s));
+    const struct config *c = settings->config;
+    s->s = *settings;
+    service_instance(c->api_url, c->pool, c->worker_name, s->instance);
+    if (store_open(c->state_path, settings->clock, &s->store, err) != 0 || make_clients(s, err) != 0 ||
+        make_parts(s, settings->template_json, err) != 0 || save_limits(s, c, err) != 0 || runner_load(s->runner, err) != 0) {
+        service_free(s);
+        return -1;
+    }
+    log_info("state file open", kv_s("file", store_path(s->store)), kv_int("unfinished", (int64_t)runner_count(s->runner)));
+    pool_sync_start(s->pool_sync);
+    watcher_start(s->watcher);
+    timer_start(settings->timers, &s->trim_timer, TRIM_EVERY_MS, on_trim, s);
+    *out = s;
+    return 0;
+}
+
+void service_free(struct service *s)
+{
+    if (s == NULL)
+        return;
+    timer_cancel(&s->stop_timer);
+    timer_cancel(&s->trim_timer);
+    watcher_free(s->watcher);
+    poller_free(s->poller);
+    runner_free(s->runner);
+    admission_free(s->admission);
+    tell_free(s->tell);
+    pool_sync_free(s->pool_sync);
+    output_free(s->output);
+    pulls_free(s->pulls);
+    catalog_free(s->catalog);
+    prefect_free(s->prefect);
+    engine_free(s->engine);
+    http_free(s->prefect_http);
+    http_free(s->engine_http);
+    store_close(s->store);
+    free(s);
+}
+
+/* ---- turning, stopping, reloading ---- */
+
+/* Nothing is out any more: the rows are at rest in a state that the next start goes on from. */
+static bool is_at_rest(struct service *s)
+{
+    return runner_calls_out(s->runner) == 0;
+}
+
+static void finish_stop(struct service *s)
+{
+    if (runner_sync(s->runner) != 0)
+        return; /* told already */
+    tell_stopped(s->tell);
+    log_info("stopped", kv_int("launches", (int64_t)runner_count(s->runner)));
+    end_with(s, 0);
+}
+
+static void on_stop_timer(void *arg)
+{
+    struct service *s = arg;
+    log_warn("stopping with calls out; the next start looks what became of them",
+             kv_int("calls", (int64_t)runner_calls_out(s->runner)));
+    finish_stop(s);
+}
+
+void service_stop(struct service *s)
+{
+    if (s->is_stopping)
+        return;
+    s->is_stopping = true;
+    log_info("stopping: nothing more is claimed, containers live on", kv_int("launches", (int64_t)runner_count(s->runner)));
+    poller_stop(s->poller);
+    open_gates(s);
+    struct list *all = runner_all(s->runner);
+    for (struct list *link = all->next; link != all; link = link->next)
+        runner_feed_kind(s->runner, LIST_ITEM(link, struct live, all_link), RUN_EVENT_DRAIN);
+    timer_start(s->s.timers, &s->stop_timer, STOP_MS, on_stop_timer, s);
+}
+
+/* While stopping, a launch whose call has been answered since is asked again to go back. */
+static void drain_again(struct service *s)
+{
+    struct list *all = runner_all(s->runner);
+    for (struct list *link = all->next; link != all; link = link->next) {
+        struct live *live = LIST_ITEM(link, struct live, all_link);
+        const struct run *run = &live->launch->run;
+        bool may_go_back = run->state >= RUN_STATE_RESOLVING && run->state <= RUN_STATE_READY;
+        if (may_go_back && !live->was_drained) {
+            live->was_drained = true;
+            runner_feed_kind(s->runner, live, RUN_EVENT_DRAIN);
+        }
+    }
+}
+
+void service_turn_end(struct service *s)
+{
+    for (int pass = 0; pass < TURN_PASSES_MAX && !s->is_ended; pass++) {
+        if (s->is_stopping)
+            drain_again(s);
+        if (runner_flush(s->runner) != 0 || admission_run(s->admission) == 0)
+            break;
+    }
+    if (!s->is_stopping && has_run_once(s))
+        service_stop(s);
+    if (s->is_stopping && !s->is_ended && is_at_rest(s))
+        finish_stop(s);
+    if (s->is_ended && s->s.on_end != NULL) {
+        void (*on_end)(void *arg, int exit_code) = s->s.on_end;
+        s->s.on_end = NULL;
+        on_end(s->s.arg, s->exit_code);
+    }
+}
+
+int service_reload(struct service *s, const struct config *config, struct err *err)
+{
+    if (save_limits(s, config, err) != 0)
+        return -1;
+    s->s.config = config;
+    s->act.config = config;
+    runner_set_config(s->runner, config);
+    pulls_set_config(s->pulls, config);
+    catalog_set_config(s->catalog, config);
+    pool_sync_set_config(s->pool_sync, config);
+    poller_set_config(s->poller, config);
+    watcher_set_config(s->watcher, config);
+    tell_set_config(s->tell, config);
+    return admission_set_config(s->admission, config, err);
+}
+
+struct runner *service_runner(struct service *s)
+{
+    return s->runner;
+}
+
+struct http *service_http(struct service *s, int which)
+{
+    return which == 0 ? s->engine_http : s->prefect_http;
+}

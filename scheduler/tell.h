@@ -1,0 +1,31 @@
+/*
+ * tell.h - tells Prefect's people what happens: run-log lines and events, as the official worker words them. Never in the way of a launch.
+ */
+#ifndef SLUICE_TELL_H
+#define SLUICE_TELL_H
+
+#include "api/prefect.h"
+#include "config.h"
+#include "live.h"
+#include "pool.h"
+
+struct tell;
+
+enum tell_container_event { TELL_CONTAINER_CREATED, TELL_CONTAINER_RUNNING, TELL_CONTAINER_EXITED };
+
+/* tell_new - all borrowed; pid_base: the front of infrastructure_pid. */
+struct tell *tell_new(struct prefect *prefect, struct timers *timers, const struct clock *clock,
+                      const struct random_source *random, const struct config *config, const struct pool_record *pool,
+                      const char *pid_base);
+void tell_free(struct tell *tell);
+void tell_set_config(struct tell *tell, const struct config *config);
+void tell_started(struct tell *tell);
+void tell_stopped(struct tell *tell);
+void tell_submitting(struct tell *tell, struct live *live);
+void tell_container(struct tell *tell, struct live *live, enum tell_container_event what);
+/* The verdict was taken by the server. */
+void tell_reported(struct tell *tell, struct live *live);
+/* The launch is over: if its container ran, that it exited and was executed. */
+void tell_over(struct tell *tell, struct live *live);
+
+#endif

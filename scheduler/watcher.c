@@ -1,0 +1,240 @@
+#include "watcher.h"
+
+#include "base/log.h"
+#include "clocks.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define RECONCILE_MS 60000
+#define REOPEN_FIRST_MS 250
+#define REOPEN_MAX_MS 5000
+/* A container without a row that was only created may belong to a create that is just being answered. */
+#define ORPHAN_AGE_MS 120000
+
+struct watcher {
+    struct watcher_settings s;
+    struct engine_call *stream;
+    struct engine_call *list;
+    struct timer stream_timer;
+    struct timer list_timer;
+    int64_t reopen_ms;
+    int64_t list_began_ms; /* wall */
+    bool is_reachable;
+    bool has_warned;
+};
+
+static void open_stream(void *arg);
+static void begin_list(void *arg);
+
+struct watcher *watcher_new(const struct watcher_settings *settings)
+{
+    struct watcher *w = check_alloc(sizeof(*w));
+    w->s = *settings;
+    w->reopen_ms = REOPEN_FIRST_MS;
+    return w;
+}
+
+void watcher_free(struct watcher *w)
+{
+    if (w == NULL)
+        return;
+    if (w->stream != NULL)
+        engine_cancel(w->stream);
+    if (w->list != NULL)
+        engine_cancel(w->list);
+    timer_cancel(&w->stream_timer);
+    timer_cancel(&w->list_timer);
+    free(w);
+}
+
+void watcher_set_config(struct watcher *watcher, const struct config *config)
+{
+    watcher->s.config = config;
+}
+
+bool watcher_is_reachable(const struct watcher *watcher)
+{
+    return watcher->is_reachable;
+}
+
+/* ---- reconcile ---- */
+
+static void no_matter(void *arg, const struct engine_reply *reply)
+{
+    (void)arg;
+    if (reply->failure != NULL)
+        log_debug("orphan not removed", kv_int("status", reply->failure->status), kv_s("error", reply->failure->message));
+}
+
+static void remove_orphan(struct watcher *w, const struct engine_container *c)
+{
+    struct http_clocks clocks = clocks_for(w->s.config, "default", STAGE_REMOVE);
+    struct err err;
+    log_warn("removing a container of ours that was never started and that no launch knows", kv_s("container", c->id),
+             kv_s("name", c->name), kv_s("launch", c->launch_id));
+    /* Without force: should it have started after all, it stays. */
+    if (engine_remove(w->s.engine, c->id, false, &clocks, no_matter, w, NULL, &err) != 0)
+        log_warn("orphan not removed", kv_s("container", c->id), kv_s("error", err.msg));
+}
+
+/* The state file was lost or is older than the container: its labels say whose it is. */
+static void adopt_orphan(struct watcher *w, const struct engine_container *c)
+{
+    if (runner_find_flow_run(w->s.runner, c->flow_run_id) != NULL)
+        return; /* a newer launch of that flow run has taken over */
+    struct launch *l = launch_new(c->flow_run_id, c->created_at_ms);
+    snprintf(l->launch_id, sizeof(l->launch_id), "%s", c->launch_id);
+    snprintf(l->container_id, sizeof(l->container_id), "%s", c->id);
+    launch_set_text(&l->container_name, c->name);
+    launch_set_text(&l->run_name, c->name);
+    launch_set_text(&l->class_name, c->class_name[0] == '\0' ? "default" : c->class_name);
+    launch_set_text(&l->image, c->image);
+    l->run.state = RUN_STATE_RUNNING;
+    l->run.has_claim = true;
+    l->run.create_sent = true;
+    l->run.has_container = true;
+    l->run.start_sent = true;
+    l->run.claimed_at_ms = c->created_at_ms;
+    l->run.started_at_ms = c->created_at_ms;
+    log_warn("adopting a container of ours that no launch knows", kv_s("container", c->id), kv_s("name", c->name),
+             kv_s("run", c->flow_run_id));
+    struct live *live = runner_add(w->s.runner, l);
+    runner_feed_kind(w->s.runner, live, RUN_EVENT_ENTER);
+}
+
+static void settle_orphan(struct watcher *w, const struct engine_container *c)
+{
+    struct err err;
+    bool is_known = false;
+    if (store_is_known(w->s.store, c->launch_id, &is_known, &err) != 0) {
+        log_warn("a container's launch could not be looked up", kv_s("container", c->id), kv_s("error", err.msg));
+        return;
+    }
+    bool never_started = c->state == ENGINE_CONTAINER_CREATED;
+    bool is_old = w->list_began_ms - c->created_at_ms > ORPHAN_AGE_MS;
+    if (never_started && is_old)
+        remove_orphan(w, c);
+    else if (!never_started && !is_known && c->state != ENGINE_CONTAINER_REMOVING && c->flow_run_id[0] != '\0')
+        adopt_orphan(w, c);
+}
+
+static bool is_listed(const struct engine_reply *reply, const char *container_id)
+{
+    for (size_t i = 0; i < reply->count; i++)
+        if (strcmp(reply->containers[i].id, container_id) == 0)
+            return true;
+    return false;
+}
+
+/* Running launches whose container ended or is gone: they look for themselves. */
+static void hint_running(struct watcher *w, const struct engine_reply *reply)
+{
+    struct list *all = runner_all(w->s.runner);
+    for (struct list *link = all->next; link != all; link = link->next) {
+        struct live *live = LIST_ITEM(link, struct live, all_link);
+        const struct run *run = &live->launch->run;
+        if (run->state == RUN_STATE_RUNNING && run->started_at_ms < w->list_began_ms &&
+            !is_listed(reply, live->launch->container_id))
+            runner_feed_kind(w->s.runner, live, RUN_EVENT_DIED);
+    }
+}
+
+static void on_listed(void *arg, const struct engine_reply *reply)
+{
+    struct watcher *w = arg;
+    w->list = NULL;
+    timer_start(w->s.timers, &w->list_timer, RECONCILE_MS, begin_list, w);
+    if (reply->failure != NULL) {
+        log_debug("reconcile failed", kv_int("status", reply->failure->status), kv_s("error", reply->failure->message));
+        return;
+    }
+    for (size_t i = 0; i < reply->count; i++) {
+        const struct engine_container *c = &reply->containers[i];
+        struct live *live = runner_find_launch(w->s.runner, c->launch_id);
+        if (live == NULL)
+            settle_orphan(w, c);
+        else if (c->state == ENGINE_CONTAINER_EXITED)
+            runner_feed_kind(w->s.runner, live, RUN_EVENT_DIED);
+    }
+    hint_running(w, reply);
+}
+
+static void begin_list(void *arg)
+{
+    struct watcher *w = arg;
+    if (w->list != NULL)
+        return;
+    timer_cancel(&w->list_timer);
+    w->list_began_ms = clock_wall_ms(w->s.clock);
+    struct http_clocks clocks = clocks_for(w->s.config, "default", STAGE_INSPECT);
+    char *label = check_printf("%s=%s", ENGINE_LABEL_INSTANCE, w->s.instance);
+    struct err err;
+    if (engine_list(w->s.engine, label, &clocks, on_listed, w, &w->list, &err) != 0)
+        timer_start(w->s.timers, &w->list_timer, RECONCILE_MS, begin_list, w);
+    free(label);
+}
+
+/* ---- the stream ---- */
+
+static bool on_event(void *arg, const struct engine_event *event)
+{
+    struct watcher *w = arg;
+    if (strcmp(event->type, "image") == 0) {
+        pulls_forget(w->s.pulls);
+        return true;
+    }
+    if (event->launch_id[0] == '\0' || strcmp(event->action, "start") == 0)
+        return true;
+    struct live *live = runner_find_launch(w->s.runner, event->launch_id);
+    if (live != NULL && strcmp(live->launch->container_id, event->id) == 0)
+        runner_feed_kind(w->s.runner, live, RUN_EVENT_DIED);
+    return true;
+}
+
+static void on_open(void *arg)
+{
+    struct watcher *w = arg;
+    w->reopen_ms = REOPEN_FIRST_MS;
+    if (!w->is_reachable) {
+        log_info("engine within reach", kv_s("engine", engine_host(w->s.engine)),
+                 kv_s("api_version", engine_api_version(w->s.engine)));
+        w->is_reachable = true;
+        w->has_warned = false;
+        w->s.on_reach(w->s.arg, true);
+    }
+    pulls_forget(w->s.pulls);
+    begin_list(w); /* whatever happened while nobody listened */
+}
+
+static void on_stream_end(void *arg, const struct engine_reply *reply)
+{
+    struct watcher *w = arg;
+    w->stream = NULL;
+    const struct failure *f = reply->failure;
+    bool is_lost = f != NULL;
+    if (is_lost && !w->has_warned) {
+        log_warn("the engine can't be reached; nothing is claimed meanwhile", kv_s("engine", engine_host(w->s.engine)),
+                 kv_int("status", f->status), kv_s("transport", transport_name(f->transport)), kv_s("error", f->message));
+        w->has_warned = true;
+    }
+    if (is_lost && w->is_reachable) {
+        w->is_reachable = false;
+        w->s.on_reach(w->s.arg, false);
+    }
+    timer_start(w->s.timers, &w->stream_timer, w->reopen_ms, open_stream, w);
+    w->reopen_ms = w->reopen_ms * 2 > REOPEN_MAX_MS ? REOPEN_MAX_MS : w->reopen_ms * 2;
+}
+
+static void open_stream(void *arg)
+{
+    struct watcher *w = arg;
+    struct http_clocks clocks = clocks_for(w->s.config, "default", STAGE_INSPECT);
+    struct err err;
+    CHECK(engine_events(w->s.engine, NULL, 0, 0, on_open, on_event, &clocks, on_stream_end, w, &w->stream, &err) == 0);
+}
+
+void watcher_start(struct watcher *watcher)
+{
+    open_stream(watcher);
+}

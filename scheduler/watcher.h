@@ -1,0 +1,36 @@
+/*
+ * watcher.h - how ends of containers are learnt: one events stream, and a reconcile when it opens and every minute.
+ *
+ * The stream only makes it faster; the reconcile lists everything that carries our instance's label and is the truth. Both
+ * lead to DIED, a hint upon which the launch inspects its container. The open stream is also the sign that the engine can be reached:
+ * without it nothing is claimed.
+ */
+#ifndef SLUICE_WATCHER_H
+#define SLUICE_WATCHER_H
+
+#include "api/engine.h"
+#include "pulls.h"
+#include "runner.h"
+
+struct watcher;
+
+struct watcher_settings {
+    struct runner *runner;
+    struct store *store;
+    struct engine *engine;
+    struct pulls *pulls;
+    struct timers *timers;
+    const struct clock *clock;
+    const struct config *config;
+    const char *instance;
+    void (*on_reach)(void *arg, bool is_reachable); /* the engine came within or went out of reach */
+    void *arg;
+};
+
+struct watcher *watcher_new(const struct watcher_settings *settings);
+void watcher_free(struct watcher *watcher);
+void watcher_set_config(struct watcher *watcher, const struct config *config);
+void watcher_start(struct watcher *watcher);
+bool watcher_is_reachable(const struct watcher *watcher);
+
+#endif
