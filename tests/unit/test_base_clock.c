@@ -112,8 +112,8 @@ static void test_what_is_no_time(void **state)
         "2026-11-23T02:40:08Z ",
         "2026/11/23T02:40:08Z",
         "20261123T024008Z",
-        "\xd9\xa2\xd9\xa0"
-        "26-11-23T02:40:08Z",
+        ("\xd9\xa2\xd9\xa0"
+         "26-11-23T02:40:08Z"),
     };
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
         int64_t wall_ms = 77;
