@@ -1,5 +1,6 @@
 #include "base/clock.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -102,6 +103,13 @@ static int read_offset_min(const char **p, int *offset_min)
     return 0;
 }
 
+static int days_in_month(int year, int month)
+{
+    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    bool is_leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    return days[month] + (month == 1 && is_leap ? 1 : 0);
+}
+
 int clock_parse(const char *text, int64_t *wall_ms, struct err *err)
 {
     const char *p = text;
@@ -114,7 +122,7 @@ int clock_parse(const char *text, int64_t *wall_ms, struct err *err)
     tm.tm_mon = bad ? -1 : read_number(&p, 2) - 1;
     bad = bad || tm.tm_mon < 0 || tm.tm_mon > 11 || step_over(&p, '-') != 0;
     tm.tm_mday = bad ? -1 : read_number(&p, 2);
-    bad = bad || tm.tm_mday < 1 || tm.tm_mday > 31 || (*p != 'T' && *p != ' ');
+    bad = bad || tm.tm_mday < 1 || tm.tm_mday > days_in_month(year, tm.tm_mon) || (*p != 'T' && *p != ' ');
     if (!bad)
         p++;
     tm.tm_hour = bad ? -1 : read_number(&p, 2);

@@ -2,6 +2,9 @@
 
 #include <string.h>
 
+/* A delay beyond this never ends anyway (290,000 years), and the sum with any clock still fits. */
+#define LONGEST_DELAY_MS (INT64_MAX / 1000)
+
 struct timers {
     const struct clock *clock;
     struct timer **heap; /* binary heap, earliest first; borrowed pointers */
@@ -104,8 +107,12 @@ void timer_start(struct timers *t, struct timer *timer, int64_t delay_ms, timer_
         t->heap = realloc(t->heap, t->cap * sizeof(*t->heap));
         CHECK(t->heap != NULL);
     }
+    if (delay_ms < 0)
+        delay_ms = 0;
+    if (delay_ms > LONGEST_DELAY_MS)
+        delay_ms = LONGEST_DELAY_MS;
     timer->timers = t;
-    timer->deadline_ms = clock_mono_ms(t->clock) + (delay_ms > 0 ? delay_ms : 0);
+    timer->deadline_ms = clock_mono_ms(t->clock) + delay_ms;
     timer->seq = t->next_seq++;
     timer->fn = fn;
     timer->arg = arg;
@@ -119,8 +126,8 @@ void timer_start(struct timers *t, struct timer *timer, int64_t delay_ms, timer_
 void timer_start_wall(struct timers *t, struct timer *timer, int64_t wall_ms, int64_t max_delay_ms,
                       timer_fn fn, void *arg)
 {
-    int64_t delay_ms = wall_ms - clock_wall_ms(t->clock);
-    if (delay_ms < 0)
+    int64_t delay_ms;
+    if (wall_ms <= 0 || __builtin_sub_overflow(wall_ms, clock_wall_ms(t->clock), &delay_ms) || delay_ms < 0)
         delay_ms = 0;
     if (delay_ms > max_delay_ms)
         delay_ms = max_delay_ms;

@@ -2,7 +2,7 @@
  * classify.h - what a dependency did (`struct failure`), and what that means (one of eight error classes).
  *
  * api/ describes, this file judges: nothing else in the program maps a status or a message to a meaning.
- * Pure: a failure in, a class out. The built-in table is in classify.c, first match wins.
+ * Pure: a failure in, a class out. The built-in table is in classify_table.c, first match wins.
  */
 #ifndef SLUICE_CORE_CLASSIFY_H
 #define SLUICE_CORE_CLASSIFY_H
@@ -143,10 +143,19 @@ struct verdict_on_failure {
  */
 struct verdict_on_failure classify(const struct failure *failure);
 
+/* transport_may_have_sent - whether the other side may have got the request when this happened: the value of
+ * `sent` for who has only the word (`sluice explain`). */
+bool transport_may_have_sent(enum transport t);
+
 const char *dependency_name(enum dependency d);
 const char *stage_name(enum stage s);
 const char *transport_name(enum transport t);
 const char *error_class_name(enum error_class c);
 const char *clock_kind_name(enum clock_kind k);
+/* Find a value by its text; -1 if there is none. */
+int dependency_from_name(const char *text);
+int stage_from_name(const char *text);
+int transport_from_name(const char *text);
+int error_class_from_name(const char *text);
 
 #endif
