@@ -91,17 +91,21 @@ static bool prevent_duplicate(struct transition *t)
     return decide(t, PREFECT_OUTCOME_REJECT, "This run has already made this state transition.");
 }
 
-/* Result metadata: an object of another type than "unpersisted". */
+/* Result metadata: any object that was kept. */
 static bool has_persisted_result(const struct fake_state *state)
 {
-    struct json *data = NULL;
-    struct err err;
-    if (json_parse(state->data, strlen(state->data), &data, &err) != 0)
-        return false;
-    bool is_result = json_kind(data) == JSON_OBJECT && json_count(data) > 0 &&
-                     strcmp(json_get_text(data, "type", ""), "unpersisted") != 0;
+    return state->data[0] == '{' && strcmp(state->data, "{}") != 0;
+}
+
+/* The server keeps null in place of an unpersisted result. */
+static void drop_unpersisted(struct fake_state *state)
+{
+    struct json *data = fake_parsed(state->data);
+    if (strcmp(json_get_text(data, "type", ""), "unpersisted") == 0) {
+        free(state->data);
+        state->data = check_strdup("null");
+    }
     json_free(data);
-    return is_result;
 }
 
 static bool guard_result(struct transition *t)
@@ -271,6 +275,7 @@ void fake_take_proposal(struct fake_prefect *fake, struct fake_run *run, struct 
     for (size_t i = 0; i < count && !is_decided; i++)
         is_decided = rules[i](&t);
     struct fake_state *written = is_decided ? t.instead : take_state;
+    drop_unpersisted(take_state);
     if (written != NULL)
         write_state(fake, run, written);
     if (written != take_state)

@@ -34,7 +34,9 @@ void fake_handle_filter_runs(struct fake_prefect *fake, const struct fake_call *
 void fake_handle_get_run(struct fake_prefect *fake, const struct fake_call *call, struct fake_answer *answer)
 {
     const struct fake_run *run = fake_find_run(fake, call->parts[1]);
-    if (run == NULL)
+    if (strlen(call->parts[1]) != UUID_TEXT_SIZE - 1)
+        fake_answer_detail(answer, 404, "Not Found");
+    else if (run == NULL)
         fake_answer_detail(answer, 404, "Flow run not found");
     else
         fake_answer_json(answer, 200, fake_run_to_json(run));

@@ -121,7 +121,8 @@ static void add_run(struct buf *b, const struct prefect_text *text, const struct
         add_key(b, text, "tag", run->tags[i]);
     add_key(b, text, "is", prefect_state_type_name(run->state_type));
     add(b, "/");
-    add(b, run->state_name);
+    /* The server renames overdue runs in the background. */
+    add(b, strcmp(run->state_name, "Late") == 0 ? "Scheduled" : run->state_name);
     add_time(b, text, "due", run->expected_start_ms);
     if (run->state != NULL) {
         add(b, " state=");
