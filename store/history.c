@@ -15,7 +15,7 @@ int store_add_transition(struct store *store, const char *launch_id, const char 
                          const char *why, int64_t at_ms, struct err *err)
 {
     CHECK(store->is_begun);
-    sqlite3_stmt *statement;
+    sqlite3_stmt *statement = NULL;
     if (store_prepare(store, STORE_ADD_TRANSITION,
                       "INSERT INTO history_rows (launch_key, from_state, to_state, why, at_ms) "
                       "SELECT launch_key, ?2, ?3, ?4, ?5 FROM launches WHERE launch_id = ?1",
@@ -49,7 +49,7 @@ static void bind_error(sqlite3_stmt *statement, int index, const char *text)
 int store_add_attempt(struct store *store, const struct store_attempt *attempt, struct err *err)
 {
     CHECK(store->is_begun);
-    sqlite3_stmt *statement;
+    sqlite3_stmt *statement = NULL;
     if (store_prepare(
             store, STORE_ADD_ATTEMPT,
             "INSERT INTO attempt_rows (launch_key, class_name, stage, attempt, started_at_ms, took_ms, "
@@ -78,7 +78,7 @@ int store_add_attempt(struct store *store, const struct store_attempt *attempt, 
 static int trim(struct store *store, enum store_statement which, const char *sql, int64_t before_ms,
                 int64_t max_rows, int64_t *trimmed, struct err *err)
 {
-    sqlite3_stmt *statement;
+    sqlite3_stmt *statement = NULL;
     if (store_prepare(store, which, sql, &statement, err) != 0)
         return -1;
     store_bind_int(statement, 1, before_ms);

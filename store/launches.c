@@ -161,7 +161,7 @@ int store_save_launch(struct store *store, const struct launch *launch, struct e
     CHECK(store->is_begun);
     CHECK(launch->launch_id[0] != '\0');
     char *AUTO_FREE sql = store->statements[STORE_SAVE_LAUNCH] == NULL ? make_save_sql() : NULL;
-    sqlite3_stmt *statement;
+    sqlite3_stmt *statement = NULL;
     if (store_prepare(store, STORE_SAVE_LAUNCH, sql, &statement, err) != 0)
         return -1;
     store_bind_text(statement, 1, run_action_name(launch->run.pending));
@@ -230,7 +230,7 @@ static struct launch *read_launch(struct store *store, sqlite3_stmt *statement, 
 int store_load_launches(struct store *store, store_launch_fn fn, void *arg, struct err *err)
 {
     char *AUTO_FREE sql = store->statements[STORE_LOAD_LAUNCHES] == NULL ? make_load_sql() : NULL;
-    sqlite3_stmt *statement;
+    sqlite3_stmt *statement = NULL;
     if (store_prepare(store, STORE_LOAD_LAUNCHES, sql, &statement, err) != 0)
         return -1;
     int rc;
@@ -251,7 +251,7 @@ int store_load_launches(struct store *store, store_launch_fn fn, void *arg, stru
 int store_save_wait(struct store *store, const char *launch_id, const char *waits_for, struct err *err)
 {
     CHECK(store->is_begun);
-    sqlite3_stmt *statement;
+    sqlite3_stmt *statement = NULL;
     if (store_prepare(store, STORE_SAVE_WAIT,
                       "UPDATE launches SET waits_for = ?2 WHERE launch_id = ?1 AND waits_for <> ?2",
                       &statement, err) != 0)

@@ -8,7 +8,7 @@
 int store_save_bucket(struct store *store, const char *name, int64_t tat_us, struct err *err)
 {
     CHECK(store->is_begun);
-    sqlite3_stmt *statement;
+    sqlite3_stmt *statement = NULL;
     if (store_prepare(store, STORE_SAVE_BUCKET,
                       "INSERT INTO buckets (name, tat_us) VALUES (?1, ?2) "
                       "ON CONFLICT (name) DO UPDATE SET tat_us = excluded.tat_us",
@@ -21,7 +21,7 @@ int store_save_bucket(struct store *store, const char *name, int64_t tat_us, str
 
 int store_load_bucket(struct store *store, const char *name, int64_t *tat_us, struct err *err)
 {
-    sqlite3_stmt *statement;
+    sqlite3_stmt *statement = NULL;
     if (store_prepare(store, STORE_LOAD_BUCKET, "SELECT tat_us FROM buckets WHERE name = ?1", &statement,
                       err) != 0)
         return -1;
@@ -40,7 +40,7 @@ int store_load_bucket(struct store *store, const char *name, int64_t *tat_us, st
 
 static int clear(struct store *store, enum store_statement which, const char *sql, struct err *err)
 {
-    sqlite3_stmt *statement;
+    sqlite3_stmt *statement = NULL;
     if (store_prepare(store, which, sql, &statement, err) != 0)
         return -1;
     return store_run(store, statement, "replace the configuration's limits", err);
@@ -48,7 +48,7 @@ static int clear(struct store *store, enum store_statement which, const char *sq
 
 static int add_classes(struct store *store, const struct store_class *classes, size_t count, struct err *err)
 {
-    sqlite3_stmt *statement;
+    sqlite3_stmt *statement = NULL;
     if (clear(store, STORE_CLEAR_CLASSES, "DELETE FROM class_rows", err) != 0 ||
         store_prepare(store, STORE_ADD_CLASS,
                       "INSERT INTO class_rows (class_key, name, rule, priority) VALUES (?1, ?2, ?3, ?4)",
@@ -76,7 +76,7 @@ int store_replace_classes(struct store *store, const struct store_class *classes
 
 static int add_limits(struct store *store, const struct store_limit *limits, size_t count, struct err *err)
 {
-    sqlite3_stmt *statement;
+    sqlite3_stmt *statement = NULL;
     if (clear(store, STORE_CLEAR_LIMITS, "DELETE FROM limit_rows", err) != 0 ||
         store_prepare(store, STORE_ADD_LIMIT,
                       "INSERT INTO limit_rows (limit_key, class_name, kind, limit_value, burst, bucket, "

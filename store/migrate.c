@@ -91,7 +91,7 @@ static int apply_one(sqlite3 *db, const char *path, const struct migration *migr
 int migrate_apply(sqlite3 *db, const char *path, const struct migration *list, size_t count, struct err *err)
 {
     CHECK(count > 0 && count < INT_MAX);
-    int version;
+    int version = 0;
     if (migrate_check(db, path, (int)count, &version, err) != 0)
         return -1;
     for (size_t i = (size_t)version; i < count; i++) {

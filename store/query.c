@@ -33,13 +33,13 @@ static int hand_out_rows(sqlite3 *db, const char *path, sqlite3_stmt *statement,
 
 static int query(sqlite3 *db, const char *path, const char *sql, store_row_fn fn, void *arg, struct err *err)
 {
-    int version;
+    int version = 0;
     sqlite3_busy_timeout(db, READ_BUSY_TIMEOUT_MS);
     if (migrate_check(db, path, (int)migrate_list_count, &version, err) != 0)
         return -1;
     if (version == 0)
         return err_set(err, ERR_PARSE, "%s is not a sluice state file: it is empty", path);
-    sqlite3_stmt *statement;
+    sqlite3_stmt *statement = NULL;
     const char *rest;
     int rc = sqlite3_prepare_v2(db, sql, -1, &statement, &rest);
     if (rc != SQLITE_OK)

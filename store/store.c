@@ -100,7 +100,7 @@ static int set_up(struct store *store, struct err *err)
     int rc = sqlite3_exec(store->db, settings, NULL, NULL, NULL);
     if (rc != SQLITE_OK)
         return store_fail(store->db, rc, store->path, "set up the connection", err);
-    sqlite3_stmt *statement;
+    sqlite3_stmt *statement = NULL;
     rc = sqlite3_prepare_v2(store->db, "PRAGMA journal_mode", -1, &statement, NULL);
     if (rc != SQLITE_OK)
         return store_fail(store->db, rc, store->path, "read the journal mode", err);
@@ -118,7 +118,7 @@ static int set_up(struct store *store, struct err *err)
 
 static int check_damage(struct store *store, struct err *err)
 {
-    sqlite3_stmt *statement;
+    sqlite3_stmt *statement = NULL;
     int rc = sqlite3_prepare_v2(store->db,
                                 "SELECT quick_check FROM pragma_page_count AS p, pragma_quick_check(1) "
                                 "WHERE p.page_count <= ?1",
@@ -146,7 +146,7 @@ static int open_database(struct store *store, const struct migration *list, size
     sqlite3_busy_timeout(store->db, BUSY_TIMEOUT_MS);
     /* Closing must not write into a file that turns out to be another program's. */
     sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-    int version;
+    int version = 0;
     if (migrate_check(store->db, store->path, (int)count, &version, err) != 0 ||
         check_damage(store, err) != 0)
         return -1;
@@ -179,7 +179,7 @@ int store_open_list(const char *path, const struct clock *clock, const struct mi
 
 int store_open(const char *path, const struct clock *clock, struct store **out, struct err *err)
 {
-    struct store *store;
+    struct store *store = NULL;
     if (store_open_list(path, clock, migrate_list, migrate_list_count, &store, err) != 0)
         return -1;
     if (store_clear_pending(store, err) != 0) {
@@ -257,7 +257,7 @@ void store_bind_int(sqlite3_stmt *statement, int index, int64_t value)
 static int run_word(struct store *store, enum store_statement which, const char *sql, const char *doing,
                     struct err *err)
 {
-    sqlite3_stmt *statement;
+    sqlite3_stmt *statement = NULL;
     if (store_prepare(store, which, sql, &statement, err) != 0)
         return -1;
     return store_run(store, statement, doing, err);

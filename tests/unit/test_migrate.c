@@ -5,6 +5,7 @@
 
 #include "store/store_internal.h"
 
+#include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -339,6 +340,14 @@ static void test_query_hands_out_text(void **state)
     assert_int_equal(rows, 1);
 }
 
+/* The child did what it should, and then ended itself as kill -9 would. */
+static void expect_killed(pid_t pid)
+{
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
 static void test_second_process_is_refused(void **state)
 {
     struct store_fixture *f = *state;
@@ -355,7 +364,9 @@ static void test_second_process_is_refused(void **state)
         close(leave[1]);
         bool is_open = store_open(f->path, &f->clock, &store, &err) == 0;
         bool told = write(ready[1], is_open ? "y" : "n", 1) == 1;
-        _exit(told && read(leave[0], &byte, 1) >= 0 ? 0 : 1); /* no close: as if killed */
+        if (told && read(leave[0], &byte, 1) >= 0)
+            kill(getpid(), SIGKILL);
+        _exit(1);
     }
     assert_int_equal(read(ready[0], &byte, 1), 1);
     assert_int_equal(byte, 'y');
@@ -366,9 +377,7 @@ static void test_second_process_is_refused(void **state)
     store_fixture_expect(f->path, "select count(*) from queue", "0"); /* reading works meanwhile */
     close(leave[0]);
     close(leave[1]);
-    int status;
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    assert_int_equal(status, 0);
+    expect_killed(pid);
     store_close(store_fixture_open(f)); /* the lock went with its process */
     close(ready[0]);
     close(ready[1]);
@@ -407,12 +416,11 @@ static void test_commits_of_a_killed_process_are_there(void **state)
         bool is_ok = store_begin(store, &err) == 0 && store_save_launch(store, l, &err) == 0 &&
                      store_commit(store, &err) == 0 && store_begin(store, &err) == 0;
         launch_set_text(&l->image, "uncommitted");
-        is_ok = is_ok && store_save_launch(store, l, &err) == 0;
-        _exit(is_ok ? 0 : 1);
+        if (is_ok && store_save_launch(store, l, &err) == 0)
+            kill(getpid(), SIGKILL);
+        _exit(1);
     }
-    int status;
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    assert_int_equal(status, 0);
+    expect_killed(pid);
     store_fixture_expect(f->path, "select count(*), max(image) from launches", "1|");
     store_close(store_fixture_open(f));
     store_fixture_expect(f->path, "select count(*), max(image) from launches", "1|");
@@ -480,11 +488,11 @@ static void test_killed_in_the_middle_of_a_migration(void **state)
             sqlite3_exec(db, "BEGIN IMMEDIATE; PRAGMA cache_size = 1", NULL, NULL, NULL) == SQLITE_OK &&
             sqlite3_exec(db, good_list[1].sql, NULL, NULL, NULL) == SQLITE_OK &&
             sqlite3_exec(db, "PRAGMA user_version = 2", NULL, NULL, NULL) == SQLITE_OK;
-        _exit(is_ok ? 0 : 1);
+        if (is_ok)
+            kill(getpid(), SIGKILL);
+        _exit(1);
     }
-    int status;
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    assert_int_equal(status, 0);
+    expect_killed(pid);
     store_fixture_expect(f->path, "pragma user_version", "1");
     open_with(f, good_list, 3);
     store_fixture_expect(f->path, "select * from t", "1|two");
