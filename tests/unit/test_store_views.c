@@ -525,6 +525,25 @@ static void test_views_do_not_read_finished_rows(void **state)
     assert_non_null(strstr(plan, "USING COVERING INDEX launches_finished"));
 }
 
+/* Each example query of the page runs as it is written there. */
+static void test_examples_of_the_page_run(void **state)
+{
+    struct store_fixture *f = *state;
+    store_close(store_fixture_open(f));
+    FILE *page = fopen("docs/state-file.md", "r");
+    assert_non_null(page);
+    char line[512];
+    int examples = 0;
+    while (fgets(line, sizeof(line), page) != NULL) {
+        if (strncmp(line, "    select ", 11) != 0)
+            continue;
+        free(store_fixture_shell(f->path, line));
+        examples++;
+    }
+    fclose(page);
+    assert_true(examples >= 8); /* one a view */
+}
+
 #define MANY 100000
 
 static void test_many_rows_are_readable(void **state)
@@ -580,6 +599,7 @@ int main(void)
         STORE_TEST(test_percentiles),
         STORE_TEST(test_parked),
         STORE_TEST(test_views_do_not_read_finished_rows),
+        STORE_TEST(test_examples_of_the_page_run),
         STORE_TEST(test_many_rows_are_readable),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
