@@ -283,6 +283,7 @@ int config_load(const struct config_sources *sources, struct config **out, struc
         return -1;
     }
     gather(settings, sources, &file, &found);
+    config_problems_sort(&found, file.path);
     config_file_done(&file);
     *out = &settings->public;
     *problems = found;

@@ -305,7 +305,7 @@ static char *next_line(char *out, int size, void *stream)
     if (r->waits)
         report(r, "no = in the line; allowed: KEY = VALUE, [SECTION], # COMMENT");
     r->waits = false;
-    if (r->rest == r->end)
+    if (r->rest == r->end || r->problems->count > CONFIG_MAX_PROBLEMS)
         return NULL;
     const char *newline = memchr(r->rest, '\n', (size_t)(r->end - r->rest));
     const char *line_end = newline != NULL ? newline : r->end;

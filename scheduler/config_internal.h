@@ -71,6 +71,11 @@ const char *config_glob_next(const char *p, bool *is_in_set);
 /* ---- config_problems.c ---- */
 void config_problem(struct config_problems *problems, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
+/* config_problems_sort - by line of the file; equal ones, and those of other sources at the end, keep their
+ * order.
+ */
+void config_problems_sort(struct config_problems *problems, const char *path);
+
 /* ---- config_file.c ---- */
 struct config_entry {
     const struct config_key *key;

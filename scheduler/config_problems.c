@@ -7,6 +7,7 @@
  */
 #include "config_internal.h"
 
+#include <limits.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -79,6 +80,26 @@ void config_problem(struct config_problems *problems, const char *fmt, ...)
                      check_printf("more than %d mistakes; the rest is not shown", CONFIG_MAX_PROBLEMS));
     else
         take_problem(problems, STEAL(text));
+}
+
+/* The line a sentence is about; those of other sources come last. */
+static long line_of(const char *text, const char *path)
+{
+    size_t len = strlen(path);
+    bool is_in_file = len > 0 && strncmp(text, path, len) == 0 && text[len] == ':';
+    return is_in_file ? strtol(text + len + 1, NULL, 10) : LONG_MAX;
+}
+
+void config_problems_sort(struct config_problems *problems, const char *path)
+{
+    for (size_t i = 1; i < problems->count; i++) {
+        struct config_problem moved = problems->items[i];
+        size_t place = i;
+        for (; place > 0 && line_of(problems->items[place - 1].text, path) > line_of(moved.text, path);
+             place--)
+            problems->items[place] = problems->items[place - 1];
+        problems->items[place] = moved;
+    }
 }
 
 void config_problems_done(struct config_problems *problems)

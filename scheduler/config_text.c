@@ -235,11 +235,7 @@ int text_read_file(const char *path, size_t max_bytes, char **out, size_t *len, 
         return err_set(err, ERR_NOT_FOUND, "%s: no such file", path);
     if (file == NULL)
         return err_sys(err, errno, "%s: can't be opened", path);
-    char *AUTO_FREE text = malloc(max_bytes + 2);
-    if (text == NULL) {
-        fclose(file);
-        return err_set(err, ERR_NOMEM, "%s: no memory to read it", path);
-    }
+    char *AUTO_FREE text = check_alloc(max_bytes + 2);
     *len = fread(text, 1, max_bytes + 1, file);
     int sys = ferror(file) != 0 ? errno : 0;
     fclose(file);

@@ -485,6 +485,20 @@ static void test_all_mistakes_are_told_and_the_rest_is_read(void **state)
     assert_null(f->config->pool);
 }
 
+static void test_mistakes_come_in_the_order_of_lines(void **state)
+{
+    struct fixture *f = *state;
+    const char *const environment[] = {"DOCKER_HOST=x", NULL};
+    fixture_load(f, "[class k]\npriority = x\nbanan = 1\n[limits]\npulls = 0\nstop = 1\n[log]\nlevel = x\n",
+                 environment, NULL);
+    assert_int_equal(f->problems.count, 6);
+    static const char *const starts[] = {
+        "c.conf:2: ", "c.conf:3: ", "c.conf:5: ", "c.conf:6: ", "c.conf:8: ", "DOCKER_HOST: "};
+    for (size_t i = 0; i < ARRAY_LEN(starts); i++)
+        if (strncmp(f->problems.items[i].text, starts[i], strlen(starts[i])) != 0)
+            fail_msg("%zu: %s", i, f->problems.items[i].text);
+}
+
 /* ---- files that are something else ---- */
 
 static void test_line_length(void **state)
@@ -673,6 +687,7 @@ int main(void)
         TEST(test_addresses),
         TEST(test_urls),
         TEST(test_all_mistakes_are_told_and_the_rest_is_read),
+        TEST(test_mistakes_come_in_the_order_of_lines),
         TEST(test_line_length),
         TEST(test_lines_of_300_bytes_are_one_mistake_each),
         TEST(test_binary_file),
