@@ -34,7 +34,7 @@ const char *text_find_fault(const char *text);
 const char *text_nearest(const char *word, const char *const *words);
 
 /* Read a whole file of at most max_bytes into *out, malloc'ed and NUL-terminated. Errors: NOT_FOUND, IO,
- * LIMIT, NOMEM. */
+ * LIMIT. */
 int text_read_file(const char *path, size_t max_bytes, char **out, size_t *len, struct err *err) MUST_CHECK;
 
 #endif

@@ -212,6 +212,22 @@ static void test_help_is_asked_for(void **state)
     }
 }
 
+static void test_nothing_is_left_from_the_line_before(void **state)
+{
+    (void)state;
+    struct options options;
+    struct err err;
+    char *AUTO_FREE first = NULL;
+    char *AUTO_FREE second = NULL;
+    /* ends in the middle of a cluster of letters */
+    assert_int_equal(parse("sluice|start|-hx", &options, &first, &err), 0);
+    options_done(&options);
+    assert_int_equal(parse("sluice|start|-p|p", &options, &second, &err), 0);
+    char *AUTO_FREE flags = flags_text(&options);
+    assert_string_equal(flags, "prefect.pool=p ");
+    options_done(&options);
+}
+
 static char *help(enum command command)
 {
     char *text = NULL;
@@ -273,6 +289,7 @@ int main(void)
         cmocka_unit_test(test_explain),
         cmocka_unit_test(test_wrong_use),
         cmocka_unit_test(test_help_is_asked_for),
+        cmocka_unit_test(test_nothing_is_left_from_the_line_before),
         cmocka_unit_test(test_help_of_start_names_every_option_and_setting),
         cmocka_unit_test(test_help_of_the_program_names_every_command),
         cmocka_unit_test(test_done_takes_what_never_was),
