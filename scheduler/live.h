@@ -30,6 +30,7 @@ struct live {
     enum run_action action;  /* decided, saved or about to be, not yet performed; NONE otherwise */
     int64_t action_delay_ms;
     bool is_dirty;           /* the row differs from the file */
+    bool has_row;            /* the file has a row of it */
     bool was_drained;        /* asked to go back since we began to stop */
     bool is_forgotten;       /* freed at the end of the turn */
     struct list dirty_link;

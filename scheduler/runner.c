@@ -159,6 +159,17 @@ static void mark_dirty(struct runner *r, struct live *live)
     list_add_last(&r->dirty, &live->dirty_link);
 }
 
+/* History and attempts refer to the launch's row: see to it that there is one. Opens the turn's transaction. */
+static int begin_row(struct runner *r, struct live *live, struct err *err)
+{
+    if (store_begin(r->s.store, err) != 0)
+        return -1;
+    if (live == NULL || live->has_row)
+        return 0;
+    live->has_row = true;
+    return store_save_launch(r->s.store, live->launch, err);
+}
+
 int runner_sync(struct runner *r)
 {
     struct err err;
@@ -173,6 +184,7 @@ int runner_sync(struct runner *r)
     while ((link = list_take_first(&r->dirty)) != NULL) {
         struct live *live = LIST_ITEM(link, struct live, dirty_link);
         live->is_dirty = false;
+        live->has_row = true;
         if (store_save_launch(r->s.store, live->launch, &err) != 0)
             return fail(r, &err);
     }
@@ -291,7 +303,7 @@ void runner_record(struct runner *r, struct live *live, enum stage stage, int64_
                  kv_int("took_ms", took_ms), kv_s("class", attempt.class_name), kv_int("attempt", attempt.attempt));
     if (r->is_failed)
         return;
-    if (store_begin(r->s.store, &err) != 0 || store_add_attempt(r->s.store, &attempt, &err) != 0) {
+    if (begin_row(r, live, &err) != 0 || store_add_attempt(r->s.store, &attempt, &err) != 0) {
         (void)fail(r, &err);
         return;
     }
@@ -360,7 +372,7 @@ static int tell_change(struct runner *r, struct live *live, enum run_state from,
              kv_s("to", run_state_name(l->run.state)), kv_s("why", reason),
              kv_s("verdict", l->run.verdict == RUN_VERDICT_NONE ? NULL : run_verdict_name(l->run.verdict)),
              kv_s("class", l->class_name), kv_s("container", l->container_id[0] == '\0' ? NULL : l->container_id));
-    if (store_begin(r->s.store, &err) != 0 ||
+    if (begin_row(r, live, &err) != 0 ||
         store_add_transition(r->s.store, l->launch_id, run_state_name(from), run_state_name(l->run.state), reason,
                              l->updated_at_ms, &err) != 0)
         return fail(r, &err);
@@ -581,6 +593,7 @@ static bool on_loaded(void *arg, struct launch *launch)
 {
     struct runner *r = arg;
     struct live *live = adopt(r, launch);
+    live->has_row = true;
     runner_feed(r, live, (struct run_event){.kind = RUN_EVENT_ENTER, .after_restart = true, .retry_after_ms = -1});
     return true;
 }
