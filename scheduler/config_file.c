@@ -19,9 +19,10 @@
 struct reader {
     const char *rest; /* of the text */
     const char *end;
-    int line;         /* number of the line handed out last */
-    bool waits;       /* it was passed on, and no handler call has come yet */
-    char section[16]; /* "class", "limits"; "" before the first and after a bad section line */
+    int line;   /* number of the line handed out last */
+    bool waits; /* it was passed on, and no handler call has come yet */
+    const char
+        *section;     /* static text: "class", "limits"; "" before the first and after a bad section line */
     bool has_section; /* a section line came, good or bad */
     size_t class_index;
     int first_lines[16]; /* by index in sections: where it came first */
@@ -86,7 +87,7 @@ static void add_class(struct reader *r, const char *name)
     classes[file->class_count] =
         (struct config_file_class){config_arena_copy(r->arena, name, strlen(name)), r->line};
     r->class_index = file->class_count++;
-    snprintf(r->section, sizeof(r->section), "class");
+    r->section = "class";
 }
 
 static void report_section(const struct reader *r, const char *name)
@@ -120,7 +121,7 @@ static void open_section(struct reader *r, const char *name)
             return;
         }
         r->first_lines[i] = r->line;
-        snprintf(r->section, sizeof(r->section), "%s", name);
+        r->section = sections[i];
         return;
     }
     report_section(r, name);
@@ -129,7 +130,7 @@ static void open_section(struct reader *r, const char *name)
 static void section_line(struct reader *r, char *line)
 {
     r->has_section = true;
-    r->section[0] = '\0';
+    r->section = "";
     r->class_index = SIZE_MAX;
     char *end = strchr(line, ']');
     if (end == NULL)
@@ -339,6 +340,7 @@ int config_file_read(const char *path, struct config_arena *arena, struct config
     bool has_mark = len >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0;
     struct reader reader = {.rest = text + (has_mark ? 3 : 0),
                             .end = text + len,
+                            .section = "",
                             .class_index = SIZE_MAX,
                             .arena = arena,
                             .file = out,
