@@ -4,8 +4,9 @@
  *
  * Follows the official worker (docs/job-configuration.md). First form: image, command, env, labels, name,
  * network_mode, networks, volumes, mem_limit, memswap_limit, privileged, image_pull_policy, auto_remove,
- * stream_output and `{{ var }}` templating; what it can't do yet (blocks, variables, registry credentials,
- * container_create_kwargs) is an error that names the field, never silently dropped.
+ * stream_output, most keywords of container_create_kwargs and `{{ var }}` templating; what it can't do yet
+ * (blocks, variables, registry credentials, the other keywords) is an error that names the field, never
+ * silently dropped.
  */
 #ifndef SLUICE_API_JOBSPEC_H
 #define SLUICE_API_JOBSPEC_H

@@ -46,17 +46,20 @@ static int add_command(const struct jobspec_fields *fields, struct json *body, s
     return 0;
 }
 
-/* Fills Binds and Volumes; both stay empty without volumes. */
-static int read_volumes(const struct jobspec_parts *parts, struct json *binds, struct json *volumes,
-                        struct err *err)
+static int add_volumes(const struct jobspec_parts *parts, struct json *body, struct json *host,
+                       struct err *err)
 {
+    if (parts->fields->volumes[0] == NULL)
+        return 0;
+    json_take_set(host, "Binds", json_new_array());
+    json_take_set(body, "Volumes", json_new_object());
     for (char *const *text = parts->fields->volumes; *text != NULL; text++) {
         char *AUTO_FREE bind = NULL;
         char *AUTO_FREE path = NULL;
         if (jobspec_volume_resolve(*text, parts->input->working_directory, &bind, &path, err) != 0)
             return err_wrap(err, "volumes");
-        json_take_add(binds, json_new_text(bind));
-        json_take_set(volumes, path, json_new_object());
+        json_take_add(json_edit(host, "Binds"), json_new_text(bind));
+        json_take_set(json_edit(body, "Volumes"), path, json_new_object());
     }
     return 0;
 }
@@ -67,25 +70,37 @@ static const char *first_network(const struct jobspec_fields *fields)
     return name == NULL || *name == '\0' ? NULL : name;
 }
 
-static void add_extra_hosts(const struct jobspec_parts *parts, struct json *host, struct jobspec *out)
+static void warn_of_old_engine(const struct jobspec_parts *parts, struct jobspec *out)
 {
-    if (!jobspec_needs_host_entry(parts->environment))
-        return;
-    struct json *hosts = json_new_array();
-    if (jobspec_knows_host_gateway(parts->input->engine_api_version))
-        json_take_add(hosts, json_new_text("host.docker.internal:host-gateway"));
-    else
-        out->warning =
-            check_printf("the engine (API %s) does not know host-gateway, so the container can't find "
-                         "host.docker.internal",
-                         parts->input->engine_api_version);
-    json_take_set(host, "ExtraHosts", hosts);
+    free(out->warning);
+    out->warning = check_printf("the engine (API %s) does not know host-gateway, so the container can't find "
+                                "host.docker.internal",
+                                parts->input->engine_api_version);
 }
 
-static struct json *host_config(const struct jobspec_parts *parts, struct json *binds, struct jobspec *out)
+/* "host:address", sorted; a list of the job's stays as it is where there is nothing to merge it with. */
+static int add_extra_hosts(const struct jobspec_parts *parts, struct json *host, struct jobspec *out,
+                           struct err *err)
+{
+    bool is_needed = jobspec_needs_host_entry(parts->environment);
+    bool is_known = jobspec_knows_host_gateway(parts->input->engine_api_version);
+    if (is_needed && !is_known)
+        warn_of_old_engine(parts, out);
+    const struct json *own = json_get(parts->fields->create_kwargs, "extra_hosts");
+    struct json *made = NULL;
+    if (jobspec_extra_hosts(own, is_needed && is_known, &made, err) != 0)
+        return err_wrap(err, "container_create_kwargs: extra_hosts");
+    if (made == NULL && is_needed && own == NULL)
+        made = json_new_array();
+    if (made != NULL)
+        json_take_set(host, "ExtraHosts", made);
+    return 0;
+}
+
+static int fill_host(const struct jobspec_parts *parts, struct json *host, struct jobspec *out,
+                     struct err *err)
 {
     const struct jobspec_fields *fields = parts->fields;
-    struct json *host = json_new_object();
     if (fields->has_mem_limit)
         json_set_int(host, "Memory", fields->mem_limit_bytes);
     if (fields->has_memswap_limit)
@@ -96,12 +111,7 @@ static struct json *host_config(const struct jobspec_parts *parts, struct json *
     if (mode == NULL)
         mode = jobspec_network_mode(fields, parts->environment, parts->input->api_url);
     json_set_text(host, "NetworkMode", mode == NULL ? "default" : mode);
-    if (json_first(binds) != NULL)
-        json_take_set(host, "Binds", binds);
-    else
-        json_free(binds);
-    add_extra_hosts(parts, host, out);
-    return host;
+    return add_extra_hosts(parts, host, out, err);
 }
 
 static struct json *networking_config(const char *network)
@@ -113,45 +123,149 @@ static struct json *networking_config(const char *network)
     return config;
 }
 
-static int fill_body(const struct jobspec_parts *parts, struct json *body, struct jobspec *out,
-                     struct err *err)
+/* --- order -----------------------------------------------------------------------------------------------
+ */
+
+static const char *const top_order[] = {
+    "Hostname",    "Domainname",      "User",         "Tty",        "OpenStdin",  "StdinOnce",
+    "AttachStdin", "AttachStdout",    "AttachStderr", "Env",        "Cmd",        "Image",
+    "Volumes",     "NetworkDisabled", "Entrypoint",   "WorkingDir", "HostConfig", "NetworkingConfig",
+    "Labels",      "StopSignal"};
+static const char *const host_order[] = {"Memory",
+                                         "MemorySwap",
+                                         "MemoryReservation",
+                                         "KernelMemory",
+                                         "MemorySwappiness",
+                                         "ShmSize",
+                                         "PidMode",
+                                         "IpcMode",
+                                         "Privileged",
+                                         "OomKillDisable",
+                                         "OomScoreAdj",
+                                         "PublishAllPorts",
+                                         "ReadonlyRootfs",
+                                         "DnsSearch",
+                                         "NetworkMode",
+                                         "CapAdd",
+                                         "CapDrop",
+                                         "GroupAdd",
+                                         "Dns",
+                                         "DnsOptions",
+                                         "SecurityOpt",
+                                         "Sysctls",
+                                         "Binds",
+                                         "ExtraHosts",
+                                         "CgroupParent",
+                                         "Ulimits",
+                                         "LogConfig",
+                                         "CpuQuota",
+                                         "CpuPeriod",
+                                         "CpuShares",
+                                         "CpusetCpus",
+                                         "CpusetMems",
+                                         "CPURealtimePeriod",
+                                         "CPURealtimeRuntime",
+                                         "BlkioWeight",
+                                         "BlkioWeightDevice",
+                                         "BlkioDeviceReadBps",
+                                         "BlkioDeviceWriteBps",
+                                         "BlkioDeviceReadIOps",
+                                         "BlkioDeviceWriteIOps",
+                                         "Tmpfs",
+                                         "UsernsMode",
+                                         "UTSMode",
+                                         "PidsLimit",
+                                         "Isolation",
+                                         "StorageOpt",
+                                         "Init",
+                                         "VolumeDriver",
+                                         "CpuCount",
+                                         "CpuPercent",
+                                         "NanoCpus",
+                                         "Runtime",
+                                         "Mounts",
+                                         "DeviceCgroupRules",
+                                         "CgroupnsMode"};
+
+static int add_member(struct buf *text, const char *key, const char *value, struct err *err)
 {
-    static const char *const off[] = {"Tty", "OpenStdin", "StdinOnce", "AttachStdin"};
+    bool is_first = text->data[text->len - 1] == '{';
+    return buf_printf(text, err, "%s\"%s\":", is_first ? "" : ",", key) != 0 ? -1
+                                                                             : buf_add_str(text, value, err);
+}
+
+/* The members of object in the given order; host stands in for the member HostConfig, if given. */
+static int write_members(const struct json *object, const char *const *order, size_t count, const char *host,
+                         struct buf *text, struct err *err)
+{
+    size_t left = json_count(object);
+    if (buf_add_str(text, "{", err) != 0)
+        return -1;
+    for (size_t i = 0; i < count; i++) {
+        if (host != NULL && strcmp(order[i], "HostConfig") == 0) {
+            if (add_member(text, order[i], host, err) != 0)
+                return -1;
+            continue;
+        }
+        const struct json *value = json_get(object, order[i]);
+        if (value == NULL)
+            continue;
+        char *AUTO_FREE written = json_write(value);
+        if (add_member(text, order[i], written, err) != 0)
+            return -1;
+        left--;
+    }
+    CHECK(left == 0); /* a key that the order forgot would be lost in silence */
+    return buf_add_str(text, "}", err);
+}
+
+static int write_ordered(const struct json *top, const struct json *host, char **out, struct err *err)
+{
+    struct buf host_text;
+    struct buf text;
+    buf_init(&host_text, SIZE_MAX / 4);
+    buf_init(&text, SIZE_MAX / 4);
+    int rc = write_members(host, host_order, ARRAY_LEN(host_order), NULL, &host_text, err);
+    if (rc == 0)
+        rc = write_members(top, top_order, ARRAY_LEN(top_order), buf_text(&host_text), &text, err);
+    if (rc == 0)
+        *out = buf_take(&text);
+    buf_done(&host_text);
+    buf_done(&text);
+    return rc;
+}
+
+/* Everything but HostConfig. */
+static int fill_top(const struct jobspec_parts *parts, struct json *body, struct json *host, struct err *err)
+{
+    static const char *const off[] = {"Tty", "OpenStdin", "StdinOnce", "AttachStdin", "NetworkDisabled"};
     for (size_t i = 0; i < ARRAY_LEN(off); i++)
         json_set_bool(body, off[i], false);
     json_set_bool(body, "AttachStdout", true);
     json_set_bool(body, "AttachStderr", true);
     json_take_set(body, "Env", environment_list(parts->environment));
-    if (add_command(parts->fields, body, err) != 0)
-        return -1;
     json_set_text(body, "Image", parts->image);
-
-    struct json *binds = json_new_array();
-    struct json *volumes = json_new_object();
-    int rc = read_volumes(parts, binds, volumes, err);
-    if (rc == 0 && json_first(volumes) != NULL)
-        json_take_set(body, "Volumes", volumes);
-    else
-        json_free(volumes);
-    if (rc != 0) {
-        json_free(binds);
-        return -1;
-    }
-    json_set_bool(body, "NetworkDisabled", false);
-    json_take_set(body, "HostConfig", host_config(parts, binds, out));
+    json_take_set(body, "Labels", label_object(parts->labels));
     const char *network = first_network(parts->fields);
     if (network != NULL)
         json_take_set(body, "NetworkingConfig", networking_config(network));
-    json_take_set(body, "Labels", label_object(parts->labels));
-    return 0;
+    if (add_command(parts->fields, body, err) != 0)
+        return -1;
+    return add_volumes(parts, body, host, err);
 }
 
 int jobspec_body(const struct jobspec_parts *parts, struct jobspec *out, struct err *err)
 {
-    struct json *body = json_new_object();
-    int rc = fill_body(parts, body, out, err);
+    struct json *top = json_new_object();
+    struct json *host = json_new_object();
+    int rc = fill_top(parts, top, host, err);
     if (rc == 0)
-        out->create_body = json_write(body);
-    json_free(body);
+        rc = jobspec_kwargs(parts->fields->create_kwargs, top, host, out, err);
+    if (rc == 0)
+        rc = fill_host(parts, host, out, err);
+    if (rc == 0)
+        rc = write_ordered(top, host, &out->create_body, err);
+    json_free(top);
+    json_free(host);
     return rc;
 }

@@ -234,14 +234,14 @@ static int refuse_credentials(struct jobspec_fields *fields, const struct json *
     return err_set(err, ERR_INVALID, "logins to a registry are not supported yet");
 }
 
-/* An empty object asks for nothing. */
-static int refuse_create_kwargs(struct jobspec_fields *fields, const struct json *value, struct err *err)
+static int read_create_kwargs(struct jobspec_fields *fields, const struct json *value, struct err *err)
 {
-    (void)fields;
     if (json_kind(value) != JSON_OBJECT)
         return wrong_type("an object", value, err);
-    const struct json *first = json_first(value);
-    return first == NULL ? 0 : err_set(err, ERR_INVALID, "%.100s: not supported yet", json_key(first));
+    if (json_count(value) > JOBSPEC_MEMBERS_MAX)
+        return err_set(err, ERR_LIMIT, "more than %d entries", JOBSPEC_MEMBERS_MAX);
+    fields->create_kwargs = json_first(value) == NULL ? NULL : json_copy(value);
+    return 0;
 }
 
 struct field {
@@ -265,8 +265,17 @@ static const struct field field_table[] = {
     {"mem_limit", read_mem_limit},
     {"memswap_limit", read_memswap_limit},
     {"privileged", read_privileged},
-    {"container_create_kwargs", refuse_create_kwargs},
+    {"container_create_kwargs", read_create_kwargs},
 };
+
+bool jobspec_is_field(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(field_table); i++) {
+        if (strcmp(field_table[i].name, name) == 0)
+            return true;
+    }
+    return false;
+}
 
 static int read_field(const struct field *field, const struct json *template, struct jobspec_substitution *s,
                       struct jobspec_fields *out, struct err *err)
@@ -315,5 +324,6 @@ void jobspec_fields_done(struct jobspec_fields *fields)
     jobspec_free_list(fields->networks);
     jobspec_free_list(fields->volumes);
     free(fields->network_mode);
+    json_free(fields->create_kwargs);
     *fields = (struct jobspec_fields){0};
 }

@@ -88,6 +88,8 @@ struct jobspec_merged {
 };
 int jobspec_merge(const struct jobspec_input *input, struct jobspec_merged *out, struct err *err) MUST_CHECK;
 void jobspec_merged_done(struct jobspec_merged *merged);
+/* What Python takes for true; NULL is not. */
+bool jobspec_is_truthy(const struct json *value);
 
 /* --- jobspec_fields.c: substitution and types --- */
 
@@ -109,10 +111,13 @@ struct jobspec_fields {
     bool has_memswap_limit;
     long long mem_limit_bytes;
     long long memswap_limit_bytes;
+    struct json *create_kwargs; /* NULL: none */
 };
 int jobspec_fields_read(const struct jobspec_merged *merged, const struct jobspec_input *input,
                         struct jobspec_fields *out, struct err *err) MUST_CHECK;
 void jobspec_fields_done(struct jobspec_fields *fields);
+/* Whether it is the name of a field of the job configuration. */
+bool jobspec_is_field(const char *name);
 
 /* --- jobspec_env.c: environment, network mode, extra hosts --- */
 
@@ -147,6 +152,20 @@ int jobspec_container_name(const struct jobspec_input *input, const char *name, 
  * it is in the container; both malloc'ed. Errors: INVALID. */
 int jobspec_volume_resolve(const char *text, const char *working_directory, char **bind, char **path,
                            struct err *err) MUST_CHECK;
+
+/* --- jobspec_kwargs.c --- */
+
+/* jobspec_kwargs - container_create_kwargs into the top of the create body and its HostConfig, in any order;
+ * also sets tty, platform and warning of out. Not extra_hosts. Errors: INVALID, PARSE, LIMIT. */
+int jobspec_kwargs(const struct json *kwargs, struct json *top, struct json *host, struct jobspec *out,
+                   struct err *err) MUST_CHECK;
+
+/* --- jobspec_hosts.c --- */
+
+/* jobspec_extra_hosts - own: the job's, or NULL. *out is NULL where nothing is to be sent. Errors: INVALID,
+ * LIMIT. */
+int jobspec_extra_hosts(const struct json *own, bool with_gateway, struct json **out,
+                        struct err *err) MUST_CHECK;
 
 /* --- jobspec_translit.c: generated tables --- */
 

@@ -36,8 +36,7 @@ static int parse_object(const char *text, const char *what, struct json **out, s
     return 0;
 }
 
-/* What Python takes for true. */
-static bool is_truthy(const struct json *value)
+bool jobspec_is_truthy(const struct json *value)
 {
     if (value == NULL)
         return false;
@@ -208,7 +207,7 @@ static int read_defaults(const struct json *template, struct json *into, struct 
 static int lay_env(struct jobspec_merged *merged, struct err *err)
 {
     const struct json *over = json_get(merged->variables, "env");
-    if (!is_truthy(over))
+    if (!jobspec_is_truthy(over))
         return 0;
     if (json_kind(over) != JSON_OBJECT)
         return err_set(err, ERR_INVALID, "env: expected an object, got %s", jobspec_kind_phrase(over));
@@ -219,7 +218,7 @@ static int start_env(struct jobspec_merged *merged, struct err *err)
 {
     const struct json *template = json_get(merged->configuration, "env");
     const struct json *defaults = json_get(merged->variables, "env");
-    if (json_kind(template) != JSON_OBJECT && is_truthy(defaults)) {
+    if (json_kind(template) != JSON_OBJECT && jobspec_is_truthy(defaults)) {
         merged->env = json_copy(defaults);
         return 0;
     }

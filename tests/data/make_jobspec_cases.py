@@ -267,6 +267,41 @@ run_with("volumes: number inside", ours={"error": "volumes"}, volumes=[5])
 run_with("volumes: null", ours={"same_as": "defaults, server elsewhere"}, why="null means the default in every field", volumes=None)
 
 
+# --- container_create_kwargs ---
+KWARGS = [
+    {"init": True}, {"init": False}, {"entrypoint": "sh -c 'a b'"}, {"entrypoint": ["sh", "-c"]}, {"entrypoint": ""}, {"working_dir": "/w", "user": "me", "hostname": "h"},
+    {"user": 1000, "domainname": "", "stop_signal": "SIGINT", "tty": True, "network_disabled": True},
+    {"extra_hosts": {"b": "1.2.3.4", "a": "::1"}}, {"extra_hosts": ["b:1.2.3.4", "a:::1"]}, {"extra_hosts": None},
+    {"cap_add": ["SYS_PTRACE"], "cap_drop": ["ALL"]}, {"cap_add": [], "cap_drop": None}, {"shm_size": "64m"}, {"shm_size": 1048576}, {"shm_size": 0},
+    {"ulimits": [{"name": "nofile", "soft": 1024, "hard": 2048}, {"Name": "core", "Soft": 0}, {"name": "nproc", "hard": None}]},
+    {"tmpfs": {"/run": "size=1m"}}, {"tmpfs": ["/run:size=1m", "/tmp", "/a:b:c"]}, {"tmpfs": []},
+    {"log_config": {"type": "json-file", "config": {"max-size": "10m", "n": 1.0}}}, {"log_config": {"Type": "none", "Config": {"a": "b"}}}, {"log_config": {}},
+    {"platform": "linux/arm64"}, {"platform": ""}, {"nano_cpus": 500000000, "cpu_shares": 0, "cpu_quota": 50000, "cpu_period": 100000, "pids_limit": 100, "oom_score_adj": -500},
+    {"mem_reservation": "100m", "mem_swappiness": 0, "kernel_memory": "1g", "oom_kill_disable": False, "read_only": False, "publish_all_ports": True},
+    {"dns": [], "dns_search": [], "dns_opt": ["x"], "security_opt": ["seccomp=unconfined"], "group_add": [1000, "video"], "sysctls": {"net.core.somaxconn": 1024, "a": True}},
+    {"mounts": [{"Target": "/a", "Source": "v", "Type": "volume", "ReadOnly": False, "n": 9007199254740993}], "storage_opt": {"size": "10G"}, "device_cgroup_rules": ["c 1:3 mr"]},
+    {"blkio_weight": 300, "blkio_weight_device": [{"Path": "/dev/sda", "Weight": 1}], "device_read_bps": [{"Path": "/dev/sda", "Rate": 1}],
+     "device_write_bps": [{"Path": "/dev/sda", "Rate": 2}], "device_read_iops": [{"Path": "/dev/sda", "Rate": 3}], "device_write_iops": [{"Path": "/dev/sda", "Rate": 4}]},
+    {"cgroup_parent": "/p", "cgroupns": "host", "ipc_mode": "host", "pid_mode": "host", "runtime": "runc", "isolation": "default", "volume_driver": "local",
+     "userns_mode": "host", "uts_mode": "host", "cpuset_cpus": "0-1", "cpuset_mems": "0", "cpu_count": 1, "cpu_percent": 50, "cpu_rt_period": 1000, "cpu_rt_runtime": 900},
+    {"command": "no", "env": {"no": "no"}, "image": "no", "name": "no", "labels": {"n": "o"}, "volumes": ["/no:/no"], "mem_limit": "1k", "privileged": True,
+     "auto_remove": True, "network_mode": "no", "networks": ["no"], "init": True},
+]
+for kwargs in KWARGS:
+    run_with(f"kwargs {json.dumps(kwargs)[:60]}", container_create_kwargs=kwargs)
+for hosts in [{"z": "1.1.1.1", "a": "2.2.2.2"}, ["z:1.1.1.1", "broken", "a:2.2.2.2"], {"host.docker.internal": "9.9.9.9"}, None]:
+    case(f"kwargs: hosts {hosts!r}, local server", run_variables={"container_create_kwargs": {"extra_hosts": hosts}}, **LOCAL)
+    case(f"kwargs: hosts {hosts!r}, old engine", run_variables={"container_create_kwargs": {"extra_hosts": hosts}}, engine_version="19.3.0", engine_api_version="1.40", **LOCAL)
+case("kwargs from a template", template=template({"container_create_kwargs": {"init": "{{ init }}", "shm_size": "{{ nothing }}", "hostname": "h-{{ init }}"}}, {"init": {"default": True}}))
+for kwargs in [{"ulimits": {}}, {"ulimits": [{"soft": 1}]}, {"ulimits": [{"name": "a", "soft": "x"}]}, {"tmpfs": "x"}, {"tmpfs": [1]}, {"log_config": []}, {"log_config": {"config": "x"}},
+               {"shm_size": "1x"}, {"nosuch": 1}, {"stop_timeout": 5}, {"cpu_shares": "1"}, {"userns_mode": "x"}, {"sysctls": ["a"]}, {"entrypoint": "'"}]:
+    run_with(f"kwargs refused {json.dumps(kwargs)}", ours={"error": "container_create_kwargs: " + next(iter(kwargs))}, container_create_kwargs=kwargs)
+for kwargs in [{"init": "x"}, {"cap_add": "ALL"}, {"hostname": 5}, {"dns": "1.1.1.1"}, {"extra_hosts": "a:b"}, {"platform": 5}]:
+    run_with(f"kwargs refused by type {json.dumps(kwargs)}", ours={"error": "container_create_kwargs: " + next(iter(kwargs))}, why="a sentence says more than the engine's 400", container_create_kwargs=kwargs)
+for kwargs in [{"ports": {"80": 8080}}, {"devices": ["/dev/null"]}, {"restart_policy": {"Name": "always"}}, {"stdin_open": True}]:
+    run_with(f"kwargs not yet {json.dumps(kwargs)}", ours={"error": "container_create_kwargs: " + next(iter(kwargs)) + ": not supported yet"}, why="not built yet", container_create_kwargs=kwargs)
+
+
 class Caught(Exception):
     pass
 

@@ -262,6 +262,20 @@ static void test_nothing_set(void **state)
     jobspec_done(&spec);
 }
 
+static void test_what_keywords_tell_the_caller(void **state)
+{
+    (void)state;
+    struct jobspec_input input = input_of(
+        NULL, "{}",
+        "{\"container_create_kwargs\":{\"tty\":true,\"platform\":\"linux/arm64\",\"volumes\":[\"/a\"]}}");
+    struct jobspec spec;
+    json_free(body_of(&input, &spec));
+    assert_true(spec.tty);
+    assert_string_equal(spec.platform, "linux/arm64");
+    assert_non_null(strstr(spec.warning, "volumes"));
+    jobspec_done(&spec);
+}
+
 static void test_own_labels_cannot_be_taken(void **state)
 {
     (void)state;
@@ -456,6 +470,7 @@ int main(void)
         cmocka_unit_test(test_image_tag),
         cmocka_unit_test(test_warning_only_for_an_old_engine),
         cmocka_unit_test(test_nothing_set),
+        cmocka_unit_test(test_what_keywords_tell_the_caller),
         cmocka_unit_test(test_own_labels_cannot_be_taken),
         cmocka_unit_test(test_malformed_templates),
         cmocka_unit_test(test_depth_is_bounded),
