@@ -56,7 +56,7 @@ static unsigned status_kind(int status)
 
 static char to_lower(char c)
 {
-    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+    return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
 }
 
 static const struct classify_rule *find_rule(const struct failure *failure)
