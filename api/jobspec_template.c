@@ -268,6 +268,7 @@ static int fill_text(struct jobspec_substitution *s, const char *source, struct 
     struct jobspec_placeholder placeholder;
     while (jobspec_find_placeholder(source, at, &placeholder)) {
         char *AUTO_FREE name = placeholder.name;
+        (void)name;
         if (buf_add(text, source + at, placeholder.start - at, err) != 0 ||
             add_filled(s, source, &placeholder, text, err) != 0)
             return -1;
@@ -344,6 +345,7 @@ static int refuse_in_text(const char *text, struct err *err)
     struct jobspec_placeholder placeholder;
     while (jobspec_find_placeholder(text, at, &placeholder)) {
         char *AUTO_FREE name = placeholder.name;
+        (void)name;
         at = placeholder.end;
         if (placeholder.kind == JOBSPEC_PLACEHOLDER_BLOCK)
             return err_set(err, ERR_INVALID, "{{ %.200s }}: values of blocks are not supported yet", name);

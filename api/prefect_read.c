@@ -320,7 +320,7 @@ static int read_outcome(const struct json *root, enum prefect_outcome *out, stru
 int prefect_read_set_state(const struct json *root, struct prefect_arena *arena, struct prefect_reply *reply,
                            struct err *err)
 {
-    enum prefect_outcome outcome;
+    enum prefect_outcome outcome = PREFECT_OUTCOME_ABORT;
     if (demand_object(root, "the set_state answer", err) != 0 || read_outcome(root, &outcome, err) != 0)
         return -1;
     struct prefect_state *state = arena_array(arena, 1, sizeof(*state), err);
