@@ -13,6 +13,7 @@
 #include "base/check.h"
 #include "core/classify_internal.h"
 
+#include <ctype.h>
 #include <string.h>
 
 /* Does the text hold all parts of one alternative, in their order? */
@@ -54,17 +55,12 @@ static unsigned status_kind(int status)
     return STATUS_NONE;
 }
 
-static char to_lower(char c)
-{
-    return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
-}
-
 static const struct classify_rule *find_rule(const struct failure *failure)
 {
     char text[FAILURE_MESSAGE_SIZE];
     size_t text_len = strnlen(failure->message, sizeof(failure->message));
     for (size_t i = 0; i < text_len; i++)
-        text[i] = to_lower(failure->message[i]);
+        text[i] = (char)tolower((unsigned char)failure->message[i]);
     /* a pull's failure is the registry's, whoever told us */
     enum dependency dependency = failure->stage == STAGE_PULL ? DEPENDENCY_REGISTRY : failure->dependency;
     for (size_t i = 0; i < classify_rule_count; i++) {

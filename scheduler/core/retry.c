@@ -34,7 +34,7 @@ struct retry_policy retry_policy_default(void)
         .hand_back_after_ms = 30000,
         .cancel_grace_ms = 60000,
         .start_clock_ms = 60000,
-        .settle_ms = 60 * 1000,
+        .settle_ms = 60000,
         .park = false,
         .remove_ended_container = false,
     };
