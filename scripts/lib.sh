@@ -25,7 +25,7 @@ show_progress() {
     while kill -0 "$1" 2>/dev/null; do
         sleep 0.2
         if ((SECONDS >= next)); then
-            printf '    %s: %d s, %s\n' "$2" $((SECONDS - started)) "$(tail -n 1 "$3" | tr -d '\r' | cut -c 1-90)" >&2
+            printf '    %.40s: %d s, %s\n' "$2" $((SECONDS - started)) "$(tail -n 1 "$3" | tr -d '\r' | cut -c 1-90)" >&2
             next=$((SECONDS + 10))
         fi
     done

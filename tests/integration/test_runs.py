@@ -1,4 +1,4 @@
-"""One run at a time, from due to done: A16, A17, A18, A19, A21 in short, A22, A23, A30."""
+"""One run at a time, from due to done: A16, A17, A18, A19, A22, A23, A30."""
 
 from datetime import timedelta
 
