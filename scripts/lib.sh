@@ -42,7 +42,7 @@ run_long() {
     show_progress "$pid" "$label" "$log"
     wait "$pid" || status=$?
     if ((status != 0)); then
-        tail -n 40 "$log" >&2
+        { grep -vE '^\[[0-9]+/[0-9]+\] (Building|Linking)' "$log" || true; } | tail -n 40 >&2
         rm -f "$log"
         fail "$label: failed (exit $status) after $((SECONDS - started)) s; its last lines are above"
     fi
