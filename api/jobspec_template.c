@@ -267,10 +267,11 @@ static int fill_text(struct jobspec_substitution *s, const char *source, struct 
     size_t at = 0;
     struct jobspec_placeholder placeholder;
     while (jobspec_find_placeholder(source, at, &placeholder)) {
-        char *AUTO_FREE name = placeholder.name;
-        (void)name;
-        if (buf_add(text, source + at, placeholder.start - at, err) != 0 ||
-            add_filled(s, source, &placeholder, text, err) != 0)
+        int rc = buf_add(text, source + at, placeholder.start - at, err);
+        if (rc == 0)
+            rc = add_filled(s, source, &placeholder, text, err);
+        free(placeholder.name);
+        if (rc != 0)
             return -1;
         at = placeholder.end;
     }
