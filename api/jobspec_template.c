@@ -346,7 +346,6 @@ static int refuse_in_text(const char *text, struct err *err)
     struct jobspec_placeholder placeholder;
     while (jobspec_find_placeholder(text, at, &placeholder)) {
         char *AUTO_FREE name = placeholder.name;
-        (void)name;
         at = placeholder.end;
         if (placeholder.kind == JOBSPEC_PLACEHOLDER_BLOCK)
             return err_set(err, ERR_INVALID, "{{ %.200s }}: values of blocks are not supported yet", name);
