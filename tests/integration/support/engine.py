@@ -62,6 +62,13 @@ class Engine:
         exec_id = self.call("POST", f"/containers/{container_id}/exec", body)["Id"]
         self.call("POST", f"/exec/{exec_id}/start", {"Detach": True})
 
+    def create_network(self, name: str) -> None:
+        self.remove_network(name)
+        self.call("POST", "/networks/create", {"Name": name})
+
+    def remove_network(self, name: str) -> None:
+        self._client.delete(f"/networks/{name}")
+
     def load(self, archive: bytes) -> None:
         response = self._client.post("/images/load", content=archive, headers={"Content-Type": "application/x-tar"})
         assert response.is_success, response.text
