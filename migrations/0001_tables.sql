@@ -69,21 +69,23 @@ CREATE INDEX launches_flow_run ON launches (flow_run_id);
 -- A flow run waits for its claim at most once: the last guard against starting it twice.
 CREATE UNIQUE INDEX launches_one_claim ON launches (flow_run_id) WHERE state IN ('QUEUED', 'CLAIMING');
 
--- State changes, appended and never changed. View: history.
+-- State changes, appended and never changed. View: history. Deferred: within a transaction a launch may be
+-- saved after its first line.
 CREATE TABLE history_rows (
     history_key  INTEGER PRIMARY KEY,              -- order of the changes
-    launch_key   INTEGER NOT NULL REFERENCES launches ON DELETE CASCADE,-- the launch it belongs to
+    launch_id TEXT NOT NULL                        -- the launch it belongs to
+        REFERENCES launches (launch_id) ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED,
     from_state   TEXT,                             -- NULL for a launch's first line
     to_state     TEXT NOT NULL,                    -- word of RUN_STATES
     why          TEXT NOT NULL,                    -- a word or a sentence
     at_ms        INTEGER NOT NULL                  -- when it happened
 ) STRICT;
-CREATE INDEX history_by_launch ON history_rows (launch_key);
+CREATE INDEX history_by_launch ON history_rows (launch_id);
 
 -- Calls that changed something, or timed out. Views: attempts, timeouts.
 CREATE TABLE attempt_rows (
     attempt_key   INTEGER PRIMARY KEY,             -- order of the calls
-    launch_key    INTEGER REFERENCES launches ON DELETE CASCADE,-- NULL: not for a launch
+    launch_id     TEXT,                            -- NULL: not for a launch; may be one that is no longer kept
     class_name    TEXT NOT NULL,                   -- job class
     stage         TEXT NOT NULL,                   -- word of STAGES
     attempt       INTEGER NOT NULL,                -- number of the try, from 1
@@ -98,11 +100,12 @@ CREATE TABLE attempt_rows (
     error_class   TEXT,                            -- word of ERROR_CLASSES; NULL: none
     error         TEXT                             -- at most 4 KiB; NULL: none
 ) STRICT;
-CREATE INDEX attempts_by_launch ON attempt_rows (launch_key);
+CREATE INDEX attempts_by_launch ON attempt_rows (launch_id);
 -- The newest good samples of one class and stage, for the percentiles.
 CREATE INDEX attempts_ok ON attempt_rows (class_name, stage) WHERE outcome = 'ok';
 CREATE INDEX attempts_timeout ON attempt_rows (attempt_key) WHERE outcome = 'timeout';
-CREATE INDEX attempts_without_launch ON attempt_rows (started_at_ms) WHERE launch_key IS NULL;
+-- Old ones that no launch takes along when it goes.
+CREATE INDEX attempts_by_age ON attempt_rows (started_at_ms);
 
 -- Token buckets.
 CREATE TABLE buckets (

@@ -90,7 +90,7 @@ SELECT l.flow_run_id AS run_id,
        l.run_name,
        l.launch_id
   FROM attempt_rows AS a
-  LEFT JOIN launches AS l ON l.launch_key = a.launch_key
+  LEFT JOIN launches AS l ON l.launch_id = a.launch_id
  ORDER BY a.attempt_key;
 
 -- Calls that a clock ended. `setting` is the configuration's word for that clock.
@@ -109,7 +109,7 @@ SELECT l.flow_run_id AS run_id,
        l.run_name,
        l.launch_id
   FROM attempt_rows AS a
-  LEFT JOIN launches AS l ON l.launch_key = a.launch_key
+  LEFT JOIN launches AS l ON l.launch_id = a.launch_id
  WHERE a.outcome = 'timeout'
  ORDER BY a.attempt_key;
 
@@ -124,7 +124,7 @@ SELECT l.flow_run_id AS run_id,
        l.class_name AS class,
        l.launch_id
   FROM history_rows AS h
-  JOIN launches AS l ON l.launch_key = h.launch_key
+  JOIN launches AS l ON l.launch_id = h.launch_id
  ORDER BY h.history_key;
 
 -- Limits and buckets of the running configuration. in_use is counted from the rows and so can't leak; which
@@ -319,7 +319,7 @@ SELECT l.flow_run_id AS run_id,
        CASE
            WHEN l.last_error <> '' THEN l.last_error
            ELSE coalesce((SELECT h.why FROM history_rows AS h
-                           WHERE h.launch_key = l.launch_key AND h.to_state = 'PARKED'
+                           WHERE h.launch_id = l.launch_id AND h.to_state = 'PARKED'
                            ORDER BY h.history_key DESC LIMIT 1), 'unknown')
        END AS reason,
        strftime('%Y-%m-%dT%H:%M:%fZ', nullif(l.updated_at_ms, 0) / 1000.0, 'unixepoch') AS since,

@@ -1,8 +1,9 @@
 /*
  * history.c - what happened: changes of state and calls, appended for people, and the trimming of both.
  *
- * Rows refer to their launch by its number in the file and go with it. Nothing here is read back by the
- * program; the views are.
+ * Rows name their launch by its id, not by its number in the file, so that a turn of the loop may tell of a
+ * launch before it saves it. They go with their launch. Nothing here is read back by the program; the views
+ * are.
  */
 #include "store/store_internal.h"
 
@@ -17,8 +18,8 @@ int store_add_transition(struct store *store, const char *launch_id, const char 
     CHECK(store->is_begun);
     sqlite3_stmt *statement = NULL;
     if (store_prepare(store, STORE_ADD_TRANSITION,
-                      "INSERT INTO history_rows (launch_key, from_state, to_state, why, at_ms) "
-                      "SELECT launch_key, ?2, ?3, ?4, ?5 FROM launches WHERE launch_id = ?1",
+                      "INSERT INTO history_rows (launch_id, from_state, to_state, why, at_ms) "
+                      "VALUES (?1, ?2, ?3, ?4, ?5)",
                       &statement, err) != 0)
         return -1;
     store_bind_text(statement, 1, launch_id);
@@ -26,12 +27,7 @@ int store_add_transition(struct store *store, const char *launch_id, const char 
     store_bind_text(statement, 3, to);
     store_bind_text(statement, 4, why == NULL ? "" : why);
     store_bind_int(statement, 5, at_ms);
-    if (store_run(store, statement, "add to the history", err) != 0)
-        return -1;
-    if (sqlite3_changes(store->db) == 0)
-        return err_set(err, ERR_NOT_FOUND, "can't add to the history in %s: launch %s was never saved",
-                       store->path, launch_id);
-    return 0;
+    return store_run(store, statement, "add to the history", err);
 }
 
 /* At most ERROR_MAX_BYTES of text, cut before a character and not inside one; NULL stays NULL. */
@@ -52,10 +48,9 @@ int store_add_attempt(struct store *store, const struct store_attempt *attempt, 
     sqlite3_stmt *statement = NULL;
     if (store_prepare(
             store, STORE_ADD_ATTEMPT,
-            "INSERT INTO attempt_rows (launch_key, class_name, stage, attempt, started_at_ms, took_ms, "
+            "INSERT INTO attempt_rows (launch_id, class_name, stage, attempt, started_at_ms, took_ms, "
             "timeout_ms, timeout_from, outcome, clock, clock_ms, clock_from, error_class, error) VALUES "
-            "((SELECT launch_key FROM launches WHERE launch_id = ?1), ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, "
-            "?10, ?11, ?12, ?13, ?14)",
+            "(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
             &statement, err) != 0)
         return -1;
     store_bind_text(statement, 1, attempt->launch_id);
@@ -89,6 +84,10 @@ static int trim(struct store *store, enum store_statement which, const char *sql
     return 0;
 }
 
+/* The launches that go; the same for both statements that need them. */
+#define OLD_LAUNCHES                                                                                         \
+    "FROM launches WHERE state = 'FINISHED' AND updated_at_ms < ?1 ORDER BY updated_at_ms LIMIT ?2)"
+
 int store_trim(struct store *store, int64_t before_ms, int64_t max_rows, int64_t *trimmed, struct err *err)
 {
     CHECK(max_rows >= 0); /* SQLite takes a negative limit for none */
@@ -97,15 +96,21 @@ int store_trim(struct store *store, int64_t before_ms, int64_t max_rows, int64_t
         return -1;
     int64_t launches = 0;
     int64_t calls = 0;
-    int result = trim(store, STORE_TRIM_LAUNCHES,
-                      "DELETE FROM launches WHERE launch_key IN (SELECT launch_key FROM launches "
-                      "WHERE state = 'FINISHED' AND updated_at_ms < ?1 ORDER BY updated_at_ms LIMIT ?2)",
-                      before_ms, max_rows, &launches, err);
-    if (result == 0)
-        result = trim(store, STORE_TRIM_ATTEMPTS,
-                      "DELETE FROM attempt_rows WHERE attempt_key IN (SELECT attempt_key FROM attempt_rows "
-                      "WHERE launch_key IS NULL AND started_at_ms < ?1 ORDER BY started_at_ms LIMIT ?2)",
+    int result = trim(store, STORE_TRIM_ATTEMPTS,
+                      "DELETE FROM attempt_rows WHERE launch_id IN (SELECT launch_id " OLD_LAUNCHES,
                       before_ms, max_rows, &calls, err);
+    if (result == 0) /* the history goes with them */
+        result = trim(store, STORE_TRIM_LAUNCHES,
+                      "DELETE FROM launches WHERE launch_key IN (SELECT launch_key " OLD_LAUNCHES, before_ms,
+                      max_rows, &launches, err);
+    /* Not while old launches are left: their attempts would all be looked at, each time. */
+    if (result == 0 && launches < max_rows)
+        result =
+            trim(store, STORE_TRIM_LOOSE_ATTEMPTS,
+                 "DELETE FROM attempt_rows WHERE attempt_key IN (SELECT a.attempt_key FROM attempt_rows AS a "
+                 "WHERE a.started_at_ms < ?1 AND NOT EXISTS (SELECT 1 FROM launches AS l "
+                 "WHERE l.launch_id = a.launch_id) ORDER BY a.started_at_ms LIMIT ?2)",
+                 before_ms, max_rows, &calls, err);
     if (store_leave(store, began, result, err) != 0)
         return -1;
     *trimmed = launches;

@@ -275,7 +275,8 @@ int store_clear_pending(struct store *store, struct err *err)
 int store_is_known(struct store *store, const char *launch_id, bool *is_known, struct err *err)
 {
     sqlite3_stmt *statement;
-    if (store_prepare(store, STORE_IS_KNOWN, "SELECT 1 FROM launches WHERE launch_id = ?1", &statement, err) != 0)
+    if (store_prepare(store, STORE_IS_KNOWN, "SELECT 1 FROM launches WHERE launch_id = ?1", &statement,
+                      err) != 0)
         return -1;
     store_bind_text(statement, 1, launch_id);
     int rc = sqlite3_step(statement);

@@ -50,14 +50,14 @@ int store_load_launches(struct store *store, store_launch_fn fn, void *arg, stru
 /* store_is_known - is there a row of that launch, in whatever state? */
 int store_is_known(struct store *store, const char *launch_id, bool *is_known, struct err *err) MUST_CHECK;
 
-/* One line of `history`. from may be NULL for the first. why: a sentence or a word. Errors: NOT_FOUND (the
- * launch was never saved, neither before nor in this transaction), IO. */
+/* One line of `history`. from may be NULL for the first. why: a sentence or a word. The launch must have been
+ * saved when the transaction commits, or the commit fails. */
 int store_add_transition(struct store *store, const char *launch_id, const char *from, const char *to,
                          const char *why, int64_t at_ms, struct err *err) MUST_CHECK;
 
 /* One call that changed something (or timed out). */
 struct store_attempt {
-    const char *launch_id; /* NULL, or a launch that is no longer kept: not for a launch */
+    const char *launch_id; /* NULL: not for a launch; one not saved yet, or no longer kept, is fine */
     const char *class_name;
     const char *stage;
     int32_t attempt;

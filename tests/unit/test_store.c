@@ -113,6 +113,7 @@ static void fill_run(struct run *r, int n)
     r->cancel_at_ms = far_ms + 5;
     r->unreachable_since_ms = far_ms + 6;
     r->next_try_at_ms = far_ms + 7;
+    r->unsettled_until_ms = far_ms + 8;
     r->unsettled_until_ms = 1763868000123;
     r->last_delay_ms = INT64_MAX;
 }
@@ -140,9 +141,9 @@ static void fill_launch(struct launch *l, int n)
 /* The boolean members, so that each can be told from its neighbours. */
 static bool *flag(struct launch *l, size_t i)
 {
-    bool *flags[] = {&l->run.oom_killed, &l->run.has_claim,    &l->run.create_sent,  &l->run.has_container,
-                     &l->run.start_sent, &l->run.is_retiring, &l->run.is_announced, &l->run.has_repulled, &l->run.cancel_wanted,
-                     &l->auto_remove,    &l->stream_output};
+    bool *flags[] = {&l->run.oom_killed,  &l->run.has_claim,     &l->run.create_sent,  &l->run.has_container,
+                     &l->run.start_sent,  &l->run.is_retiring,   &l->run.is_announced, &l->run.has_repulled,
+                     &l->run.is_retiring, &l->run.cancel_wanted, &l->auto_remove,      &l->stream_output};
     return i < ARRAY_LEN(flags) ? flags[i] : NULL;
 }
 
@@ -163,6 +164,7 @@ static void assert_same_run(const struct run *a, const struct run *b)
     assert_int_equal(a->unreachable_since_ms, b->unreachable_since_ms);
     assert_int_equal(a->next_try_at_ms, b->next_try_at_ms);
     assert_int_equal(a->is_retiring, b->is_retiring);
+    assert_int_equal(a->unsettled_until_ms, b->unsettled_until_ms);
     assert_int_equal(a->unsettled_until_ms, b->unsettled_until_ms);
     assert_int_equal(a->last_delay_ms, b->last_delay_ms);
 }
@@ -310,6 +312,23 @@ static void test_a_row_that_cannot_be_is_refused(void **state)
     }
 }
 
+static void test_is_known(void **state)
+{
+    struct store_fixture *f = *state;
+    struct store *store = store_fixture_open(f);
+    struct launch *l = store_fixture_launch(f, 1);
+    struct err err = {0};
+    bool is_known = true;
+    assert_int_equal(store_is_known(store, l->launch_id, &is_known, &err), 0);
+    assert_false(is_known);
+    l->run.state = RUN_STATE_FINISHED;
+    store_fixture_save(store, l);
+    assert_int_equal(store_is_known(store, l->launch_id, &is_known, &err), 0);
+    assert_true(is_known);
+    launch_free(l);
+    store_close(store);
+}
+
 static void test_update_keeps_one_row(void **state)
 {
     struct store_fixture *f = *state;
@@ -437,22 +456,28 @@ static void test_a_full_file_fails_the_save(void **state)
     launch_free(l);
 }
 
-static void test_history_needs_its_launch(void **state)
+static void test_history_may_come_before_its_launch(void **state)
 {
     struct store_fixture *f = *state;
     struct store *store = store_fixture_open(f);
     struct launch *l = store_fixture_launch(f, 1);
     struct err err = {0};
     begin(store);
-    assert_int_equal(store_add_transition(store, l->launch_id, NULL, "QUEUED", "seen", 1, &err), -1);
-    assert_int_equal(err.kind, ERR_NOT_FOUND);
-    assert_int_equal(store_save_launch(store, l, &err), 0);
     assert_int_equal(store_add_transition(store, l->launch_id, NULL, "QUEUED", "seen", 1000, &err), 0);
+    struct store_attempt a = {.launch_id = l->launch_id, .stage = "api", .outcome = "ok"};
+    assert_int_equal(store_add_attempt(store, &a, &err), 0);
+    assert_int_equal(store_save_launch(store, l, &err), 0);
     assert_int_equal(store_add_transition(store, l->launch_id, "QUEUED", "CLAIMING", NULL, 2500, &err), 0);
     commit(store);
     store_fixture_expect(f->path, "select \"from\", \"to\", why, at from history",
                          "(null)|QUEUED|seen|1970-01-01T00:00:01.000Z\n"
                          "QUEUED|CLAIMING||1970-01-01T00:00:02.500Z");
+    store_fixture_expect(f->path, "select run_id from attempts", l->flow_run_id);
+    begin(store);
+    assert_int_equal(store_add_transition(store, "never saved", NULL, "QUEUED", "", 1, &err), 0);
+    assert_int_equal(store_commit(store, &err), -1);
+    assert_int_equal(err.kind, ERR_CONFLICT);
+    store_fixture_expect(f->path, "select count(*) from history_rows", "2");
     launch_free(l);
     store_close(store);
 }
@@ -534,6 +559,9 @@ static void test_trim(void **state)
     assert_int_equal(store_add_attempt(store, &a, &err), 0);
     a.started_at_ms = 400;
     assert_int_equal(store_add_attempt(store, &a, &err), 0);
+    a.launch_id = "long trimmed"; /* an answer that came late */
+    a.started_at_ms = 2;
+    assert_int_equal(store_add_attempt(store, &a, &err), 0);
     commit(store);
     int64_t trimmed = -1;
     assert_int_equal(store_trim(store, 400, 0, &trimmed, &err), 0);
@@ -549,7 +577,7 @@ static void test_trim(void **state)
     assert_int_equal(trimmed, 0);
     store_fixture_expect(f->path, "select count(*) from launches", "3");
     store_fixture_expect(f->path, "select count(*) from history_rows", "2");
-    store_fixture_expect(f->path, "select count(launch_key), count(*) from attempt_rows", "2|3");
+    store_fixture_expect(f->path, "select count(launch_id), count(*) from attempt_rows", "2|3");
     store_close(store);
 }
 
@@ -642,13 +670,14 @@ int main(void)
         STORE_TEST(test_empty_texts_and_huge_texts_survive),
         STORE_TEST(test_finished_is_not_loaded_and_order_is_arrival),
         STORE_TEST(test_a_row_that_cannot_be_is_refused),
+        STORE_TEST(test_is_known),
         STORE_TEST(test_update_keeps_one_row),
         STORE_TEST(test_only_committed_is_seen),
         STORE_TEST(test_two_claims_of_one_run_are_refused),
         STORE_TEST(test_save_outside_of_a_transaction_aborts),
         STORE_TEST(test_a_failed_commit_closes_the_store_for_writing),
         STORE_TEST(test_a_full_file_fails_the_save),
-        STORE_TEST(test_history_needs_its_launch),
+        STORE_TEST(test_history_may_come_before_its_launch),
         STORE_TEST(test_a_long_error_is_cut_between_characters),
         STORE_TEST(test_buckets_survive),
         STORE_TEST(test_trim),

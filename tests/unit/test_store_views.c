@@ -546,23 +546,32 @@ static void test_examples_of_the_page_run(void **state)
 
 #define MANY 100000
 
+/* Copies of one saved launch, made inside SQLite. */
+static void multiply(const char *path, int count)
+{
+    char *AUTO_FREE columns = store_fixture_shell(
+        path, "select group_concat(name) from pragma_table_info('launches') where name not in ('launch_key', "
+              "'launch_id', 'flow_run_id')");
+    char *AUTO_FREE sql =
+        check_printf("with recursive n (i) as (values (2) union all select i + 1 from n where i < %d) "
+                     "insert into launches (launch_id, flow_run_id, %s) select 'launch-' || i, 'run-' || i, "
+                     "%s from launches, n",
+                     count, columns, columns);
+    free(store_fixture_shell_write(path, sql));
+}
+
 static void test_many_rows_are_readable(void **state)
 {
     struct store_fixture *f = *state;
     struct store *store = store_fixture_open(f);
-    struct err err = {0};
+    struct launch *l = store_fixture_launch(f, 1);
     set_limits(store);
+    store_fixture_save(store, l);
+    launch_free(l);
+    store_close(store);
+    multiply(f->path, MANY);
+    store = store_fixture_open(f);
     int64_t began_ms = clock_mono_ms(&clock_system);
-    for (int n = 0; n < MANY; n++) {
-        struct launch *l = store_fixture_launch(f, n);
-        if (n % 100 == 0)
-            begin(store);
-        must(store_save_launch(store, l, &err), &err);
-        if (n % 100 == 99)
-            commit(store);
-        launch_free(l);
-    }
-    int64_t saved_ms = clock_mono_ms(&clock_system);
     char *AUTO_FREE expected = check_printf("%d|1|%d", MANY, MANY);
     store_fixture_expect(f->path, "select count(*), min(position), max(position) from queue", expected);
     int64_t counted_ms = clock_mono_ms(&clock_system);
@@ -572,11 +581,10 @@ static void test_many_rows_are_readable(void **state)
     char *AUTO_FREE others = store_fixture_shell(f->path, "select * from limits; select * from classes");
     int64_t others_ms = clock_mono_ms(&clock_system);
     assert_true(strlen(others) > 100);
-    print_message(
-        "%d rows: saved in %lld ms, queue counted in %lld ms, printed in %lld ms, limits and classes in "
-        "%lld ms\n",
-        MANY, (long long)(saved_ms - began_ms), (long long)(counted_ms - saved_ms),
-        (long long)(printed_ms - counted_ms), (long long)(others_ms - printed_ms));
+    print_message("%d rows: queue counted in %lld ms, printed in %lld ms, limits and classes in "
+                  "%lld ms\n",
+                  MANY, (long long)(counted_ms - began_ms), (long long)(printed_ms - counted_ms),
+                  (long long)(others_ms - printed_ms));
     store_close(store);
 }
 
