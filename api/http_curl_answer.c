@@ -71,6 +71,10 @@ static size_t on_header(char *data, size_t size, size_t count, void *arg)
         len--;
     if (len == 0) {
         call->has_headers = call->status >= 200;
+        /* Servers close behind an error without saying so (uvicorn after Prefect's 503): a request sent into
+         * that would be lost. */
+        if (call->status >= 500)
+            curl_easy_setopt(call->easy, CURLOPT_FORBID_REUSE, 1L);
         if (call->has_headers)
             http_curl_mark_ready(call);
         else

@@ -184,6 +184,21 @@ static void test_a_connection_is_reused(void **state)
     assert_int_equal(w->unix_server.request_count, 3);
 }
 
+static void test_a_connection_is_not_kept_behind_a_server_error(void **state)
+{
+    struct http_world *w = *state;
+    answer_with(&w->unix_server, "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n", RAW_KEEP);
+    for (int i = 0; i < 2; i++) {
+        struct call_record r = {0};
+        struct http_request request = http_world_get(w);
+        call_run(w, &r, &request);
+        assert_int_equal(r.status, 503);
+        call_done(&r);
+    }
+    assert_int_equal(w->unix_server.connection_count, 2);
+    assert_int_equal(w->unix_server.open_count, 0);
+}
+
 static void test_a_fresh_connection_is_neither_reused_nor_kept(void **state)
 {
     struct http_world *w = *state;
@@ -557,6 +572,7 @@ int main(void)
         WORLD_TEST(test_answers),
         WORLD_TEST(test_a_body_of_the_maximum_is_taken),
         WORLD_TEST(test_a_connection_is_reused),
+        WORLD_TEST(test_a_connection_is_not_kept_behind_a_server_error),
         WORLD_TEST(test_a_fresh_connection_is_neither_reused_nor_kept),
         WORLD_TEST(test_a_streamed_body_comes_in_pieces),
         WORLD_TEST(test_headers_come_before_the_first_chunk),
