@@ -136,8 +136,8 @@ static void on_raw(void *arg, const struct http_reply *reply)
     json_free(c->raw_body);
     c->raw_body = NULL;
     c->raw_status = reply->failure != NULL ? 0 : reply->status;
-    snprintf(c->raw_failure, sizeof(c->raw_failure), "%.60s",
-             reply->failure != NULL ? reply->failure->message : "");
+    snprintf(c->raw_failure, sizeof(c->raw_failure), "%s",
+             reply->failure != NULL ? transport_name(reply->failure->transport) : "");
     if (reply->body_len > 0 && json_parse(reply->body, reply->body_len, &c->raw_body, &err) != 0)
         c->raw_body = NULL;
     c->is_done = true;

@@ -66,9 +66,47 @@ static void send_json(struct job *job)
     send_answer(job, "application/json", job->answer.body != NULL ? strlen(job->answer.body) : 0);
 }
 
+static void replace_answer(struct job *job, int status, const char *body)
+{
+    free(job->answer.body);
+    job->answer.status = status;
+    job->answer.body = check_strdup(body);
+}
+
+static const char *header_of(const struct job *job, const char *name)
+{
+    const char *value = evhttp_find_header(evhttp_request_get_input_headers(job->request), name);
+    return value != NULL ? value : "";
+}
+
+/* The server's middleware: login, then CSRF. True: refused, and the answer is set. */
+static bool is_refused(struct job *job)
+{
+    const struct fake_prefect *fake = job->fake;
+    if (fake->authorization != NULL && job->route != FAKE_PREFECT_HEALTH &&
+        strcmp(header_of(job, "Authorization"), fake->authorization) != 0) {
+        replace_answer(job, 401, "{\"exception_message\":\"Unauthorized\"}");
+        return true;
+    }
+    if (!fake->csrf_demanded || strcmp(job->call.method, "GET") == 0)
+        return false;
+    if (header_of(job, "Prefect-Csrf-Token")[0] == '\0') {
+        replace_answer(job, 403, "{\"detail\":\"Missing CSRF token.\"}");
+        return true;
+    }
+    if (fake->csrf_token == NULL || fake_now_ms(fake) >= fake->csrf_expires_ms ||
+        strcmp(header_of(job, "Prefect-Csrf-Token"), fake->csrf_token) != 0 ||
+        strcmp(header_of(job, "Prefect-Csrf-Client"), fake->csrf_client) != 0) {
+        replace_answer(job, 403, "{\"detail\":\"Invalid CSRF token or client identifier.\"}");
+        return true;
+    }
+    return false;
+}
+
 static void serve(struct job *job)
 {
-    fake_serve(job->fake, job->route, &job->call, &job->answer);
+    if (!is_refused(job))
+        fake_serve(job->fake, job->route, &job->call, &job->answer);
 }
 
 static void close_connection(struct job *job)
@@ -117,13 +155,6 @@ static void send_half_body(struct job *job)
     evhttp_add_header(headers, "Content-Length", length);
     evhttp_add_header(headers, "Connection", "close");
     send_answer(job, "application/json", len / 2);
-}
-
-static void replace_answer(struct job *job, int status, const char *body)
-{
-    free(job->answer.body);
-    job->answer.status = status;
-    job->answer.body = check_strdup(body);
 }
 
 static void send_scripted(struct job *job, const struct fake_fault *fault)
@@ -336,36 +367,6 @@ static struct job *make_job(struct fake_prefect *fake, struct evhttp_request *re
     return job;
 }
 
-static const char *header_of(const struct job *job, const char *name)
-{
-    const char *value = evhttp_find_header(evhttp_request_get_input_headers(job->request), name);
-    return value != NULL ? value : "";
-}
-
-/* The server's middleware: login, then CSRF. True: refused, and the answer is set. */
-static bool is_refused(struct job *job)
-{
-    const struct fake_prefect *fake = job->fake;
-    if (fake->authorization != NULL && job->route != FAKE_PREFECT_HEALTH &&
-        strcmp(header_of(job, "Authorization"), fake->authorization) != 0) {
-        replace_answer(job, 401, "{\"exception_message\":\"Unauthorized\"}");
-        return true;
-    }
-    if (!fake->csrf_demanded || strcmp(job->call.method, "GET") == 0)
-        return false;
-    if (header_of(job, "Prefect-Csrf-Token")[0] == '\0') {
-        replace_answer(job, 403, "{\"detail\":\"Missing CSRF token.\"}");
-        return true;
-    }
-    if (fake->csrf_token == NULL || fake_now_ms(fake) >= fake->csrf_expires_ms ||
-        strcmp(header_of(job, "Prefect-Csrf-Token"), fake->csrf_token) != 0 ||
-        strcmp(header_of(job, "Prefect-Csrf-Client"), fake->csrf_client) != 0) {
-        replace_answer(job, 403, "{\"detail\":\"Invalid CSRF token or client identifier.\"}");
-        return true;
-    }
-    return false;
-}
-
 static void on_request(struct evhttp_request *request, void *arg)
 {
     struct fake_prefect *fake = arg;
@@ -379,8 +380,7 @@ static void on_request(struct evhttp_request *request, void *arg)
             free_armed(armed);
         return;
     }
-    if (!is_refused(job))
-        serve(job);
+    serve(job);
     send_json(job);
 }
 

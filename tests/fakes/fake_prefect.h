@@ -77,6 +77,7 @@ enum fake_prefect_route {
 
 /* --- faults --- */
 
+/* "The effect": what the request does, or its refusal by login or CSRF. */
 enum fake_fault_kind {
     FAKE_FAULT_STATUS,       /* answer `status`, `header`, `body`; no effect */
     FAKE_FAULT_STATUS_AFTER, /* the effect happens, then as STATUS */

@@ -29,16 +29,6 @@ static void add_int(struct buf *b, const char *key, int64_t number)
     add(b, text);
 }
 
-static const char *transport_text(enum transport transport)
-{
-    static const char *const texts[] = {
-#define X(name, text) text,
-        TRANSPORTS(X)
-#undef X
-    };
-    return texts[transport];
-}
-
 void prefect_text_name(struct prefect_text *text, const char *id, const char *name)
 {
     CHECK(text->name_count < PREFECT_TEXT_NAMES_MAX);
@@ -156,7 +146,7 @@ static void add_failure(struct buf *b, const struct prefect_text *text, const st
 {
     add_int(b, "failure ", failure->status);
     add(b, " ");
-    add(b, transport_text(failure->transport));
+    add(b, transport_name(failure->transport));
     add(b, failure->sent ? " sent" : " unsent");
     add(b, failure->changes ? " changes" : "");
     if (failure->retry_after_ms >= 0)

@@ -83,7 +83,6 @@ static void on_done(void *arg, const struct prefect_reply *reply)
 {
     struct heard *heard = arg;
     heard->done_count++;
-    heard->call = NULL;
     heard->has_failure = reply->failure != NULL;
     if (reply->failure != NULL)
         heard->failure = *reply->failure;
@@ -94,6 +93,7 @@ static void on_done(void *arg, const struct prefect_reply *reply)
     heard->text = prefect_text_of(&heard->world->text, heard->kind, reply);
     if (heard->in_done != NULL)
         heard->in_done(heard);
+    heard->call = NULL;
 }
 
 struct prefect_ask heard_ask(struct heard *heard)

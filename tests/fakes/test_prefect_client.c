@@ -516,6 +516,7 @@ static void test_delayed_answer(void **state)
 static void cancel_itself_and_other(struct heard *heard)
 {
     struct heard *other = heard->in_done_arg;
+    prefect_cancel(heard->call);
     prefect_cancel(other->call);
 }
 
@@ -734,6 +735,33 @@ static void test_csrf_switched_on_later(void **state)
     assert_int_equal(fake_prefect_calls(w->fake, FAKE_PREFECT_HEARTBEAT), 7);
 }
 
+/* A refusal that comes when the new token is here already doesn't fetch another one. */
+static void test_csrf_late_refusal_takes_the_new_token(void **state)
+{
+    struct prefect_world *w = *state;
+    struct heard early = heard_new(w);
+    struct heard late = heard_new(w);
+    struct err err;
+    (void)fake_prefect_add_pool(w->fake, "p", "docker", "{}");
+    fake_prefect_demand_csrf(w->fake, true);
+    heard_run(&early, prefect_heartbeat(w->prefect, heard_begin(&early), "p", 30, &early.err));
+    fake_prefect_forget_csrf_tokens(w->fake);
+    fake_prefect_fault(
+        w->fake,
+        &(struct fake_fault){.route = FAKE_PREFECT_HEARTBEAT, .kind = FAKE_FAULT_DELAY, .delay_ms = 3000});
+    assert_int_equal(prefect_heartbeat(w->prefect, heard_begin(&late), "p", 30, &err), 0);
+    prefect_world_turn(w);
+    heard_run(&early, prefect_heartbeat(w->prefect, heard_begin(&early), "p", 30, &early.err));
+    assert_string_equal(early.text, "204");
+    assert_int_equal(late.done_count, 0);
+    prefect_world_advance(w, 3000);
+    heard_expect(&late);
+    assert_string_equal(late.text, "204");
+    assert_int_equal(fake_prefect_calls(w->fake, FAKE_PREFECT_CSRF), 2);
+    heard_done(&early);
+    heard_done(&late);
+}
+
 static void test_csrf_switched_off_by_settings(void **state)
 {
     struct prefect_world *w = *state;
@@ -806,6 +834,7 @@ int main(void)
         TEST(test_csrf_with_a_clock_ahead),
         TEST(test_csrf_refused_token_is_renewed_once),
         TEST(test_csrf_switched_on_later),
+        TEST(test_csrf_late_refusal_takes_the_new_token),
         TEST(test_csrf_switched_off_by_settings),
         TEST(test_csrf_wait_is_bounded),
     };
