@@ -20,37 +20,7 @@
 /* The question for the version always has an end, whatever the clocks of the call that needs it. */
 #define PING_CLOCK_MS 60000
 
-struct engine {
-    uint32_t magic;
-    struct http *http;     /* borrowed */
-    struct timers *timers; /* borrowed */
-    struct engine_target target;
-    bool is_pinned; /* the settings name the version: never asked */
-    bool is_version_known;
-    bool is_asking;
-    uint64_t generation;     /* raised with each answer to the question */
-    char api_version[16];    /* in use, or the last one that was */
-    char engine_version[16]; /* the Api-Version header it follows from */
-    uint64_t last_number;
-    struct list waiting; /* engine_call.link, oldest first */
-    struct list out;     /* engine_call.link */
-};
-
 static void send_waiting(struct engine *engine);
-
-static int pin_version(struct engine *engine, const char *text, struct err *err)
-{
-    int minor = engine_read_api_minor(text);
-    if (minor < ENGINE_OLDEST_MINOR || minor == 9999)
-        return err_set(err, ERR_INVALID,
-                       "Docker API version \"%.20s\" can't be used; 1.%d is the oldest, 1.%d the "
-                       "newest that is known",
-                       text, ENGINE_OLDEST_MINOR, ENGINE_NEWEST_MINOR);
-    snprintf(engine->api_version, sizeof(engine->api_version), "1.%d", minor);
-    engine->is_pinned = true;
-    engine->is_version_known = true;
-    return 0;
-}
 
 int engine_new(struct http *http, struct timers *timers, const struct engine_settings *settings,
                struct engine **out, struct err *err)
@@ -61,7 +31,7 @@ int engine_new(struct http *http, struct timers *timers, const struct engine_set
     list_init(&engine->out);
     const char *pinned = settings->api_version;
     if (engine_target_parse(settings->host, &engine->target, err) != 0 ||
-        (pinned != NULL && pinned[0] != '\0' && pin_version(engine, pinned, err) != 0)) {
+        (pinned != NULL && pinned[0] != '\0' && engine_version_pin(engine, pinned, err) != 0)) {
         engine_free(engine);
         return -1;
     }
@@ -235,102 +205,16 @@ static bool end_event_lines(struct engine_call *call)
     return leave_callback(call);
 }
 
-/* ---- the version ---- */
-
-static void forget_version(struct engine *engine)
-{
-    if (!engine->is_pinned)
-        engine->is_version_known = false;
-}
-
-/* Did the connection break, so that another engine may answer next time? */
-static bool is_connection_lost(enum transport transport)
-{
-    switch (transport) {
-    case TRANSPORT_NONE:
-    case TRANSPORT_EAGAIN_UNIX:
-    case TRANSPORT_EMFILE:
-    case TRANSPORT_READ_TIMEOUT:
-    case TRANSPORT_IDLE_TIMEOUT:
-    case TRANSPORT_TOTAL_TIMEOUT:
-    case TRANSPORT_BODY_TOO_LARGE:
-    case TRANSPORT_BAD_ANSWER:
-    case TRANSPORT_CANCELLED:
-        return false;
-    case TRANSPORT_ENOENT_UNIX:
-    case TRANSPORT_EACCES_UNIX:
-    case TRANSPORT_ECONNREFUSED_UNIX:
-    case TRANSPORT_ECONNREFUSED_TCP:
-    case TRANSPORT_EHOSTUNREACH:
-    case TRANSPORT_ENETUNREACH:
-    case TRANSPORT_CONNECT_FAILED:
-    case TRANSPORT_CONNECT_TIMEOUT:
-    case TRANSPORT_DNS:
-    case TRANSPORT_TLS_VERIFY:
-    case TRANSPORT_TLS_CLIENT_CERT:
-    case TRANSPORT_TLS_CERT_FILE:
-    case TRANSPORT_TLS_VERSION:
-    case TRANSPORT_TLS_HANDSHAKE_TIMEOUT:
-    case TRANSPORT_SEND_FAILED:
-    case TRANSPORT_NOTHING_ACCEPTED:
-    case TRANSPORT_RESET_BEFORE_ANSWER:
-    case TRANSPORT_CLOSED_BEFORE_ANSWER:
-    case TRANSPORT_REUSED_CLOSED:
-    case TRANSPORT_PARTIAL_HEADERS:
-    case TRANSPORT_PARTIAL_BODY:
-    case TRANSPORT_GOAWAY:
-        return true;
-    }
-    UNREACHABLE();
-}
-
-/* What an ended call tells about the engine behind the socket. Calls sent under an older version tell nothing
- * new. */
-static void note_engine(struct engine *engine, const struct engine_call *call, const struct http_reply *reply)
-{
-    if (call->generation != engine->generation)
-        return;
-    const char *header = http_reply_header(reply, "Api-Version");
-    bool is_other =
-        header != NULL && engine->engine_version[0] != '\0' && strcmp(header, engine->engine_version) != 0;
-    /* A stopping engine ends its event streams in good order. */
-    bool is_stream_over =
-        call->kind == ENGINE_ANSWER_EVENTS && call->is_endless && !call->stopped_by_listener;
-    if (is_other || is_stream_over ||
-        (reply->failure != NULL && is_connection_lost(reply->failure->transport)))
-        forget_version(engine);
-}
-
-/* The answer to a ping: take its version over. */
-static void take_version(struct engine *engine, const char *header)
-{
-    if (engine->is_pinned)
-        return;
-    int minor = engine_read_api_minor(header);
-    CHECK(minor >= ENGINE_OLDEST_MINOR);
-    snprintf(engine->engine_version, sizeof(engine->engine_version), "%s", header);
-    snprintf(engine->api_version, sizeof(engine->api_version), "1.%d",
-             minor < ENGINE_NEWEST_MINOR ? minor : ENGINE_NEWEST_MINOR);
-    engine->generation++;
-    engine->is_version_known = true;
-}
-
-/* "Docker/20.10.24 (linux)" -> "20.10.24" */
-static void read_server(const char *header, char *text, size_t size)
-{
-    const char *slash = header == NULL ? NULL : strchr(header, '/');
-    size_t len = slash == NULL ? 0 : strcspn(slash + 1, " ");
-    engine_copy_text(text, size, slash == NULL ? "" : slash + 1, len);
-}
+/* ---- answers ---- */
 
 static void on_ping_answer(struct engine_call *call, const struct http_reply *http,
                            struct engine_reply *reply)
 {
     struct engine *engine = call->engine;
     char version[64];
-    read_server(http_reply_header(http, "Server"), version, sizeof(version));
+    engine_version_read_server(http_reply_header(http, "Server"), version, sizeof(version));
     if (reply->failure == NULL) {
-        take_version(engine, http_reply_header(http, "Api-Version"));
+        engine_version_take(engine, http_reply_header(http, "Api-Version"));
         reply->version = version;
         reply->api_version = engine->api_version;
     }
@@ -346,7 +230,7 @@ static void on_http_done(void *arg, const struct http_reply *http)
     struct failure failure;
     struct engine_reply reply = {0};
     call->http = NULL;
-    note_engine(call->engine, call, http);
+    engine_version_note(call, http);
     if (call->kind == ENGINE_ANSWER_EVENTS && !end_event_lines(call))
         return;
     engine_answer(call, http, &parsed, &failure, &reply);

@@ -2,8 +2,9 @@
  * engine_answer.c - from an HTTP answer to an engine_reply or a failure.
  *
  * A failure's message is the engine's own sentence. A success answer that can't be read is a failure too
- * (TRANSPORT_BAD_ANSWER, sent): what it changed is then unknown. Statuses are passed on, not judged; the
- * exceptions are those of engine.h: 304 for start and stop, "already connected" for networks.
+ * (TRANSPORT_BAD_ANSWER, sent): what it changed is then unknown; so is a refusal that is not the engine's
+ * JSON, with its status. Statuses are passed on, not judged; the exceptions are those of engine.h: 304 for
+ * start and stop, "already connected" for networks.
  */
 #include "api/engine_internal.h"
 
@@ -53,19 +54,21 @@ static void fail_bad_answer(const struct engine_call *call, const struct http_re
     size_t blanks = strspn(http->body, " \t\r\n");
     char first = http->body[blanks];
     if (first != '{' && first != '[')
-        engine_read_message(http->body + blanks, http->body_len - blanks, excerpt, sizeof(excerpt));
+        (void)engine_read_message(http->body + blanks, http->body_len - blanks, excerpt, sizeof(excerpt));
     snprintf(failure->message, sizeof(failure->message), "the engine's answer was not understood: %s%s%s",
              why, excerpt[0] != '\0' ? ": " : "", excerpt);
 }
 
-/* The engine, or somebody in front of it, said no. */
+/* Somebody said no: the engine, if it is its JSON; else something in front of it, whose word on what exists
+ * counts for nothing. */
 static void fail_refused(const struct engine_call *call, const struct http_reply *http,
                          struct failure *failure)
 {
     *failure = failure_of(call, http->status, TRANSPORT_NONE);
-    if (call->kind == ENGINE_ANSWER_PULL && http->status >= 400)
+    if (!engine_read_message(http->body, http->body_len, failure->message, sizeof(failure->message)))
+        failure->transport = TRANSPORT_BAD_ANSWER;
+    else if (call->kind == ENGINE_ANSWER_PULL && http->status >= 400)
         failure->dependency = DEPENDENCY_REGISTRY;
-    engine_read_message(http->body, http->body_len, failure->message, sizeof(failure->message));
     if (failure->message[0] == '\0')
         snprintf(failure->message, sizeof(failure->message), "the engine answered %d without a message",
                  http->status);
@@ -80,7 +83,8 @@ static bool is_connected_already(const struct http_reply *http)
     if (http->status != 403 && http->status != 500)
         return false;
     char message[FAILURE_MESSAGE_SIZE];
-    engine_read_message(http->body, http->body_len, message, sizeof(message));
+    if (!engine_read_message(http->body, http->body_len, message, sizeof(message)))
+        return false;
     return strcasestr(message, "already exists in network") != NULL ||
            strcasestr(message, "already connected") != NULL ||
            strcasestr(message, "already attached") != NULL;

@@ -3,6 +3,7 @@
  *
  * engine_host.c    DOCKER_HOST -> where to connect
  * engine.c         life of the client and of a call: queue until the version is known, send, stream, finish
+ * engine_version.c which API version is spoken, and when to ask anew
  * engine_calls.c   the public calls: paths, queries and bodies
  * engine_answer.c  an HTTP answer -> engine_reply or failure
  * engine_read.c    JSON answers -> values (pure)
@@ -33,6 +34,22 @@ struct engine_target {
 
 int engine_target_parse(const char *host, struct engine_target *out, struct err *err) MUST_CHECK;
 void engine_target_done(struct engine_target *target);
+
+struct engine {
+    uint32_t magic;
+    struct http *http;     /* borrowed */
+    struct timers *timers; /* borrowed */
+    struct engine_target target;
+    bool is_pinned; /* the settings name the version: never asked */
+    bool is_version_known;
+    bool is_asking;
+    uint64_t generation;     /* raised with each answer to the question */
+    char api_version[16];    /* in use, or the last one that was */
+    char engine_version[16]; /* the Api-Version header it follows from */
+    uint64_t last_number;
+    struct list waiting; /* engine_call.link, oldest first */
+    struct list out;     /* engine_call.link */
+};
 
 /* What a success answer holds. */
 enum engine_answer_kind {
@@ -97,6 +114,15 @@ struct engine_call *engine_call_new(struct engine *engine, enum engine_answer_ki
 /* engine_call_start - takes the call; sends it, or queues it until the version is known. */
 int engine_call_start(struct engine_call *take_call, const struct http_clocks *clocks, engine_done_fn done,
                       void *arg, struct engine_call **out, struct err *err) MUST_CHECK;
+
+/* The settings name the version: it is never asked. */
+int engine_version_pin(struct engine *engine, const char *text, struct err *err) MUST_CHECK;
+/* Use the version of an answered ping; header: its Api-Version, not below the oldest. */
+void engine_version_take(struct engine *engine, const char *header);
+/* What an ended call tells about the engine behind the socket. */
+void engine_version_note(const struct engine_call *call, const struct http_reply *reply);
+/* "Docker/20.10.24 (linux)" -> "20.10.24", "" if it is no such text. */
+void engine_version_read_server(const char *header, char *text, size_t size);
 
 /* Read one ended call's answer; *reply points into the other three, which the caller owns. */
 void engine_answer(struct engine_call *call, const struct http_reply *http, struct engine_parsed *parsed,

@@ -257,7 +257,7 @@ void engine_copy_text(char *text, size_t size, const char *from, size_t len)
     text[len] = '\0';
 }
 
-void engine_read_message(const char *body, size_t len, char *text, size_t size)
+bool engine_read_message(const char *body, size_t len, char *text, size_t size)
 {
     struct json *root = NULL;
     struct err err;
@@ -268,12 +268,13 @@ void engine_read_message(const char *body, size_t len, char *text, size_t size)
             engine_copy_text(text, size, message, strlen(message));
         json_free(root);
         if (has_message)
-            return;
+            return true;
     }
     engine_copy_text(text, size < BODY_EXCERPT_BYTES + 1 ? size : BODY_EXCERPT_BYTES + 1, body, len);
     for (char *c = text; *c != '\0'; c++)
         if ((unsigned char)*c < ' ' || *c == 0x7f)
             *c = ' ';
+    return false;
 }
 
 int engine_read_api_minor(const char *text)

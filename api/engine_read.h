@@ -40,9 +40,10 @@ int engine_read_event(const char *line, size_t len, struct json **root, struct e
 
 /*
  * engine_read_message - the sentence of an error answer: its "message", else the first 200 bytes of the body
- * with control characters blanked, else "". Always fits and ends at a character's end.
+ * with control characters blanked, else "". Always fits and ends at a character's end. False: there was no
+ * "message", so it may not have been the engine who spoke.
  */
-void engine_read_message(const char *body, size_t len, char *text, size_t size);
+bool engine_read_message(const char *body, size_t len, char *text, size_t size);
 /* engine_copy_text - as much of `from` as fits, never half a UTF-8 character. */
 void engine_copy_text(char *text, size_t size, const char *from, size_t len);
 

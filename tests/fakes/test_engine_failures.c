@@ -96,6 +96,8 @@ static void test_each_call_answered_with_a_page(void **state)
         engine_world_call(w, kind, &n);
         engine_world_assert_failed_once(w, kind, &n);
         assert_int_equal(n.failure.status, 502);
+        assert_int_equal(n.failure.transport, TRANSPORT_BAD_ANSWER);
+        assert_int_equal(n.failure.dependency, DEPENDENCY_ENGINE);
         assert_string_equal(n.failure.message, fault.body);
         if (kind == FAKE_ENGINE_PING)
             continue; /* its answer is a header */
@@ -107,6 +109,28 @@ static void test_each_call_answered_with_a_page(void **state)
         assert_int_equal(n.failure.status, 200);
         assert_int_equal(n.failure.transport, TRANSPORT_BAD_ANSWER);
         assert_int_equal(n.failure.dependency, DEPENDENCY_ENGINE);
+    }
+}
+
+/* A 404 that is not the engine's own (a proxy whose engine is away) must not look like an absence. */
+static void test_a_foreign_404_is_no_absence(void **state)
+{
+    struct engine_world *w = *state;
+    static const char *const bodies[] = {"", "404 page not found\n", "{\"detail\":\"Not Found\"}",
+                                         "{\"message\":null}", "{\"message\":\"No such cont"};
+    for (int kind = FAKE_ENGINE_IMAGE_INSPECT; kind < FAKE_ENGINE_OTHER; kind++) {
+        for (size_t i = 0; i < ARRAY_LEN(bodies); i++) {
+            struct noted n = {0};
+            engine_world_prepare(w, kind);
+            fake_engine_add_fault(w->fake, &(struct fake_fault){.call = (enum fake_engine_call)kind,
+                                                                .kind = FAKE_FAULT_BODY,
+                                                                .status = 404,
+                                                                .body = bodies[i]});
+            engine_world_call(w, kind, &n);
+            engine_world_assert_failed_once(w, kind, &n);
+            assert_int_equal(n.failure.status, 404);
+            assert_int_equal(n.failure.transport, TRANSPORT_BAD_ANSWER);
+        }
     }
 }
 
@@ -235,6 +259,7 @@ int main(void)
         TEST(test_each_call_half_body),
         TEST(test_each_call_refused),
         TEST(test_each_call_answered_with_a_page),
+        TEST(test_a_foreign_404_is_no_absence),
         TEST(test_each_call_answered_with_half_json),
         TEST(test_bad_json_is_not_quoted),
         TEST(test_each_call_stalled),
