@@ -58,6 +58,7 @@ struct config {
     const char *auth_string;    /* secret; NULL: none */
     const char *custom_headers; /* NULL: none */
     bool csrf_enabled;
+    bool logs_to_api; /* write lines into the logs of flow runs */
     bool tls_skip_verify;
     const char *ca_file;     /* NULL: the system's */
     const char *pool;        /* NULL: missing */

@@ -133,6 +133,9 @@ static void become_launch(struct due *due)
     live->seen_mono_ms = due->seen_mono_ms;
     live->seen_generation = due->generation;
     live->job_variables_json = STEAL(due->job_variables_json);
+    live->tags = STEAL(due->tags);
+    live->tag_count = due->tag_count;
+    due->tag_count = 0;
     log_debug("run is due", kv_s("run", l->flow_run_id), kv_s("name", l->run_name), kv_s("class", l->class_name));
     runner_feed_kind(d->runner, live, RUN_EVENT_ENTER);
     free_due(due);

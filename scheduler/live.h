@@ -4,6 +4,7 @@
 #ifndef SLUICE_LIVE_H
 #define SLUICE_LIVE_H
 
+#include "api/prefect_telemetry.h"
 #include "base/list.h"
 #include "base/timers.h"
 #include "core/launch.h"
@@ -52,7 +53,14 @@ struct live {
     int64_t seen_mono_ms;     /* beginning of the last request that showed the run SCHEDULED; 0: never */
     uint64_t seen_generation; /* the poll it came from; 0: another request */
 
+    /* Telemetry's: the events that the next ones follow; not known after a restart. */
+    struct prefect_event_ref submitted_event;
+    struct prefect_event_ref container_event;
+    bool was_told_running;
+
     /* Never stored: read again when needed. */
+    char **tags; /* the run's own, owned; NULL after a restart */
+    size_t tag_count;
     char *job_variables_json; /* the run's own; NULL: not known (after a restart) */
     struct jobspec *job;      /* rendered; NULL until RESOLVING is done */
     char clear_ids[LIVE_CLEAR_MAX][CONTAINER_ID_SIZE];
@@ -62,7 +70,6 @@ struct live {
     int64_t max_copy_age_ms;        /* how old a copy of the deployment may be for this resolve */
     int connect_index;              /* the network that is being connected */
     bool was_started;               /* RETIRE: the engine's events tell of a start */
-    char submitted_event[UUID_TEXT_SIZE]; /* telemetry: the event that the next one follows */
 };
 
 #endif

@@ -18,6 +18,8 @@
 
 /* Docker kills after 10 s. */
 #define STOP_MS 8000
+/* Goodbyes to a server that doesn't listen. */
+#define FLUSH_MS 1000
 #define TRIM_EVERY_MS (10 * 60 * 1000)
 #define TRIM_ROWS 2000
 #define TURN_PASSES_MAX 32
@@ -47,6 +49,7 @@ struct service {
     bool is_online;   /* the pool was read and a heartbeat sent */
     bool has_polled;
     bool is_stopping;
+    bool is_flushing; /* everything else is done */
     bool is_ended;
     int exit_code;
 };
@@ -264,7 +267,7 @@ static int make_parts(struct service *s, const char *template_json, struct err *
                                                               .on_ready = on_online,
                                                               .on_fatal = on_fatal,
                                                               .arg = s});
-    s->tell = tell_new(s->prefect, set->timers, set->clock, set->random, set->config, pool_sync_pool(s->pool_sync),
+    s->tell = tell_new(s->prefect, set->timers, set->random, set->config, pool_sync_pool(s->pool_sync),
                        engine_pid_base(s->engine));
     s->runner = runner_new(&(struct runner_settings){
         .store = s->store,
@@ -368,13 +371,23 @@ static bool is_at_rest(struct service *s)
     return runner_calls_out(s->runner) == 0;
 }
 
-static void finish_stop(struct service *s)
+static void on_flushed(void *arg)
 {
-    if (runner_sync(s->runner) != 0)
-        return; /* told already */
-    tell_stopped(s->tell);
+    struct service *s = arg;
     log_info("stopped", kv_int("launches", (int64_t)runner_count(s->runner)));
     end_with(s, 0);
+}
+
+/* The rows are on disk; what is left is to say goodbye, for a moment only. */
+static void finish_stop(struct service *s)
+{
+    if (s->is_flushing || runner_sync(s->runner) != 0)
+        return;
+    s->is_flushing = true;
+    timer_cancel(&s->stop_timer);
+    if (s->is_online)
+        tell_stopped(s->tell);
+    tell_flush(s->tell, FLUSH_MS, on_flushed, s);
 }
 
 static void on_stop_timer(void *arg)
@@ -445,7 +458,6 @@ int service_reload(struct service *s, const struct config *config, struct err *e
     pool_sync_set_config(s->pool_sync, config);
     poller_set_config(s->poller, config);
     watcher_set_config(s->watcher, config);
-    tell_set_config(s->tell, config);
     return admission_set_config(s->admission, config, err);
 }
 

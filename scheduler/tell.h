@@ -14,11 +14,9 @@ struct tell;
 enum tell_container_event { TELL_CONTAINER_CREATED, TELL_CONTAINER_RUNNING, TELL_CONTAINER_EXITED };
 
 /* tell_new - all borrowed; pid_base: the front of infrastructure_pid. */
-struct tell *tell_new(struct prefect *prefect, struct timers *timers, const struct clock *clock,
-                      const struct random_source *random, const struct config *config, const struct pool_record *pool,
-                      const char *pid_base);
+struct tell *tell_new(struct prefect *prefect, struct timers *timers, const struct random_source *random,
+                      const struct config *config, const struct pool_record *pool, const char *pid_base);
 void tell_free(struct tell *tell);
-void tell_set_config(struct tell *tell, const struct config *config);
 void tell_started(struct tell *tell);
 void tell_stopped(struct tell *tell);
 void tell_submitting(struct tell *tell, struct live *live);
@@ -27,5 +25,7 @@ void tell_container(struct tell *tell, struct live *live, enum tell_container_ev
 void tell_reported(struct tell *tell, struct live *live);
 /* The launch is over: if its container ran, that it exited and was executed. */
 void tell_over(struct tell *tell, struct live *live);
+/* Send what waits, at most for limit_ms; done comes once, later. */
+void tell_flush(struct tell *tell, int64_t limit_ms, void (*done)(void *arg), void *arg);
 
 #endif
