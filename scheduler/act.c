@@ -16,7 +16,8 @@ void act_feed(struct live *live, enum run_event_kind kind)
 
 struct prefect_ask act_ask(struct act *act, struct live *live, enum stage stage, prefect_done_fn done)
 {
-    const struct config_clocks *c = &config_class_by_name(act->config, live->launch->class_name)->clocks[stage];
+    const struct config_clocks *c =
+        &config_class_by_name(act->config, live->launch->class_name)->clocks[stage];
     return (struct prefect_ask){.stage = stage,
                                 .clocks = {c->connect.ms, c->inactivity.ms, c->total.ms},
                                 .done = done,
@@ -24,7 +25,8 @@ struct prefect_ask act_ask(struct act *act, struct live *live, enum stage stage,
                                 .call = &live->prefect_call};
 }
 
-void act_refuse(struct act *act, struct live *live, enum dependency dependency, enum stage stage, const struct err *err)
+void act_refuse(struct act *act, struct live *live, enum dependency dependency, enum stage stage,
+                const struct err *err)
 {
     struct failure failure = {.dependency = dependency, .stage = stage, .status = 400, .retry_after_ms = -1};
     snprintf(failure.message, sizeof(failure.message), "%s", err->msg);

@@ -31,7 +31,7 @@ struct act {
     const struct clock *clock;
     const struct config *config;
     const struct pool_record *pool;
-    const char *instance;          /* label value of this worker */
+    const char *instance; /* label value of this worker */
     const char *working_directory;
     const char *default_image;
     const char *prefect_version;
@@ -66,8 +66,10 @@ void act_restore(struct act *act, struct live *live);
 
 /* How a Prefect call for a launch is asked. */
 struct prefect_ask act_ask(struct act *act, struct live *live, enum stage stage, prefect_done_fn done);
-/* A call could not even be made (no memory, or a value the client refuses): a permanent failure of that stage. */
-void act_refuse(struct act *act, struct live *live, enum dependency dependency, enum stage stage, const struct err *err);
+/* A call could not even be made (no memory, or a value the client refuses): a permanent failure of that
+ * stage. */
+void act_refuse(struct act *act, struct live *live, enum dependency dependency, enum stage stage,
+                const struct err *err);
 void act_feed(struct live *live, enum run_event_kind kind);
 struct act *act_of(const struct live *live);
 

@@ -1,8 +1,9 @@
 /*
  * act_claim.c - Prefect before the engine: claim, look, submitting, resolve.
  *
- * An answer of set_state is judged by its `status` and the state inside, never by its HTTP code (protocol 4.2). A PENDING state is ours if it
- * carries one of our transition ids; a claim that was accepted without a scheduled time has overtaken a finished run (protocol 4.4).
+ * An answer of set_state is judged by its `status` and the state inside, never by its HTTP code
+ * (protocol 4.2). A PENDING state is ours if it carries one of our transition ids; a claim that was accepted
+ * without a scheduled time has overtaken a finished run (protocol 4.4).
  */
 #include "act.h"
 
@@ -67,7 +68,8 @@ void act_claim(struct act *act, struct live *live)
 /* ---- LOOK_RUN ---- */
 
 /* Does the history say that one of our states was written, and did it overwrite an end? */
-static void judge_history(const struct live *live, const struct prefect_reply *reply, bool *is_ours, bool *overtook)
+static void judge_history(const struct live *live, const struct prefect_reply *reply, bool *is_ours,
+                          bool *overtook)
 {
     bool has_ended = false;
     *is_ours = false;
@@ -121,7 +123,8 @@ static void feed_pending(struct live *live, const struct prefect_state *state)
     else if (!is_our_submitting(live, state))
         act_feed(live, RUN_EVENT_RUN_ENDED);
     else if (live->launch->run.unsettled_until_ms != 0)
-        read_history(live); /* a Submitting that landed late may have overwritten an end; its state doesn't tell */
+        read_history(
+            live); /* a Submitting that landed late may have overwritten an end; its state doesn't tell */
     else
         act_feed(live, RUN_EVENT_RUN_PENDING);
 }
@@ -217,15 +220,20 @@ static void on_labelled(void *arg, const struct prefect_reply *reply)
 {
     (void)arg;
     if (reply->failure != NULL)
-        log_debug("labels not written", kv_int("status", reply->status), kv_s("error", reply->failure->message));
+        log_debug("labels not written", kv_int("status", reply->status),
+                  kv_s("error", reply->failure->message));
 }
 
 static void send_labels(struct act *act, struct live *live)
 {
-    const char *labels[] = {"prefect.worker.name",   act->config->worker_name,
-                            "prefect.worker.type",   "docker",
-                            "prefect.work-pool.name", act->pool->name,
-                            "prefect.work-pool.id",  act->pool->id,
+    const char *labels[] = {"prefect.worker.name",
+                            act->config->worker_name,
+                            "prefect.worker.type",
+                            "docker",
+                            "prefect.work-pool.name",
+                            act->pool->name,
+                            "prefect.work-pool.id",
+                            act->pool->id,
                             NULL};
     struct prefect_ask ask = act_ask(act, live, STAGE_API, on_labelled);
     ask.call = NULL;

@@ -1,8 +1,9 @@
 /*
  * act_engine.c - the engine: pull, create, connect, start, looks, retire, stop, clear, remove.
  *
- * Names: create is sent under the saved name (launch.container_name) plus "-n" for the n-th name that others hold. Looks go by that name
- * before the container's id is known, by id afterwards. RETIRE and CLEAR are short chains of calls with one answer at the end.
+ * Names: create is sent under the saved name (launch.container_name) plus "-n" for the n-th name that others
+ * hold. Looks go by that name before the container's id is known, by id afterwards. RETIRE and CLEAR are
+ * short chains of calls with one answer at the end.
  */
 #include "act.h"
 
@@ -63,7 +64,8 @@ static void feed_found(struct live *live, const struct engine_container *c)
         ev.kind = RUN_EVENT_TRANSIENT;
         break;
     }
-    /* An engine that died and came back may show a container that ran as merely created; its start time tells. */
+    /* An engine that died and came back may show a container that ran as merely created; its start time
+     * tells. */
     if (ev.kind == RUN_EVENT_FOUND_CREATED && c->started_at_ms > 0) {
         ev.kind = RUN_EVENT_FOUND_EXITED;
         ev.exit_code = c->exit_code;
@@ -73,7 +75,8 @@ static void feed_found(struct live *live, const struct engine_container *c)
 
 /* ---- PULL ---- */
 
-static void on_image(void *arg, const struct failure *failure, int64_t took_ms, bool was_pulled, const char *warning)
+static void on_image(void *arg, const struct failure *failure, int64_t took_ms, bool was_pulled,
+                     const char *warning)
 {
     struct live *live = arg;
     live->pull_wait = NULL;
@@ -82,7 +85,8 @@ static void on_image(void *arg, const struct failure *failure, int64_t took_ms, 
         return;
     }
     if (warning != NULL)
-        log_warn("image", kv_s("run", live->launch->flow_run_id), kv_s("image", live->launch->image), kv_s("warning", warning));
+        log_warn("image", kv_s("run", live->launch->flow_run_id), kv_s("image", live->launch->image),
+                 kv_s("warning", warning));
     if (was_pulled)
         runner_record(live->runner, live, STAGE_PULL, took_ms, NULL);
     act_feed(live, RUN_EVENT_DONE);
@@ -91,8 +95,8 @@ static void on_image(void *arg, const struct failure *failure, int64_t took_ms, 
 void act_pull(struct act *act, struct live *live)
 {
     const struct jobspec *job = live->job;
-    live->pull_wait = pulls_want(act->pulls, job->image, job->platform, job->pull_policy, live->launch->run.has_repulled,
-                                 live->launch->class_name, on_image, live);
+    live->pull_wait = pulls_want(act->pulls, job->image, job->platform, job->pull_policy,
+                                 live->launch->run.has_repulled, live->launch->class_name, on_image, live);
 }
 
 /* ---- CREATE, LOOK_NAME, CONNECT ---- */
@@ -112,7 +116,8 @@ static void on_created(void *arg, const struct engine_reply *reply)
     }
     runner_record(live->runner, live, STAGE_CREATE, reply->took_ms, NULL);
     if (reply->warning != NULL)
-        log_warn("engine", kv_s("run", live->launch->flow_run_id), kv_s("stage", "create"), kv_s("warning", reply->warning));
+        log_warn("engine", kv_s("run", live->launch->flow_run_id), kv_s("stage", "create"),
+                 kv_s("warning", reply->warning));
     keep_container(live, reply->container_id);
     tell_container(act_of(live)->tell, live, TELL_CONTAINER_CREATED);
     act_feed(live, RUN_EVENT_DONE);
@@ -125,8 +130,8 @@ void act_create(struct act *act, struct live *live)
     struct http_clocks clocks = clocks_of(live, STAGE_CREATE);
     struct err err;
     live->launch->container_id[0] = '\0';
-    if (engine_create(act->engine, name, live->job->platform, live->job->create_body, &clocks, on_created, live,
-                      &live->engine_call, &err) != 0)
+    if (engine_create(act->engine, name, live->job->platform, live->job->create_body, &clocks, on_created,
+                      live, &live->engine_call, &err) != 0)
         act_refuse(act, live, DEPENDENCY_ENGINE, STAGE_CREATE, &err);
 }
 
@@ -212,7 +217,8 @@ void act_start(struct act *act, struct live *live)
 {
     struct http_clocks clocks = clocks_of(live, STAGE_START);
     struct err err;
-    if (engine_start(act->engine, live->launch->container_id, &clocks, on_started, live, &live->engine_call, &err) != 0)
+    if (engine_start(act->engine, live->launch->container_id, &clocks, on_started, live, &live->engine_call,
+                     &err) != 0)
         act_refuse(act, live, DEPENDENCY_ENGINE, STAGE_START, &err);
 }
 
@@ -236,8 +242,8 @@ void act_look_container(struct act *act, struct live *live)
     }
     struct http_clocks clocks = clocks_of(live, STAGE_INSPECT);
     struct err err;
-    if (engine_inspect(act->engine, live->launch->container_id, &clocks, on_container_looked, live, &live->engine_call,
-                       &err) != 0)
+    if (engine_inspect(act->engine, live->launch->container_id, &clocks, on_container_looked, live,
+                       &live->engine_call, &err) != 0)
         act_refuse(act, live, DEPENDENCY_ENGINE, STAGE_INSPECT, &err);
 }
 
@@ -250,8 +256,10 @@ void act_watch(struct act *act, struct live *live)
     if (!live->launch->stream_output)
         return;
     struct http_clocks clocks = clocks_of(live, STAGE_INSPECT);
-    int64_t since_ms = live->job == NULL ? clock_wall_ms(act->clock) : 0; /* after a restart: go on from now */
-    output_follow(act->output, live->launch->container_id, name, live->job != NULL && live->job->tty, since_ms, &clocks);
+    int64_t since_ms =
+        live->job == NULL ? clock_wall_ms(act->clock) : 0; /* after a restart: go on from now */
+    output_follow(act->output, live->launch->container_id, name, live->job != NULL && live->job->tty,
+                  since_ms, &clocks);
 }
 
 /* ---- RETIRE: remove what never started, and make sure that it never did ---- */
@@ -280,8 +288,8 @@ static void replay_starts(struct live *live)
     int64_t since_ms = (sent_ms > 0 ? sent_ms : live->launch->run.claimed_at_ms) - REPLAY_MARGIN_MS;
     struct err err;
     live->was_started = false;
-    if (engine_events(act->engine, live->launch->container_id, since_ms, now_ms, NULL, on_replayed_event, &clocks,
-                      on_replayed, live, &live->engine_call, &err) != 0)
+    if (engine_events(act->engine, live->launch->container_id, since_ms, now_ms, NULL, on_replayed_event,
+                      &clocks, on_replayed, live, &live->engine_call, &err) != 0)
         act_refuse(act, live, DEPENDENCY_ENGINE, STAGE_INSPECT, &err);
 }
 
@@ -301,8 +309,8 @@ void act_retire(struct act *act, struct live *live)
     struct http_clocks clocks = clocks_of(live, STAGE_REMOVE);
     struct err err;
     /* Without force: a container that has started meanwhile is refused, not killed. */
-    if (engine_remove(act->engine, live->launch->container_id, false, &clocks, on_retired, live, &live->engine_call,
-                      &err) != 0)
+    if (engine_remove(act->engine, live->launch->container_id, false, &clocks, on_retired, live,
+                      &live->engine_call, &err) != 0)
         act_refuse(act, live, DEPENDENCY_ENGINE, STAGE_REMOVE, &err);
 }
 
@@ -321,8 +329,8 @@ void act_stop(struct act *act, struct live *live)
 {
     struct http_clocks clocks = clocks_of(live, STAGE_STOP);
     struct err err;
-    if (engine_stop(act->engine, live->launch->container_id, live->launch->grace_ms, &clocks, on_stopped, live,
-                    &live->engine_call, &err) != 0)
+    if (engine_stop(act->engine, live->launch->container_id, live->launch->grace_ms, &clocks, on_stopped,
+                    live, &live->engine_call, &err) != 0)
         act_refuse(act, live, DEPENDENCY_ENGINE, STAGE_STOP, &err);
 }
 
@@ -339,8 +347,8 @@ void act_remove(struct act *act, struct live *live)
 {
     struct http_clocks clocks = clocks_of(live, STAGE_REMOVE);
     struct err err;
-    if (engine_remove(act->engine, live->launch->container_id, true, &clocks, on_removed, live, &live->engine_call, &err) !=
-        0)
+    if (engine_remove(act->engine, live->launch->container_id, true, &clocks, on_removed, live,
+                      &live->engine_call, &err) != 0)
         act_refuse(act, live, DEPENDENCY_ENGINE, STAGE_REMOVE, &err);
 }
 

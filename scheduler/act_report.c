@@ -62,7 +62,8 @@ void act_report(struct act *act, struct live *live)
     struct prefect_ask ask = act_ask(act, live, STAGE_REPORT, on_reported);
     bool is_cancelled = live->launch->run.verdict == RUN_VERDICT_CANCELLED;
     char *message = crash_text(live->launch);
-    struct prefect_proposal proposal = {.type = is_cancelled ? PREFECT_STATE_CANCELLED : PREFECT_STATE_CRASHED,
+    struct prefect_proposal proposal = {.type =
+                                            is_cancelled ? PREFECT_STATE_CANCELLED : PREFECT_STATE_CRASHED,
                                         .message = message,
                                         .transition_id = live->launch->report_id};
     struct err err;
@@ -108,7 +109,8 @@ static void on_handed_back(void *arg, const struct prefect_reply *reply)
         else
             act_feed(live, RUN_EVENT_DONE);
     } else {
-        act_feed(live, state->type == PREFECT_STATE_CANCELLING ? RUN_EVENT_RUN_CANCELLING : RUN_EVENT_REFUSED);
+        act_feed(live,
+                 state->type == PREFECT_STATE_CANCELLING ? RUN_EVENT_RUN_CANCELLING : RUN_EVENT_REFUSED);
     }
 }
 
@@ -116,7 +118,8 @@ void act_hand_back(struct act *act, struct live *live)
 {
     struct prefect_ask ask = act_ask(act, live, STAGE_REPORT, on_handed_back);
     struct prefect_proposal proposal = {.type = PREFECT_STATE_SCHEDULED,
-                                        .message = "Handed back by the worker before its container was started.",
+                                        .message =
+                                            "Handed back by the worker before its container was started.",
                                         .transition_id = live->launch->hand_back_id,
                                         .scheduled_at_ms = live->launch->run.due_at_ms};
     struct err err;

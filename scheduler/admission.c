@@ -1,8 +1,9 @@
 /*
  * admission.c - see admission.h.
  *
- * How a turn goes: starts first (they finish what was begun), then claims. Whoever is let through is fed ADMITTED; its row takes the slot
- * when the runner steps it, later in the same turn, so what was let through in this call is counted on top of the rows.
+ * How a turn goes: starts first (they finish what was begun), then claims. Whoever is let through is fed
+ * ADMITTED; its row takes the slot when the runner steps it, later in the same turn, so what was let through
+ * in this call is counted on top of the rows.
  */
 #include "admission.h"
 
@@ -106,7 +107,8 @@ int admission_set_config(struct admission *a, const struct config *config, struc
         g->class_ = &config->classes[i];
         g->bucket_name = check_printf("class:%s", g->class_->name);
         if (rc == 0)
-            rc = load_bucket(a, g->bucket_name, g->class_->starts_per_second, g->class_->start_burst, &g->bucket, err);
+            rc = load_bucket(a, g->bucket_name, g->class_->starts_per_second, g->class_->start_burst,
+                             &g->bucket, err);
     }
     for (size_t i = 0; i < count; i++)
         line_add(line_of(a, waiting[i]), waiting[i]);
@@ -188,7 +190,8 @@ static int64_t pool_launching(const struct admission *a)
     return in_use;
 }
 
-/* A slot alone, for launches that have had their token: the oldest first, since it finishes what was begun. */
+/* A slot alone, for launches that have had their token: the oldest first, since it finishes what was begun.
+ */
 static size_t run_slots(struct admission *a)
 {
     size_t let = 0;
@@ -206,7 +209,8 @@ static void on_token_timer(void *arg)
     (void)arg; /* the turn that follows runs admission */
 }
 
-/* The first of all lines whose class has a slot and a token; *wait_ms: when the next token comes, if one is missing. */
+/* The first of all lines whose class has a slot and a token; *wait_ms: when the next token comes, if one is
+ * missing. */
 static struct gate *best_start(struct admission *a, int64_t now_ms, int64_t *wait_ms)
 {
     struct gate *best = NULL;
@@ -232,9 +236,11 @@ static int save_tokens(struct admission *a, const struct gate *g, struct err *er
         return 0;
     if (store_begin(a->s.store, err) != 0)
         return -1;
-    if (a->pool_bucket.interval_us > 0 && store_save_bucket(a->s.store, "pool", a->pool_bucket.tat_us, err) != 0)
+    if (a->pool_bucket.interval_us > 0 &&
+        store_save_bucket(a->s.store, "pool", a->pool_bucket.tat_us, err) != 0)
         return -1;
-    if (g->bucket.interval_us > 0 && store_save_bucket(a->s.store, g->bucket_name, g->bucket.tat_us, err) != 0)
+    if (g->bucket.interval_us > 0 &&
+        store_save_bucket(a->s.store, g->bucket_name, g->bucket.tat_us, err) != 0)
         return -1;
     return 0;
 }
@@ -323,7 +329,8 @@ static size_t run_claims(struct admission *a)
             let++;
             continue;
         }
-        /* Behind one that must be seen again nobody is let through, or the order would be lost; but they are looked at together. */
+        /* Behind one that must be seen again nobody is let through, or the order would be lost; but they are
+         * looked at together. */
         may_let = may_let && sight != SIGHT_STALE;
         if (sight == SIGHT_STALE)
             stale[stale_count++] = live;

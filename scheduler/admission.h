@@ -1,10 +1,10 @@
 /*
- * admission.h - who may go on: the claim (running slots, claim-ahead window, a fresh sight of the run) and the start (a token and a
- * launch slot at every level that applies). Here, and only here, tokens are taken.
+ * admission.h - who may go on: the claim (running slots, claim-ahead window, a fresh sight of the run) and
+ * the start (a token and a launch slot at every level that applies). Here, and only here, tokens are taken.
  *
- * Launches of each class stand in lines of their own, so that a class at its limit never holds up another; among the heads of the lines that
- * can go on, the order of line.h decides. Slots are counted from rows (runner_slots), tokens are GCRA buckets whose state is saved before the
- * start they paid for.
+ * Launches of each class stand in lines of their own, so that a class at its limit never holds up another;
+ * among the heads of the lines that can go on, the order of line.h decides. Slots are counted from rows
+ * (runner_slots), tokens are GCRA buckets whose state is saved before the start they paid for.
  */
 #ifndef SLUICE_ADMISSION_H
 #define SLUICE_ADMISSION_H
@@ -15,9 +15,9 @@ struct admission;
 
 /* May the run be claimed, judging by when it was last seen SCHEDULED? */
 enum sight {
-    SIGHT_FRESH,  /* seen recently enough */
-    SIGHT_STALE,  /* must be seen again first */
-    SIGHT_HIDDEN  /* the server does not offer it now (a limit of pool or queue): pass it over */
+    SIGHT_FRESH, /* seen recently enough */
+    SIGHT_STALE, /* must be seen again first */
+    SIGHT_HIDDEN /* the server does not offer it now (a limit of pool or queue): pass it over */
 };
 
 struct admission_settings {
@@ -33,13 +33,16 @@ struct admission_settings {
 };
 
 /* admission_new - loads the buckets' states. Errors: those of the store. */
-int admission_new(const struct admission_settings *settings, struct admission **out, struct err *err) MUST_CHECK;
+int admission_new(const struct admission_settings *settings, struct admission **out,
+                  struct err *err) MUST_CHECK;
 void admission_free(struct admission *admission);
-int admission_set_config(struct admission *admission, const struct config *config, struct err *err) MUST_CHECK;
+int admission_set_config(struct admission *admission, const struct config *config,
+                         struct err *err) MUST_CHECK;
 
 /* Stand in line (ADMIT, ASK_START, ASK_SLOT), or leave it (NONE). */
 void admission_wait(struct admission *admission, struct live *live, enum run_action what);
-/* No claims while closed (engine out of reach, paused, draining); starts of what is claimed go on unless `starts` is false too. */
+/* No claims while closed (engine out of reach, paused, draining); starts of what is claimed go on unless
+ * `starts` is false too. */
 void admission_open(struct admission *admission, bool claims, bool starts);
 /* Let through whoever may go; returns how many. Call at the end of each turn, after runner_flush(). */
 size_t admission_run(struct admission *admission);

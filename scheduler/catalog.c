@@ -1,6 +1,6 @@
 /*
- * catalog.c - two indexes of entries; an entry is read by one request at a time and tells everybody who waits.
- * Entries are few (one per deployment and flow of the pool) and are kept for the life of the process.
+ * catalog.c - two indexes of entries; an entry is read by one request at a time and tells everybody who
+ * waits. Entries are few (one per deployment and flow of the pool) and are kept for the life of the process.
  */
 #include "catalog.h"
 
@@ -162,8 +162,8 @@ static void read_entry(struct entry *e)
     CHECK(rc == 0); /* ids come from the server and are escaped: only no memory is left */
 }
 
-static bool want(struct catalog *c, struct index *index, const char *id, bool is_deployment, int64_t max_age_ms,
-                 catalog_done_fn done, void *arg)
+static bool want(struct catalog *c, struct index *index, const char *id, bool is_deployment,
+                 int64_t max_age_ms, catalog_done_fn done, void *arg)
 {
     struct entry *e = entry_of(c, index, id, is_deployment);
     if (e->is_known && clock_mono_ms(c->clock) - e->item.read_mono_ms <= max_age_ms)
@@ -177,12 +177,14 @@ static bool want(struct catalog *c, struct index *index, const char *id, bool is
     return false;
 }
 
-bool catalog_want_deployment(struct catalog *catalog, const char *id, int64_t max_age_ms, catalog_done_fn done, void *arg)
+bool catalog_want_deployment(struct catalog *catalog, const char *id, int64_t max_age_ms,
+                             catalog_done_fn done, void *arg)
 {
     return want(catalog, &catalog->deployments, id, true, max_age_ms, done, arg);
 }
 
-bool catalog_want_flow(struct catalog *catalog, const char *id, int64_t max_age_ms, catalog_done_fn done, void *arg)
+bool catalog_want_flow(struct catalog *catalog, const char *id, int64_t max_age_ms, catalog_done_fn done,
+                       void *arg)
 {
     return want(catalog, &catalog->flows, id, false, max_age_ms, done, arg);
 }

@@ -1,7 +1,8 @@
 /*
  * catalog.h - deployments and flows by id, read from Prefect once and shared.
  *
- * A deployment's job variables may change, so that a reader says how old the copy may be; names of flows hardly ever change.
+ * A deployment's job variables may change, so that a reader says how old the copy may be; names of flows
+ * hardly ever change.
  */
 #ifndef SLUICE_CATALOG_H
 #define SLUICE_CATALOG_H
@@ -30,11 +31,13 @@ const struct catalog_item *catalog_flow(const struct catalog *catalog, const cha
 
 typedef void (*catalog_done_fn)(void *arg, const struct failure *failure, int64_t took_ms);
 /*
- * Returns true if a copy not older than max_age_ms is here; done is not called then. Otherwise it is read (one request, however many ask) and done
- * comes once, later, unless catalog_leave(arg).
+ * Returns true if a copy not older than max_age_ms is here; done is not called then. Otherwise it is read
+ * (one request, however many ask) and done comes once, later, unless catalog_leave(arg).
  */
-bool catalog_want_deployment(struct catalog *catalog, const char *id, int64_t max_age_ms, catalog_done_fn done, void *arg);
-bool catalog_want_flow(struct catalog *catalog, const char *id, int64_t max_age_ms, catalog_done_fn done, void *arg);
+bool catalog_want_deployment(struct catalog *catalog, const char *id, int64_t max_age_ms,
+                             catalog_done_fn done, void *arg);
+bool catalog_want_flow(struct catalog *catalog, const char *id, int64_t max_age_ms, catalog_done_fn done,
+                       void *arg);
 /* No done for this arg any more. */
 void catalog_leave(struct catalog *catalog, const void *arg);
 

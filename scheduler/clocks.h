@@ -7,7 +7,8 @@
 #include "api/http.h"
 #include "config.h"
 
-static inline struct http_clocks clocks_for(const struct config *config, const char *class_name, enum stage stage)
+static inline struct http_clocks clocks_for(const struct config *config, const char *class_name,
+                                            enum stage stage)
 {
     const struct config_clocks *c = &config_class_by_name(config, class_name)->clocks[stage];
     return (struct http_clocks){c->connect.ms, c->inactivity.ms, c->total.ms};

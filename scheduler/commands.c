@@ -153,62 +153,37 @@ static int look(const struct options *options, FILE *out, const char *const *tit
         code = EXIT_WRONG_USE;
     }
     for (size_t i = 0; i < count && code == EXIT_FINE; i++)
-        if (print_query(config->state_path, titles_and_queries[2 * i], titles_and_queries[2 * i + 1], options->json, out) != 0)
+        if (print_query(config->state_path, titles_and_queries[2 * i], titles_and_queries[2 * i + 1],
+                        options->json, out) != 0)
             code = EXIT_FAILED;
     config_free(config);
     return code;
 }
 
+static const char sql_queue[] =
+    "SELECT position, run_name, flow, deployment, class, state, due_at, next_try_at, tries, "
+    "waits_for, last_error, run_id FROM queue";
+
 int command_queue(const struct options *options, FILE *out)
 {
-    static const char *const queries[] = {
-        "", "SELECT position, run_name, flow, deployment, class, state, due_at, next_try_at, tries, waits_for, last_error, run_id FROM queue"};
+    static const char *const queries[] = {"", sql_queue};
     return look(options, out, queries, 1);
 }
+
+/* A launch in STARTING stands in both views; it is counted once. */
+static const char sql_launches[] =
+    "SELECT class, state, count(*) AS launches FROM (SELECT class, state FROM queue UNION ALL SELECT class, "
+    "state FROM "
+    "running WHERE state <> 'STARTING') GROUP BY class, state ORDER BY class, state";
+static const char sql_limits[] = "SELECT class, kind, \"limit\", in_use, tokens FROM limits";
 
 int command_status(const struct options *options, FILE *out)
 {
-    static const char *const queries[] = {
-        "launches\n", "SELECT class, state, count(*) AS launches FROM (SELECT class, state FROM queue UNION ALL SELECT class, state "
-                      "FROM running WHERE state NOT IN (SELECT state FROM queue)) GROUP BY class, state ORDER BY class, state",
-        "\nlimits\n", "SELECT class, kind, \"limit\", in_use, tokens FROM limits",
-    };
-    if (!options->json)
-        return look(options, out, queries, 2);
-    return look(options, out, queries, 1);
+    static const char *const queries[] = {"launches\n", sql_launches, "\nlimits\n", sql_limits};
+    return look(options, out, queries, options->json ? 1 : 2);
 }
 
 /* ---- explain ---- */
-
-static int read_word(const char *text, int count, const char *(*name)(int), int fallback)
-{
-    for (int i = 0; text != NULL && i < count; i++)
-        if (strcmp(name(i), text) == 0)
-            return i;
-    return text == NULL ? fallback : -1;
-}
-
-static const char *stage_word(int i)
-{
-    return stage_name((enum stage)i);
-}
-
-static const char *transport_word(int i)
-{
-    return transport_name((enum transport)i);
-}
-
-static const char *dependency_word(int i)
-{
-    return dependency_name((enum dependency)i);
-}
-
-/* What a lost answer leaves unknown (design, "Error classes"). */
-static bool stage_changes(enum stage stage)
-{
-    return stage == STAGE_CREATE || stage == STAGE_START || stage == STAGE_NETWORK || stage == STAGE_API ||
-           stage == STAGE_REPORT;
-}
 
 static void print_explanation(const struct failure *failure, FILE *out)
 {
@@ -239,26 +214,50 @@ static void print_explanation(const struct failure *failure, FILE *out)
     json_free(o);
 }
 
+/* The dependency that a stage talks to, where none is named. */
+static enum dependency dependency_of(enum stage stage)
+{
+    bool is_prefect = stage == STAGE_API || stage == STAGE_RESOLVE || stage == STAGE_REPORT;
+    if (is_prefect)
+        return DEPENDENCY_PREFECT;
+    return stage == STAGE_PULL ? DEPENDENCY_REGISTRY : DEPENDENCY_ENGINE;
+}
+
+/* What a lost answer leaves unknown (design, "Error classes"). */
+static bool stage_changes(enum stage stage)
+{
+    return stage == STAGE_CREATE || stage == STAGE_START || stage == STAGE_NETWORK || stage == STAGE_API ||
+           stage == STAGE_REPORT;
+}
+
+static int unknown_word(const char *what, const char *word)
+{
+    fprintf(stderr, "sluice: unknown %s \"%s\"\n", what, word);
+    return EXIT_WRONG_USE;
+}
+
 int command_explain(const struct options *options, FILE *out)
 {
-    int stage = read_word(options->stage, STAGE_COUNT, stage_word, STAGE_API);
-    int transport = read_word(options->transport, TRANSPORT_CANCELLED + 1, transport_word, TRANSPORT_NONE);
-    bool is_prefect = stage == STAGE_API || stage == STAGE_RESOLVE || stage == STAGE_REPORT;
-    int by_stage = is_prefect ? DEPENDENCY_PREFECT : stage == STAGE_PULL ? DEPENDENCY_REGISTRY : DEPENDENCY_ENGINE;
-    int dependency = read_word(options->dependency, DEPENDENCY_PREFECT + 1, dependency_word, by_stage);
-    if (stage < 0 || transport < 0 || dependency < 0) {
-        fprintf(stderr, "sluice: unknown %s \"%s\"\n", stage < 0 ? "stage" : transport < 0 ? "transport" : "dependency",
-                stage < 0 ? options->stage : transport < 0 ? options->transport : options->dependency);
-        return EXIT_WRONG_USE;
-    }
+    int stage = options->stage == NULL ? (int)STAGE_API : stage_from_name(options->stage);
+    int transport =
+        options->transport == NULL ? (int)TRANSPORT_NONE : transport_from_name(options->transport);
+    if (stage < 0)
+        return unknown_word("stage", options->stage);
+    if (transport < 0)
+        return unknown_word("transport", options->transport);
+    int dependency = options->dependency == NULL ? (int)dependency_of((enum stage)stage)
+                                                 : dependency_from_name(options->dependency);
+    if (dependency < 0)
+        return unknown_word("dependency", options->dependency);
     struct failure failure = {.dependency = (enum dependency)dependency,
                               .stage = (enum stage)stage,
                               .status = options->status,
                               .transport = (enum transport)transport,
-                              .sent = transport >= TRANSPORT_SEND_FAILED || transport == TRANSPORT_NONE,
+                              .sent = transport_may_have_sent((enum transport)transport),
                               .changes = stage_changes((enum stage)stage),
                               .retry_after_ms = -1};
-    snprintf(failure.message, sizeof(failure.message), "%s", options->message == NULL ? "" : options->message);
+    snprintf(failure.message, sizeof(failure.message), "%s",
+             options->message == NULL ? "" : options->message);
     print_explanation(&failure, out);
     return EXIT_FINE;
 }

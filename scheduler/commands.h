@@ -1,5 +1,6 @@
 /*
- * commands.h - the subcommands that only look: check, config, queue, status, explain. Each returns the process's exit code.
+ * commands.h - the subcommands that only look: check, config, queue, status, explain. Each returns the
+ * process's exit code.
  */
 #ifndef SLUICE_COMMANDS_H
 #define SLUICE_COMMANDS_H

@@ -74,14 +74,16 @@ void dues_free(struct dues *dues)
     free(dues);
 }
 
-/* Texts as they are, everything else as JSON. Names are borrowed from *parameters, values are the caller's. */
+/* Texts as they are, everything else as JSON. Names are borrowed from *parameters, values are the caller's.
+ */
 static size_t read_parameters(const char *text, struct json **parameters, const char **names, char **values)
 {
     struct err ignored; /* parameters that can't be read match no rule */
     size_t count = 0;
     if (json_parse(text, strlen(text), parameters, &ignored) != 0)
         return 0;
-    for (const struct json *p = json_first(*parameters); p != NULL && count < PARAMETERS_MAX; p = json_next(p)) {
+    for (const struct json *p = json_first(*parameters); p != NULL && count < PARAMETERS_MAX;
+         p = json_next(p)) {
         if (json_key(p) == NULL)
             break;
         const char *plain = json_text(p, NULL);
@@ -136,7 +138,8 @@ static void become_launch(struct due *due)
     live->tags = STEAL(due->tags);
     live->tag_count = due->tag_count;
     due->tag_count = 0;
-    log_debug("run is due", kv_s("run", l->flow_run_id), kv_s("name", l->run_name), kv_s("class", l->class_name));
+    log_debug("run is due", kv_s("run", l->flow_run_id), kv_s("name", l->run_name),
+              kv_s("class", l->class_name));
     runner_feed_kind(d->runner, live, RUN_EVENT_ENTER);
     free_due(due);
 }

@@ -10,7 +10,7 @@ struct index {
     struct index_slot {
         const char *key; /* NULL: free */
         void *value;
-    } *slots;
+    } * slots;
     size_t count;
     size_t cap; /* a power of two, or 0 */
 };

@@ -28,12 +28,12 @@ struct live {
     struct timer deadline; /* launch deadline before RUNNING, max_run_time after */
 
     /* The runner's. */
-    enum run_action action;  /* decided, saved or about to be, not yet performed; NONE otherwise */
+    enum run_action action; /* decided, saved or about to be, not yet performed; NONE otherwise */
     int64_t action_delay_ms;
-    bool is_dirty;           /* the row differs from the file */
-    bool has_row;            /* the file has a row of it */
-    bool was_drained;        /* asked to go back since we began to stop */
-    bool is_forgotten;       /* freed at the end of the turn */
+    bool is_dirty;     /* the row differs from the file */
+    bool has_row;      /* the file has a row of it */
+    bool was_drained;  /* asked to go back since we began to stop */
+    bool is_forgotten; /* freed at the end of the turn */
     struct list dirty_link;
     struct list acting_link;
     struct list all_link;
@@ -65,11 +65,12 @@ struct live {
     struct jobspec *job;      /* rendered; NULL until RESOLVING is done */
     char clear_ids[LIVE_CLEAR_MAX][CONTAINER_ID_SIZE];
     int clear_count;
-    struct act *act;                /* borrowed; set when the first action is performed */
-    enum run_action after_resolve;  /* the action that waits for the job to be rendered again; NONE otherwise */
-    int64_t max_copy_age_ms;        /* how old a copy of the deployment may be for this resolve */
-    int connect_index;              /* the network that is being connected */
-    bool was_started;               /* RETIRE: the engine's events tell of a start */
+    struct act *act; /* borrowed; set when the first action is performed */
+    enum run_action
+        after_resolve;       /* the action that waits for the job to be rendered again; NONE otherwise */
+    int64_t max_copy_age_ms; /* how old a copy of the deployment may be for this resolve */
+    int connect_index;       /* the network that is being connected */
+    bool was_started;        /* RETIRE: the engine's events tell of a start */
 };
 
 #endif

@@ -38,7 +38,8 @@ static void on_timers_change(void *arg)
         event_del(loop->timer_event);
         return;
     }
-    struct timeval tv = {.tv_sec = (time_t)(delay_ms / 1000), .tv_usec = (suseconds_t)(delay_ms % 1000 * 1000)};
+    struct timeval tv = {.tv_sec = (time_t)(delay_ms / 1000),
+                         .tv_usec = (suseconds_t)(delay_ms % 1000 * 1000)};
     event_add(loop->timer_event, &tv);
 }
 

@@ -1,8 +1,9 @@
 /*
- * loop.h - the event loop: libevent's base, our timers on one of its timers, signals, and the end of each turn.
+ * loop.h - the event loop: libevent's base, our timers on one of its timers, signals, and the end of each
+ * turn.
  *
- * One of the few files that know libevent. A turn: libevent runs callbacks (each only turns what happened into an event and hands it on), then
- * the turn's end saves and acts (runner.h).
+ * One of the few files that know libevent. A turn: libevent runs callbacks (each only turns what happened
+ * into an event and hands it on), then the turn's end saves and acts (runner.h).
  */
 #ifndef SLUICE_LOOP_H
 #define SLUICE_LOOP_H

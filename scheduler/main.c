@@ -1,6 +1,6 @@
 /*
- * main.c - wiring and exit codes: reads the command line, runs the subcommand; for `start` makes the loop and the service and
- * turns signals into calls. SIGTERM and SIGINT stop, SIGHUP reloads the configuration.
+ * main.c - wiring and exit codes: reads the command line, runs the subcommand; for `start` makes the loop and
+ * the service and turns signals into calls. SIGTERM and SIGINT stop, SIGHUP reloads the configuration.
  */
 #include "api/jobspec.h"
 #include "api/json.h"
@@ -130,7 +130,8 @@ static int read_template(const struct config *c, struct buf *text, struct err *e
     bool is_object = json_kind(root) == JSON_OBJECT;
     json_free(root);
     if (!is_object)
-        return err_set(err, ERR_INVALID, "base job template %s: not a JSON object", c->base_job_template_file);
+        return err_set(err, ERR_INVALID, "base job template %s: not a JSON object",
+                       c->base_job_template_file);
     return 0;
 }
 
@@ -181,7 +182,8 @@ static int start(const struct options *options)
     if (p.config->pool == NULL) {
         code = say("no work pool was given: use --pool NAME, or pool = NAME under [prefect]");
     } else if (p.config->api_url == NULL) {
-        code = say("no Prefect server was given: set PREFECT_API_URL (an ephemeral server can't be used, since containers could not reach it)");
+        code = say("no Prefect server was given: set PREFECT_API_URL (an ephemeral server can't be used, "
+                   "since containers could not reach it)");
     } else if (read_template(p.config, &template_json, &err) != 0) {
         code = say(err.msg);
     } else {

@@ -1,8 +1,10 @@
 /*
- * output.c - one `follow` per container: a log stream, the line that is not complete yet, and the lines that stdout has not taken.
+ * output.c - one `follow` per container: a log stream, the line that is not complete yet, and the lines that
+ * stdout has not taken.
  *
- * stdout is written only when poll() says that it takes bytes, and never more at once than a pipe takes without blocking. What doesn't
- * go now waits for a timer. A stream that breaks is opened again from the time it broke, a few times.
+ * stdout is written only when poll() says that it takes bytes, and never more at once than a pipe takes
+ * without blocking. What doesn't go now waits for a timer. A stream that breaks is opened again from the time
+ * it broke, a few times.
  */
 #include "output.h"
 
@@ -16,7 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define LINE_MAX_BYTES 16384           /* longer lines are written in pieces */
+#define LINE_MAX_BYTES 16384 /* longer lines are written in pieces */
 #define WAITING_ALL_MAX_BYTES (8 * 1024 * 1024)
 #define WRITE_AGAIN_MS 20
 #define REOPEN_MS 1000
@@ -170,7 +172,8 @@ static void on_stream_end(void *arg, const struct engine_reply *reply)
         emit_line(f);
     write_waiting(f->output);
     /* 4xx and 501: no such container, or a log driver that can't be read. */
-    bool may_come_back = reply->failure != NULL && (reply->failure->status == 0 || reply->failure->status == 200);
+    bool may_come_back =
+        reply->failure != NULL && (reply->failure->status == 0 || reply->failure->status == 200);
     if (may_come_back && f->reopens < REOPENS_MAX) {
         f->reopens++;
         timer_start(f->output->timers, &f->timer, REOPEN_MS, open_stream, f);
@@ -184,8 +187,8 @@ static void open_stream(void *arg)
     struct follow *f = arg;
     struct http_clocks clocks = {.connect_ms = f->clocks.connect_ms};
     struct err err;
-    if (engine_logs(f->output->engine, f->container_id, f->tty, f->last_ms, on_output, &clocks, on_stream_end, f, &f->call,
-                    &err) != 0)
+    if (engine_logs(f->output->engine, f->container_id, f->tty, f->last_ms, on_output, &clocks, on_stream_end,
+                    f, &f->call, &err) != 0)
         free_follow(f);
 }
 

@@ -1,14 +1,15 @@
 /*
- * poller.c - three requests, each at most once at a time: the poll, the sight of what is queued, the watch over what is claimed.
+ * poller.c - three requests, each at most once at a time: the poll, the sight of what is queued, the watch
+ * over what is claimed.
  *
- * A run of a poll answer that is new waits for its deployment and flow (catalog) before it becomes a launch, since its class may
- * depend on their names; until then it is a `due`.
+ * A run of a poll answer that is new waits for its deployment and flow (catalog) before it becomes a launch,
+ * since its class may depend on their names; until then it is a `due`.
  */
 #include "poller.h"
 
-#include "due.h"
 #include "base/log.h"
 #include "clocks.h"
+#include "due.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -43,7 +44,8 @@ struct poller {
     size_t asked_count;
     char (*watched)[UUID_TEXT_SIZE];
     size_t watched_count;
-    char watch_after[UUID_TEXT_SIZE]; /* the watch goes round in blocks: the last launch id of the last block */
+    char watch_after[UUID_TEXT_SIZE]; /* the watch goes round in blocks: the last launch id of the last block
+                                       */
 };
 
 static void begin_poll(void *arg);
@@ -168,7 +170,8 @@ static void on_seen(void *arg, const struct prefect_reply *reply)
     p->sight_call = NULL;
     if (reply->failure != NULL) {
         p->sight_failed_ms = now_ms(p);
-        log_debug("sight failed", kv_int("status", reply->failure->status), kv_s("error", reply->failure->message));
+        log_debug("sight failed", kv_int("status", reply->failure->status),
+                  kv_s("error", reply->failure->message));
         return;
     }
     p->sight_failed_ms = 0;
@@ -196,7 +199,8 @@ static void ask_by_id(struct poller *p)
 
 static bool may_ask(const struct poller *p)
 {
-    return p->sight_call == NULL && (p->sight_failed_ms == 0 || now_ms(p) - p->sight_failed_ms >= SIGHT_AGAIN_MS);
+    return p->sight_call == NULL &&
+           (p->sight_failed_ms == 0 || now_ms(p) - p->sight_failed_ms >= SIGHT_AGAIN_MS);
 }
 
 void poller_want_sight(struct poller *p, struct live *const *lives, size_t count)
@@ -270,7 +274,8 @@ static void on_watched(void *arg, const struct prefect_reply *reply)
                     run = &reply->runs[j];
             struct live *live = runner_find_flow_run(p->s.runner, p->watched[i]);
             /* Missing from the answer: deleted. */
-            if (live != NULL && is_watched(&live->launch->run) && (run == NULL || is_cancelled(run->state_type)))
+            if (live != NULL && is_watched(&live->launch->run) &&
+                (run == NULL || is_cancelled(run->state_type)))
                 runner_feed_kind(p->s.runner, live, RUN_EVENT_CANCEL);
         }
     }

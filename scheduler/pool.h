@@ -21,7 +21,8 @@ struct pool_record {
     char *type;
     char *template_json;
     bool is_paused;
-    bool has_limits; /* the pool or one of its queues has a concurrency limit: only the server knows what is left of it */
+    bool has_limits; /* the pool or one of its queues has a concurrency limit: only the server knows what is
+                        left of it */
     struct pool_queue *queues;
     int queue_count;
 };

@@ -18,8 +18,8 @@ struct pool_sync {
     struct prefect_call *call;
     struct timer timer;
     int64_t retry_ms;
-    bool is_ready;       /* a round was completed */
-    bool has_warned;     /* of the present trouble */
+    bool is_ready;   /* a round was completed */
+    bool has_warned; /* of the present trouble */
     bool has_warned_type;
 };
 
@@ -197,8 +197,9 @@ static bool is_servable(struct pool_sync *s, const char *type)
     bool is_docker = strcmp(type, "docker") == 0;
     bool was_told = s->s.config->worker_type != NULL;
     if (is_push || (!is_docker && !was_told)) {
-        char *sentence = check_printf("work pool \"%s\" is of type \"%s\"; sluice serves pools of type \"docker\"%s", s->pool.name,
-                                      type, is_push ? "" : " (give --type docker to serve it all the same)");
+        char *sentence =
+            check_printf("work pool \"%s\" is of type \"%s\"; sluice serves pools of type \"docker\"%s",
+                         s->pool.name, type, is_push ? "" : " (give --type docker to serve it all the same)");
         s->s.on_fatal(s->s.arg, sentence);
         free(sentence);
         return false;

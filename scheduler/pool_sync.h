@@ -1,8 +1,9 @@
 /*
- * pool_sync.h - keeps the pool's record true and the worker ONLINE: read or create the pool, fill an empty template, read its queues, heartbeat.
+ * pool_sync.h - keeps the pool's record true and the worker ONLINE: read or create the pool, fill an empty
+ * template, read its queues, heartbeat.
  *
- * Runs every heartbeat interval. Trouble with the server never ends the process: it backs off to at most a minute and says so once. Only a pool that no
- * Docker worker can serve is fatal.
+ * Runs every heartbeat interval. Trouble with the server never ends the process: it backs off to at most a
+ * minute and says so once. Only a pool that no Docker worker can serve is fatal.
  */
 #ifndef SLUICE_POOL_SYNC_H
 #define SLUICE_POOL_SYNC_H
@@ -17,7 +18,7 @@ struct pool_sync_settings {
     struct prefect *prefect;
     struct timers *timers;
     const struct config *config;
-    const char *template_json; /* for a pool that has none; borrowed */
+    const char *template_json;   /* for a pool that has none; borrowed */
     void (*on_ready)(void *arg); /* the first complete round: the worker is ONLINE */
     void (*on_fatal)(void *arg, const char *sentence);
     void *arg;

@@ -1,6 +1,6 @@
 /*
- * pulls.c - one `flight` per image and platform: LOOK (image inspect), WAIT for a pull slot, PULL, done. Waiters join a flight of the
- * same needs; a flight nobody waits for any more is cancelled.
+ * pulls.c - one `flight` per image and platform: LOOK (image inspect), WAIT for a pull slot, PULL, done.
+ * Waiters join a flight of the same needs; a flight nobody waits for any more is cancelled.
  */
 #include "pulls.h"
 
@@ -27,7 +27,7 @@ struct flight {
     char *pull_error;  /* IF_POSSIBLE: what the pull said */
     struct failure *pull_failure;
     int64_t pull_took_ms;
-    struct timer early;           /* delivers a failure that was known before anything was sent */
+    struct timer early; /* delivers a failure that was known before anything was sent */
     struct failure *early_failure;
 };
 
@@ -44,7 +44,7 @@ struct pulls {
     struct timers *timers;
     const struct config *config;
     struct list flights;
-    struct list ready;   /* waits whose answer is known from memory, delivered by their timer */
+    struct list ready;    /* waits whose answer is known from memory, delivered by their timer */
     struct index present; /* keys owned: "image platform" seen here */
     size_t in_flight;
 };
@@ -109,7 +109,8 @@ static void free_flight(struct flight *f)
 
 static void start_waiting_pulls(struct pulls *p);
 
-static void finish(struct flight *f, const struct failure *failure, int64_t took_ms, bool was_pulled, const char *warning)
+static void finish(struct flight *f, const struct failure *failure, int64_t took_ms, bool was_pulled,
+                   const char *warning)
 {
     struct pulls *p = f->pulls;
     if (failure == NULL)
@@ -200,7 +201,8 @@ static void on_looked(void *arg, const struct engine_reply *reply)
     f->call = NULL;
     bool is_absent = reply->failure != NULL && reply->failure->status == 404;
     if (reply->failure == NULL && f->step == FLIGHT_LOOKS_AFTER) {
-        char *warning = check_printf("the image could not be pulled (%s); the one that is here is used", f->pull_error);
+        char *warning =
+            check_printf("the image could not be pulled (%s); the one that is here is used", f->pull_error);
         finish(f, NULL, reply->took_ms, false, warning);
         free(warning);
     } else if (reply->failure == NULL) {
@@ -224,7 +226,8 @@ static void look(struct flight *f, enum flight_step step)
         fail_call(f, &err);
 }
 
-static bool is_same(const struct flight *f, const char *image, const char *platform, enum jobspec_pull_policy policy)
+static bool is_same(const struct flight *f, const char *image, const char *platform,
+                    enum jobspec_pull_policy policy)
 {
     bool same_platform = (f->platform == NULL && platform == NULL) ||
                          (f->platform != NULL && platform != NULL && strcmp(f->platform, platform) == 0);
@@ -249,8 +252,8 @@ static bool is_known_present(struct pulls *p, const char *image, const char *pla
     return known;
 }
 
-static struct flight *new_flight(struct pulls *p, const char *image, const char *platform, const char *class_name,
-                                 enum jobspec_pull_policy policy, bool must_pull)
+static struct flight *new_flight(struct pulls *p, const char *image, const char *platform,
+                                 const char *class_name, enum jobspec_pull_policy policy, bool must_pull)
 {
     struct flight *f = check_alloc(sizeof(*f));
     f->pulls = p;
@@ -264,15 +267,16 @@ static struct flight *new_flight(struct pulls *p, const char *image, const char 
     return f;
 }
 
-struct pull_wait *pulls_want(struct pulls *p, const char *image, const char *platform, enum jobspec_pull_policy policy,
-                             bool must_pull, const char *class_name, pull_done_fn done, void *arg)
+struct pull_wait *pulls_want(struct pulls *p, const char *image, const char *platform,
+                             enum jobspec_pull_policy policy, bool must_pull, const char *class_name,
+                             pull_done_fn done, void *arg)
 {
     struct pull_wait *wait = check_alloc(sizeof(*wait));
     wait->done = done;
     wait->arg = arg;
     list_init(&wait->link);
-    bool needs_nothing = policy == JOBSPEC_PULL_NEVER ||
-                         (policy == JOBSPEC_PULL_IF_NOT_PRESENT && !must_pull && is_known_present(p, image, platform));
+    bool needs_nothing = policy == JOBSPEC_PULL_NEVER || (policy == JOBSPEC_PULL_IF_NOT_PRESENT &&
+                                                          !must_pull && is_known_present(p, image, platform));
     if (needs_nothing) {
         list_add_last(&p->ready, &wait->link);
         timer_start(p->timers, &wait->timer, 0, on_ready, wait);

@@ -1,8 +1,9 @@
 /*
  * pulls.h - images: is it here, and if not, one pull per image shared by everybody who waits for it.
  *
- * At most `pulls` pulls are in flight; the others wait. What was seen here is remembered until the engine says that an image was deleted or
- * untagged (pulls_forget), so that a burst of runs of one image costs one look.
+ * At most `pulls` pulls are in flight; the others wait. What was seen here is remembered until the engine
+ * says that an image was deleted or untagged (pulls_forget), so that a burst of runs of one image costs one
+ * look.
  */
 #ifndef SLUICE_PULLS_H
 #define SLUICE_PULLS_H
@@ -15,18 +16,20 @@ struct pulls;
 struct pull_wait;
 
 /* failure NULL: the image is here, as far as the policy asks. warning: something to log, or NULL. */
-typedef void (*pull_done_fn)(void *arg, const struct failure *failure, int64_t took_ms, bool was_pulled, const char *warning);
+typedef void (*pull_done_fn)(void *arg, const struct failure *failure, int64_t took_ms, bool was_pulled,
+                             const char *warning);
 
 struct pulls *pulls_new(struct engine *engine, struct timers *timers, const struct config *config);
 void pulls_free(struct pulls *pulls);
 void pulls_set_config(struct pulls *pulls, const struct config *config);
 
 /*
- * pulls_want - done comes once, later, on the loop thread, unless pulls_leave() is called. must_pull: the engine has just said that the image is gone.
- * Clocks are those of class_name.
+ * pulls_want - done comes once, later, on the loop thread, unless pulls_leave() is called. must_pull: the
+ * engine has just said that the image is gone. Clocks are those of class_name.
  */
-struct pull_wait *pulls_want(struct pulls *pulls, const char *image, const char *platform, enum jobspec_pull_policy policy,
-                             bool must_pull, const char *class_name, pull_done_fn done, void *arg);
+struct pull_wait *pulls_want(struct pulls *pulls, const char *image, const char *platform,
+                             enum jobspec_pull_policy policy, bool must_pull, const char *class_name,
+                             pull_done_fn done, void *arg);
 void pulls_leave(struct pull_wait *wait);
 /* An image may have gone: look again next time. */
 void pulls_forget(struct pulls *pulls);

@@ -1,9 +1,10 @@
 /*
  * runner.c - event -> step -> save -> act.
  *
- * Order within a turn: events are taken in the order they were fed; a launch whose action is decided but not yet performed takes no
- * further event before it is (acting on a state that was overtaken would send the wrong request). So one flush is a few passes of
- * step all, save all, commit, act all. What acts may feed at once (a state with nothing to do); that is the next pass.
+ * Order within a turn: events are taken in the order they were fed; a launch whose action is decided but not
+ * yet performed takes no further event before it is (acting on a state that was overtaken would send the
+ * wrong request). So one flush is a few passes of step all, save all, commit, act all. What acts may feed at
+ * once (a state with nothing to do); that is the next pass.
  */
 #include "runner.h"
 
@@ -127,7 +128,8 @@ static struct slots *class_slots(struct runner *r, const char *name)
     return &r->classes[r->class_count++].slots;
 }
 
-static void count_change(struct runner *r, const struct live *live, const struct run *before, const struct run *after)
+static void count_change(struct runner *r, const struct live *live, const struct run *before,
+                         const struct run *after)
 {
     slots_change(&r->slots, before, after);
     slots_change(class_slots(r, live->launch->class_name), before, after);
@@ -162,7 +164,8 @@ static void mark_dirty(struct runner *r, struct live *live)
     list_add_last(&r->dirty, &live->dirty_link);
 }
 
-/* History and attempts refer to the launch's row: see to it that there is one. Opens the turn's transaction. */
+/* History and attempts refer to the launch's row: see to it that there is one. Opens the turn's transaction.
+ */
 static int begin_row(struct runner *r, struct live *live, struct err *err)
 {
     if (store_begin(r->s.store, err) != 0)
@@ -301,9 +304,10 @@ void runner_record(struct runner *r, struct live *live, enum stage stage, int64_
         .error = failure == NULL ? NULL : failure->message,
     };
     if (over != NULL)
-        log_warn("timeout", kv_s("run", live == NULL ? NULL : live->launch->flow_run_id), kv_s("stage", stage_name(stage)),
-                 kv_s("clock", clock_kind_name(failure->clock)), kv_int("value_ms", over->ms), kv_s("from", over->from),
-                 kv_int("took_ms", took_ms), kv_s("class", attempt.class_name), kv_int("attempt", attempt.attempt));
+        log_warn("timeout", kv_s("run", live == NULL ? NULL : live->launch->flow_run_id),
+                 kv_s("stage", stage_name(stage)), kv_s("clock", clock_kind_name(failure->clock)),
+                 kv_int("value_ms", over->ms), kv_s("from", over->from), kv_int("took_ms", took_ms),
+                 kv_s("class", attempt.class_name), kv_int("attempt", attempt.attempt));
     if (r->is_failed)
         return;
     if (begin_row(r, live, &err) != 0 || store_add_attempt(r->s.store, &attempt, &err) != 0) {
@@ -321,14 +325,16 @@ void runner_fail(struct runner *r, struct live *live, const struct failure *fail
     set_note(live, sentence);
     log_info("call failed", kv_s("run", live->launch->flow_run_id), kv_s("stage", stage_name(failure->stage)),
              kv_s("dependency", dependency_name(failure->dependency)), kv_int("status", failure->status),
-             kv_s("transport", transport_name(failure->transport)), kv_s("class", error_class_name(v.error_class)),
-             kv_s("rule", v.rule), kv_s("error", failure->message));
+             kv_s("transport", transport_name(failure->transport)),
+             kv_s("class", error_class_name(v.error_class)), kv_s("rule", v.rule),
+             kv_s("error", failure->message));
     free(sentence);
-    runner_feed(r, live,
-                (struct run_event){.kind = (enum run_event_kind)((int)RUN_EVENT_TRANSIENT + (int)v.error_class),
-                                   .out_of_reach = v.out_of_reach,
-                                   .was_sent = failure->sent,
-                                   .retry_after_ms = failure->retry_after_ms});
+    runner_feed(
+        r, live,
+        (struct run_event){.kind = (enum run_event_kind)((int)RUN_EVENT_TRANSIENT + (int)v.error_class),
+                           .out_of_reach = v.out_of_reach,
+                           .was_sent = failure->sent,
+                           .retry_after_ms = failure->retry_after_ms});
 }
 
 /* ---- stepping ---- */
@@ -368,16 +374,18 @@ static int tell_change(struct runner *r, struct live *live, enum run_state from,
     struct err err;
     struct launch *l = live->launch;
     l->updated_at_ms = clock_wall_ms(r->s.clock);
-    const char *reason = why >= RUN_EVENT_TRANSIENT && why <= RUN_EVENT_UNKNOWN_OUTCOME && l->last_error[0] != '\0'
-                             ? l->last_error
-                             : run_event_name(why);
-    log_info("run", kv_s("run", l->flow_run_id), kv_s("name", l->run_name), kv_s("from", run_state_name(from)),
-             kv_s("to", run_state_name(l->run.state)), kv_s("why", reason),
-             kv_s("verdict", l->run.verdict == RUN_VERDICT_NONE ? NULL : run_verdict_name(l->run.verdict)),
-             kv_s("class", l->class_name), kv_s("container", l->container_id[0] == '\0' ? NULL : l->container_id));
+    const char *reason =
+        why >= RUN_EVENT_TRANSIENT && why <= RUN_EVENT_UNKNOWN_OUTCOME && l->last_error[0] != '\0'
+            ? l->last_error
+            : run_event_name(why);
+    log_info(
+        "run", kv_s("run", l->flow_run_id), kv_s("name", l->run_name), kv_s("from", run_state_name(from)),
+        kv_s("to", run_state_name(l->run.state)), kv_s("why", reason),
+        kv_s("verdict", l->run.verdict == RUN_VERDICT_NONE ? NULL : run_verdict_name(l->run.verdict)),
+        kv_s("class", l->class_name), kv_s("container", l->container_id[0] == '\0' ? NULL : l->container_id));
     if (begin_row(r, live, &err) != 0 ||
-        store_add_transition(r->s.store, l->launch_id, run_state_name(from), run_state_name(l->run.state), reason,
-                             l->updated_at_ms, &err) != 0)
+        store_add_transition(r->s.store, l->launch_id, run_state_name(from), run_state_name(l->run.state),
+                             reason, l->updated_at_ms, &err) != 0)
         return fail(r, &err);
     return 0;
 }
@@ -514,7 +522,8 @@ static void act(struct runner *r, struct live *live)
 static bool any_action_is_durable(const struct runner *r)
 {
     for (const struct list *link = r->acting.next; link != &r->acting; link = link->next) {
-        const struct live *live = (const struct live *)((const char *)link - offsetof(struct live, acting_link));
+        const struct live *live =
+            (const struct live *)((const char *)link - offsetof(struct live, acting_link));
         if (run_action_is_durable(live->action))
             return true;
     }
@@ -597,7 +606,8 @@ static bool on_loaded(void *arg, struct launch *launch)
     struct runner *r = arg;
     struct live *live = adopt(r, launch);
     live->has_row = true;
-    runner_feed(r, live, (struct run_event){.kind = RUN_EVENT_ENTER, .after_restart = true, .retry_after_ms = -1});
+    runner_feed(r, live,
+                (struct run_event){.kind = RUN_EVENT_ENTER, .after_restart = true, .retry_after_ms = -1});
     return true;
 }
 

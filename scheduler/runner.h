@@ -1,9 +1,10 @@
 /*
  * runner.h - event -> step -> save -> act: the only place where a launch moves.
  *
- * Callbacks feed events; at the end of the loop turn runner_flush() takes each through run_step(), saves all rows of the turn in
- * one commit if any action needs its row on disk (others wait at most 50 ms for the next commit), and only then performs the actions. When saving
- * fails nothing is performed any more and `on_failure` is called: the caller stops the process, and the next start recovers.
+ * Callbacks feed events; at the end of the loop turn runner_flush() takes each through run_step(), saves all
+ * rows of the turn in one commit if any action needs its row on disk (others wait at most 50 ms for the next
+ * commit), and only then performs the actions. When saving fails nothing is performed any more and
+ * `on_failure` is called: the caller stops the process, and the next start recovers.
  */
 #ifndef SLUICE_RUNNER_H
 #define SLUICE_RUNNER_H
@@ -22,7 +23,8 @@ struct runner;
 /* What the runner needs from the rest of the shell. */
 struct runner_ports {
     void *arg;
-    /* Perform a request or WATCH; exactly one answer event is fed for each request. The call must not feed synchronously for other launches. */
+    /* Perform a request or WATCH; exactly one answer event is fed for each request. The call must not feed
+     * synchronously for other launches. */
     void (*perform)(void *arg, struct live *live, enum run_action action);
     /* End the request that is out, without an answer. */
     void (*abandon)(void *arg, struct live *live);
@@ -52,14 +54,16 @@ struct live *runner_add(struct runner *runner, struct launch *take_launch);
 /* runner_load - load what is unfinished in the state file and feed each ENTER (after_restart). */
 int runner_load(struct runner *runner, struct err *err) MUST_CHECK;
 
-/* Feed an event; it is taken through run_step at the end of the turn. An answer belongs to the request that is out now. */
+/* Feed an event; it is taken through run_step at the end of the turn. An answer belongs to the request that
+ * is out now. */
 void runner_feed(struct runner *runner, struct live *live, struct run_event event);
 void runner_feed_kind(struct runner *runner, struct live *live, enum run_event_kind kind);
 /* runner_fail - feed what a failed call means; records the attempt and the sentence for people. */
 void runner_fail(struct runner *runner, struct live *live, const struct failure *failure, int64_t took_ms);
 /* runner_note - keep a sentence for people (`last_error`); rides with the next commit. */
 void runner_note(struct runner *runner, struct live *live, const char *sentence);
-/* runner_record - one line of `attempts`, and for a timeout one line of log. failure NULL: it went well. live may be NULL. */
+/* runner_record - one line of `attempts`, and for a timeout one line of log. failure NULL: it went well. live
+ * may be NULL. */
 void runner_record(struct runner *runner, struct live *live, enum stage stage, int64_t took_ms,
                    const struct failure *failure);
 

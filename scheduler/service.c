@@ -1,8 +1,9 @@
 /*
  * service.c - see service.h.
  *
- * Who talks to whom: poller -> runner (events) -> act (calls) -> runner (answers); admission stands between runner and act where a
- * launch needs a token or a slot; watcher feeds the ends of containers. All of them meet in the runner, none knows another's inside.
+ * Who talks to whom: poller -> runner (events) -> act (calls) -> runner (answers); admission stands between
+ * runner and act where a launch needs a token or a slot; watcher feeds the ends of containers. All of them
+ * meet in the runner, none knows another's inside.
  */
 #include "service.h"
 
@@ -23,7 +24,8 @@
 #define TRIM_EVERY_MS (10 * 60 * 1000)
 #define TRIM_ROWS 2000
 #define TURN_PASSES_MAX 32
-/* Calls are bounded by admission; each copied output holds a connection of its own for as long as its container runs. */
+/* Calls are bounded by admission; each copied output holds a connection of its own for as long as its
+ * container runs. */
 #define ENGINE_CONNECTIONS_MAX 20000
 
 struct service {
@@ -46,7 +48,7 @@ struct service {
     struct act act;
     struct timer stop_timer;
     struct timer trim_timer;
-    bool is_online;   /* the pool was read and a heartbeat sent */
+    bool is_online; /* the pool was read and a heartbeat sent */
     bool has_polled;
     bool is_stopping;
     bool is_flushing; /* everything else is done */
@@ -65,7 +67,8 @@ static uint64_t hash_parts(uint64_t h, const char *const *parts, size_t count)
     return h;
 }
 
-void service_instance(const char *api_url, const char *pool, const char *name, char text[static SERVICE_INSTANCE_SIZE])
+void service_instance(const char *api_url, const char *pool, const char *name,
+                      char text[static SERVICE_INSTANCE_SIZE])
 {
     const char *parts[] = {api_url, pool, name};
     snprintf(text, SERVICE_INSTANCE_SIZE, "%016llx%016llx",
@@ -116,7 +119,8 @@ static void on_polled(void *arg)
 /* --run-once: one poll, then leave; with --limit, when all it launched has ended. */
 static bool has_run_once(struct service *s)
 {
-    if (!s->s.config->run_once || !s->has_polled || admission_queued(s->admission) > 0 || poller_has_dues(s->poller))
+    if (!s->s.config->run_once || !s->has_polled || admission_queued(s->admission) > 0 ||
+        poller_has_dues(s->poller))
         return false;
     bool waits_for_end = s->s.config->limit != CONFIG_NO_LIMIT;
     return waits_for_end ? runner_count(s->runner) == 0 : runner_calls_out(s->runner) == 0;
@@ -185,8 +189,10 @@ static int save_limits(struct service *s, const struct config *c, struct err *er
     char **buckets = check_alloc(c->class_count * sizeof(*buckets));
     struct store_class *classes = check_alloc(c->class_count * sizeof(*classes));
     size_t n = 0;
-    limits[n++] = (struct store_limit){"", "starts_per_second", c->starts_per_second, c->start_burst, "pool", NULL};
-    limits[n++] = (struct store_limit){"", "launching", (double)c->launching, 0, NULL, c->launching_is_auto ? "auto" : NULL};
+    limits[n++] =
+        (struct store_limit){"", "starts_per_second", c->starts_per_second, c->start_burst, "pool", NULL};
+    limits[n++] = (struct store_limit){"", "launching", (double)c->launching,
+                                       0,  NULL,        c->launching_is_auto ? "auto" : NULL};
     limits[n++] = (struct store_limit){"", "running", (double)c->running, 0, NULL, NULL};
     limits[n++] = (struct store_limit){"", "pulls", (double)c->pulls, 0, NULL, NULL};
     limits[n++] = (struct store_limit){"", "stops", (double)c->stops, 0, NULL, NULL};
@@ -194,7 +200,8 @@ static int save_limits(struct service *s, const struct config *c, struct err *er
         const struct config_class *k = &c->classes[i];
         buckets[i] = check_printf("class:%s", k->name);
         classes[i] = (struct store_class){k->name, k->rule_text, k->priority};
-        limits[n++] = (struct store_limit){k->name, "starts_per_second", k->starts_per_second, k->start_burst, buckets[i], NULL};
+        limits[n++] = (struct store_limit){k->name,        "starts_per_second", k->starts_per_second,
+                                           k->start_burst, buckets[i],          NULL};
         limits[n++] = (struct store_limit){k->name, "launching", (double)k->launching, 0, NULL, NULL};
         limits[n++] = (struct store_limit){k->name, "running", (double)k->running, 0, NULL, NULL};
     }
@@ -269,13 +276,17 @@ static int make_parts(struct service *s, const char *template_json, struct err *
                                                               .arg = s});
     s->tell = tell_new(s->prefect, set->timers, set->random, set->config, pool_sync_pool(s->pool_sync),
                        engine_pid_base(s->engine));
-    s->runner = runner_new(&(struct runner_settings){
-        .store = s->store,
-        .timers = set->timers,
-        .clock = set->clock,
-        .random = set->random,
-        .config = set->config,
-        .ports = {.arg = s, .perform = perform, .abandon = abandon, .wait = on_wait, .forget = on_forget, .on_failure = on_save_failure}});
+    s->runner = runner_new(&(struct runner_settings){.store = s->store,
+                                                     .timers = set->timers,
+                                                     .clock = set->clock,
+                                                     .random = set->random,
+                                                     .config = set->config,
+                                                     .ports = {.arg = s,
+                                                               .perform = perform,
+                                                               .abandon = abandon,
+                                                               .wait = on_wait,
+                                                               .forget = on_forget,
+                                                               .on_failure = on_save_failure}});
     s->act = (struct act){.runner = s->runner,
                           .engine = s->engine,
                           .prefect = s->prefect,
@@ -328,11 +339,13 @@ int service_new(const struct service_settings *settings, struct service **out, s
     s->s = *settings;
     service_instance(c->api_url, c->pool, c->worker_name, s->instance);
     if (store_open(c->state_path, settings->clock, &s->store, err) != 0 || make_clients(s, err) != 0 ||
-        make_parts(s, settings->template_json, err) != 0 || save_limits(s, c, err) != 0 || runner_load(s->runner, err) != 0) {
+        make_parts(s, settings->template_json, err) != 0 || save_limits(s, c, err) != 0 ||
+        runner_load(s->runner, err) != 0) {
         service_free(s);
         return -1;
     }
-    log_info("state file open", kv_s("file", store_path(s->store)), kv_int("unfinished", (int64_t)runner_count(s->runner)));
+    log_info("state file open", kv_s("file", store_path(s->store)),
+             kv_int("unfinished", (int64_t)runner_count(s->runner)));
     pool_sync_start(s->pool_sync);
     watcher_start(s->watcher);
     timer_start(settings->timers, &s->trim_timer, TRIM_EVERY_MS, on_trim, s);
@@ -403,7 +416,8 @@ void service_stop(struct service *s)
     if (s->is_stopping)
         return;
     s->is_stopping = true;
-    log_info("stopping: nothing more is claimed, containers live on", kv_int("launches", (int64_t)runner_count(s->runner)));
+    log_info("stopping: nothing more is claimed, containers live on",
+             kv_int("launches", (int64_t)runner_count(s->runner)));
     poller_stop(s->poller);
     open_gates(s);
     struct list *all = runner_all(s->runner);

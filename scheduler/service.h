@@ -1,8 +1,8 @@
 /*
  * service.h - the worker as a whole: makes the parts, connects them, and ends them in order.
  *
- * Knows no signals and no command line (main.c), and decides nothing about a launch (core/run_step.c). Tests run it in process, with
- * their own clock, randomness and event base.
+ * Knows no signals and no command line (main.c), and decides nothing about a launch (core/run_step.c). Tests
+ * run it in process, with their own clock, randomness and event base.
  */
 #ifndef SLUICE_SERVICE_H
 #define SLUICE_SERVICE_H
@@ -22,21 +22,26 @@ struct service_settings {
     const struct config *config; /* borrowed until service_reload() or service_free() */
     int output_fd;               /* where containers' output goes */
     const char *working_directory;
-    const char *template_json;   /* for a pool that is created, or has an empty template; borrowed */
-    /* The service has come to its end: 0 after a stop, 1 after a failure (with a sentence, already logged). Called once, from service_turn_end(). */
+    const char *template_json; /* for a pool that is created, or has an empty template; borrowed */
+    /* The service has come to its end: 0 after a stop, 1 after a failure (with a sentence, already logged).
+     * Called once, from service_turn_end(). */
     void (*on_end)(void *arg, int exit_code);
     void *arg;
 };
 
-/* service_new - open the state file, load what is unfinished, begin to work. Errors: those of store_open(), engine_new(), prefect_new(). */
+/* service_new - open the state file, load what is unfinished, begin to work. Errors: those of store_open(),
+ * engine_new(), prefect_new(). */
 int service_new(const struct service_settings *settings, struct service **out, struct err *err) MUST_CHECK;
 void service_free(struct service *service);
 
-/* service_turn_end - save and act (runner.h), then let through who may go (admission.h). Call at the end of every turn of the loop. */
+/* service_turn_end - save and act (runner.h), then let through who may go (admission.h). Call at the end of
+ * every turn of the loop. */
 void service_turn_end(struct service *service);
-/* service_reload - go on with another configuration; what can't change while running is told by the caller. */
+/* service_reload - go on with another configuration; what can't change while running is told by the caller.
+ */
 int service_reload(struct service *service, const struct config *config, struct err *err) MUST_CHECK;
-/* service_stop - claim nothing more, finish the calls that are out (at most 8 s), hand back what has no container, end. Containers live on. */
+/* service_stop - claim nothing more, finish the calls that are out (at most 8 s), hand back what has no
+ * container, end. Containers live on. */
 void service_stop(struct service *service);
 
 struct runner;
@@ -45,8 +50,10 @@ struct http;
 struct runner *service_runner(struct service *service);
 struct http *service_http(struct service *service, int which); /* 0: engine, 1: Prefect */
 
-/* The label value that marks containers as ours: a hash of server URL, pool and name, the same after a restart. 32 hex digits. */
+/* The label value that marks containers as ours: a hash of server URL, pool and name, the same after a
+ * restart. 32 hex digits. */
 #define SERVICE_INSTANCE_SIZE 33
-void service_instance(const char *api_url, const char *pool, const char *name, char text[static SERVICE_INSTANCE_SIZE]);
+void service_instance(const char *api_url, const char *pool, const char *name,
+                      char text[static SERVICE_INSTANCE_SIZE]);
 
 #endif

@@ -1,5 +1,6 @@
 /*
- * tell.c - turns what happens to a launch into the official worker's events and run-log lines (api/prefect_telemetry.h sends them).
+ * tell.c - turns what happens to a launch into the official worker's events and run-log lines
+ * (api/prefect_telemetry.h sends them).
  */
 #include "tell.h"
 
@@ -57,7 +58,8 @@ static struct prefect_event_run event_run(const struct live *live)
                                       .tag_count = live->tag_count};
 }
 
-static void log_line(struct tell *t, const struct live *live, enum prefect_log_level level, char *take_message)
+static void log_line(struct tell *t, const struct live *live, enum prefect_log_level level,
+                     char *take_message)
 {
     prefect_telemetry_log(t->telemetry, live->launch->flow_run_id, level, take_message);
     free(take_message);
@@ -98,7 +100,8 @@ void tell_container(struct tell *t, struct live *live, enum tell_container_event
         return;
     if (what == TELL_CONTAINER_RUNNING) {
         live->was_told_running = true;
-        log_line(t, live, PREFECT_LOG_INFO, check_printf("Flow run '%s' submitted to infrastructure", l->run_name));
+        log_line(t, live, PREFECT_LOG_INFO,
+                 check_printf("Flow run '%s' submitted to infrastructure", l->run_name));
     }
     prefect_telemetry_container(t->telemetry, kinds[what], &run, l->container_id, l->container_name,
                                 &live->container_event);

@@ -1,5 +1,6 @@
 /*
- * tell.h - tells Prefect's people what happens: run-log lines and events, as the official worker words them. Never in the way of a launch.
+ * tell.h - tells Prefect's people what happens: run-log lines and events, as the official worker words them.
+ * Never in the way of a launch.
  */
 #ifndef SLUICE_TELL_H
 #define SLUICE_TELL_H

@@ -64,15 +64,16 @@ static void no_matter(void *arg, const struct engine_reply *reply)
 {
     (void)arg;
     if (reply->failure != NULL)
-        log_debug("orphan not removed", kv_int("status", reply->failure->status), kv_s("error", reply->failure->message));
+        log_debug("orphan not removed", kv_int("status", reply->failure->status),
+                  kv_s("error", reply->failure->message));
 }
 
 static void remove_orphan(struct watcher *w, const struct engine_container *c)
 {
     struct http_clocks clocks = clocks_for(w->s.config, "default", STAGE_REMOVE);
     struct err err;
-    log_warn("removing a container of ours that was never started and that no launch knows", kv_s("container", c->id),
-             kv_s("name", c->name), kv_s("launch", c->launch_id));
+    log_warn("removing a container of ours that was never started and that no launch knows",
+             kv_s("container", c->id), kv_s("name", c->name), kv_s("launch", c->launch_id));
     /* Without force: should it have started after all, it stays. */
     if (engine_remove(w->s.engine, c->id, false, &clocks, no_matter, w, NULL, &err) != 0)
         log_warn("orphan not removed", kv_s("container", c->id), kv_s("error", err.msg));
@@ -97,8 +98,8 @@ static void adopt_orphan(struct watcher *w, const struct engine_container *c)
     l->run.start_sent = true;
     l->run.claimed_at_ms = c->created_at_ms;
     l->run.started_at_ms = c->created_at_ms;
-    log_warn("adopting a container of ours that no launch knows", kv_s("container", c->id), kv_s("name", c->name),
-             kv_s("run", c->flow_run_id));
+    log_warn("adopting a container of ours that no launch knows", kv_s("container", c->id),
+             kv_s("name", c->name), kv_s("run", c->flow_run_id));
     struct live *live = runner_add(w->s.runner, l);
     runner_feed_kind(w->s.runner, live, RUN_EVENT_ENTER);
 }
@@ -108,14 +109,16 @@ static void settle_orphan(struct watcher *w, const struct engine_container *c)
     struct err err;
     bool is_known = false;
     if (store_is_known(w->s.store, c->launch_id, &is_known, &err) != 0) {
-        log_warn("a container's launch could not be looked up", kv_s("container", c->id), kv_s("error", err.msg));
+        log_warn("a container's launch could not be looked up", kv_s("container", c->id),
+                 kv_s("error", err.msg));
         return;
     }
     bool never_started = c->state == ENGINE_CONTAINER_CREATED;
     bool is_old = w->list_began_ms - c->created_at_ms > ORPHAN_AGE_MS;
     if (never_started && is_old)
         remove_orphan(w, c);
-    else if (!never_started && !is_known && c->state != ENGINE_CONTAINER_REMOVING && c->flow_run_id[0] != '\0')
+    else if (!never_started && !is_known && c->state != ENGINE_CONTAINER_REMOVING &&
+             c->flow_run_id[0] != '\0')
         adopt_orphan(w, c);
 }
 
@@ -146,7 +149,8 @@ static void on_listed(void *arg, const struct engine_reply *reply)
     w->list = NULL;
     timer_start(w->s.timers, &w->list_timer, RECONCILE_MS, begin_list, w);
     if (reply->failure != NULL) {
-        log_debug("reconcile failed", kv_int("status", reply->failure->status), kv_s("error", reply->failure->message));
+        log_debug("reconcile failed", kv_int("status", reply->failure->status),
+                  kv_s("error", reply->failure->message));
         return;
     }
     for (size_t i = 0; i < reply->count; i++) {
@@ -214,8 +218,9 @@ static void on_stream_end(void *arg, const struct engine_reply *reply)
     const struct failure *f = reply->failure;
     bool is_lost = f != NULL;
     if (is_lost && !w->has_warned) {
-        log_warn("the engine can't be reached; nothing is claimed meanwhile", kv_s("engine", engine_host(w->s.engine)),
-                 kv_int("status", f->status), kv_s("transport", transport_name(f->transport)), kv_s("error", f->message));
+        log_warn("the engine can't be reached; nothing is claimed meanwhile",
+                 kv_s("engine", engine_host(w->s.engine)), kv_int("status", f->status),
+                 kv_s("transport", transport_name(f->transport)), kv_s("error", f->message));
         w->has_warned = true;
     }
     if (is_lost && w->is_reachable) {
@@ -231,7 +236,8 @@ static void open_stream(void *arg)
     struct watcher *w = arg;
     struct http_clocks clocks = clocks_for(w->s.config, "default", STAGE_INSPECT);
     struct err err;
-    CHECK(engine_events(w->s.engine, NULL, 0, 0, on_open, on_event, &clocks, on_stream_end, w, &w->stream, &err) == 0);
+    CHECK(engine_events(w->s.engine, NULL, 0, 0, on_open, on_event, &clocks, on_stream_end, w, &w->stream,
+                        &err) == 0);
 }
 
 void watcher_start(struct watcher *watcher)

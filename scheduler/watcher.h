@@ -1,9 +1,10 @@
 /*
- * watcher.h - how ends of containers are learnt: one events stream, and a reconcile when it opens and every minute.
+ * watcher.h - how ends of containers are learnt: one events stream, and a reconcile when it opens and every
+ * minute.
  *
- * The stream only makes it faster; the reconcile lists everything that carries our instance's label and is the truth. Both
- * lead to DIED, a hint upon which the launch inspects its container. The open stream is also the sign that the engine can be reached:
- * without it nothing is claimed.
+ * The stream only makes it faster; the reconcile lists everything that carries our instance's label and is
+ * the truth. Both lead to DIED, a hint upon which the launch inspects its container. The open stream is also
+ * the sign that the engine can be reached: without it nothing is claimed.
  */
 #ifndef SLUICE_WATCHER_H
 #define SLUICE_WATCHER_H

@@ -101,7 +101,7 @@ void fake_answer_message(struct fake_call *call, int status, const char *fmt, ..
     fake_answer(call, status, body);
 }
 
-void fake_answer_json(struct fake_call *call, int status, struct json *take_json)
+void fake_engine_answer_json(struct fake_call *call, int status, struct json *take_json)
 {
     char *AUTO_FREE text = json_write(take_json);
     char *AUTO_FREE body = check_printf("%s\n", text);

@@ -157,7 +157,7 @@ void fake_drop(struct fake_call *call);
 void fake_answer(struct fake_call *call, int status, const char *body);
 void fake_answer_message(struct fake_call *call, int status, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
-void fake_answer_json(struct fake_call *call, int status, struct json *take_json);
+void fake_engine_answer_json(struct fake_call *call, int status, struct json *take_json);
 /* Begin and send end it only when a fault says so, and return false then. */
 bool fake_stream_begin(struct fake_call *call);
 bool fake_stream_send(struct fake_call *call, const void *data, size_t len);

@@ -110,7 +110,7 @@ void fake_do_image_inspect(struct fake_call *call)
     json_take_set(answer, "RepoDigests", json_new_array());
     json_set_text(answer, "Architecture", "amd64");
     json_set_text(answer, "Os", "linux");
-    fake_answer_json(call, 200, answer);
+    fake_engine_answer_json(call, 200, answer);
 }
 
 bool fake_is_running(const struct container *c)
@@ -358,7 +358,7 @@ void fake_do_inspect(struct fake_call *call)
     json_set_text(answer, "Image", image);
     json_set_text(answer, "Name", name);
     json_take_set(answer, "Config", config);
-    fake_answer_json(call, 200, answer);
+    fake_engine_answer_json(call, 200, answer);
 }
 
 /* Every "KEY=VALUE" or "KEY" of the label filter holds. */
@@ -411,5 +411,5 @@ void fake_do_list(struct fake_call *call)
             json_take_add(answer, describe_item(c));
     }
     json_free(filters);
-    fake_answer_json(call, 200, answer);
+    fake_engine_answer_json(call, 200, answer);
 }

@@ -157,7 +157,7 @@ static void send_half_body(struct job *job)
     send_answer(job, "application/json", len / 2);
 }
 
-static void send_scripted(struct job *job, const struct fake_fault *fault)
+static void send_scripted(struct job *job, const struct fake_prefect_fault *fault)
 {
     replace_answer(job, fault->status, fault->body != NULL ? fault->body : "{\"detail\":\"scripted\"}");
     const char *colon = fault->header != NULL ? strchr(fault->header, ':') : NULL;
@@ -170,41 +170,41 @@ static void send_scripted(struct job *job, const struct fake_fault *fault)
     send_json(job);
 }
 
-static void act_on_fault(struct job *job, const struct fake_fault *fault)
+static void act_on_fault(struct job *job, const struct fake_prefect_fault *fault)
 {
     switch (fault->kind) {
-    case FAKE_FAULT_STATUS_AFTER:
+    case PREFECT_FAULT_STATUS_AFTER:
         serve(job);
         send_scripted(job, fault);
         return;
-    case FAKE_FAULT_STATUS:
+    case PREFECT_FAULT_STATUS:
         send_scripted(job, fault);
         return;
-    case FAKE_FAULT_DELAY:
+    case PREFECT_FAULT_DELAY:
         serve(job);
         wait_as(job, JOB_WAIT_DELAY);
         timer_start(job->fake->timers, &job->timer, fault->delay_ms, on_delay_over, job);
         return;
-    case FAKE_FAULT_DROP_AFTER:
+    case PREFECT_FAULT_DROP_AFTER:
         serve(job);
         wait_as(job, JOB_WAIT_DROP);
         return;
-    case FAKE_FAULT_DROP_BEFORE:
+    case PREFECT_FAULT_DROP_BEFORE:
         wait_as(job, JOB_WAIT_DROP);
         return;
-    case FAKE_FAULT_HOLD:
+    case PREFECT_FAULT_HOLD:
         wait_as(job, JOB_WAIT_HOLD);
         return;
-    case FAKE_FAULT_HTML:
+    case PREFECT_FAULT_HTML:
         replace_answer(job, fault->status != 0 ? fault->status : 200,
                        "<!DOCTYPE html><html><body>not the API</body></html>");
         send_answer(job, "text/html", strlen(job->answer.body));
         return;
-    case FAKE_FAULT_CUT_JSON:
+    case PREFECT_FAULT_CUT_JSON:
         serve(job);
         send_answer(job, "application/json", job->answer.body != NULL ? strlen(job->answer.body) / 2 : 0);
         return;
-    case FAKE_FAULT_HALF_BODY:
+    case PREFECT_FAULT_HALF_BODY:
         serve(job);
         send_half_body(job);
         return;
@@ -214,7 +214,7 @@ static void act_on_fault(struct job *job, const struct fake_fault *fault)
 
 /* --- faults --- */
 
-void fake_prefect_fault(struct fake_prefect *fake, const struct fake_fault *fault)
+void fake_prefect_fault(struct fake_prefect *fake, const struct fake_prefect_fault *fault)
 {
     struct fake_armed *armed = check_alloc(sizeof(*armed));
     *armed = (struct fake_armed){.fault = *fault};
@@ -250,7 +250,7 @@ static struct fake_armed *next_fault(struct fake_prefect *fake, enum fake_prefec
     struct fake_armed *hit = NULL;
     for (struct list *item = fake->faults.next; item != &fake->faults; item = item->next) {
         struct fake_armed *armed = LIST_ITEM(item, struct fake_armed, link);
-        const struct fake_fault *fault = &armed->fault;
+        const struct fake_prefect_fault *fault = &armed->fault;
         if (fault->route != route && fault->route != FAKE_PREFECT_ANY)
             continue;
         armed->seen++;

@@ -78,23 +78,23 @@ enum fake_prefect_route {
 /* --- faults --- */
 
 /* "The effect": what the request does, or its refusal by login or CSRF. */
-enum fake_fault_kind {
-    FAKE_FAULT_STATUS,       /* answer `status`, `header`, `body`; no effect */
-    FAKE_FAULT_STATUS_AFTER, /* the effect happens, then as STATUS */
-    FAKE_FAULT_DELAY,        /* the effect happens at once, its answer comes delay_ms later */
-    FAKE_FAULT_DROP_BEFORE,  /* the connection is closed; no effect, no answer byte */
-    FAKE_FAULT_DROP_AFTER,   /* the effect happens, then as DROP_BEFORE: a lost answer */
-    FAKE_FAULT_HOLD,      /* nothing happens until fake_prefect_release(), then the effect and the answer */
-    FAKE_FAULT_HTML,      /* a page of HTML with `status` (0: 200); no effect */
-    FAKE_FAULT_CUT_JSON,  /* the effect happens; a complete HTTP answer with half of its JSON */
-    FAKE_FAULT_HALF_BODY, /* the effect happens; the connection closes in the middle of the body */
+enum fake_prefect_fault_kind {
+    PREFECT_FAULT_STATUS,       /* answer `status`, `header`, `body`; no effect */
+    PREFECT_FAULT_STATUS_AFTER, /* the effect happens, then as STATUS */
+    PREFECT_FAULT_DELAY,        /* the effect happens at once, its answer comes delay_ms later */
+    PREFECT_FAULT_DROP_BEFORE,  /* the connection is closed; no effect, no answer byte */
+    PREFECT_FAULT_DROP_AFTER,   /* the effect happens, then as DROP_BEFORE: a lost answer */
+    PREFECT_FAULT_HOLD,     /* nothing happens until fake_prefect_release(), then the effect and the answer */
+    PREFECT_FAULT_HTML,     /* a page of HTML with `status` (0: 200); no effect */
+    PREFECT_FAULT_CUT_JSON, /* the effect happens; a complete HTTP answer with half of its JSON */
+    PREFECT_FAULT_HALF_BODY, /* the effect happens; the connection closes in the middle of the body */
 };
 
-struct fake_fault {
+struct fake_prefect_fault {
     enum fake_prefect_route route; /* or FAKE_PREFECT_ANY */
     int nth;                       /* the n-th call from now on (1: the next); 0: the next as well */
     int times;                     /* as many calls in a row; 0: one; -1: all */
-    enum fake_fault_kind kind;
+    enum fake_prefect_fault_kind kind;
     int status;
     const char *header; /* "Retry-After: 7"; NULL: none */
     const char *body;   /* NULL: {"detail":"scripted"} */
@@ -102,7 +102,7 @@ struct fake_fault {
 };
 
 /* Copied. Several may be armed; the one armed first wins a call, and others count that call as well. */
-void fake_prefect_fault(struct fake_prefect *fake, const struct fake_fault *fault);
+void fake_prefect_fault(struct fake_prefect *fake, const struct fake_prefect_fault *fault);
 void fake_prefect_clear_faults(struct fake_prefect *fake);
 /* Carry out what is held, oldest first; returns how many. The answers go to whoever still waits. */
 int fake_prefect_release(struct fake_prefect *fake);

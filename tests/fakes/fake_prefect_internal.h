@@ -86,7 +86,7 @@ struct fake_run {
 
 struct fake_armed {
     struct list link;
-    struct fake_fault fault; /* header and body are owned */
+    struct fake_prefect_fault fault; /* header and body are owned */
     int seen;
 };
 

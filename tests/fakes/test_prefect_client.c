@@ -363,7 +363,7 @@ static void test_error_answers(void **state)
     struct prefect_world *w = *state;
     struct heard heard = heard_new(w);
     static const struct {
-        struct fake_fault fault;
+        struct fake_prefect_fault fault;
         const char *text;
     } cases[] = {
         {{.status = 503,
@@ -389,10 +389,10 @@ static void test_error_answers(void **state)
          "failure 409 answer not understood sent: an HTML page instead of the API's answer"},
         {{.status = 302, .body = "{}"},
          "failure 302 none sent: redirected elsewhere: the API URL should name the final address"},
-        {{.kind = FAKE_FAULT_HTML},
+        {{.kind = PREFECT_FAULT_HTML},
          "failure 200 answer not understood sent: an HTML page came instead of the API's answer: does the "
          "API URL end in /api?"},
-        {{.kind = FAKE_FAULT_CUT_JSON}, NULL},
+        {{.kind = PREFECT_FAULT_CUT_JSON}, NULL},
     };
     (void)fake_prefect_add_pool(w->fake, "p", "docker", "{}");
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -417,8 +417,8 @@ static void test_html_is_no_success(void **state)
     struct heard heard = heard_new(w);
     (void)fake_prefect_add_pool(w->fake, "p", "docker", "{}");
     heard_run(&heard, prefect_heartbeat(w->prefect, heard_begin(&heard), "p", 30, &heard.err));
-    fake_prefect_fault(w->fake,
-                       &(struct fake_fault){.route = FAKE_PREFECT_HEARTBEAT, .kind = FAKE_FAULT_HTML});
+    fake_prefect_fault(
+        w->fake, &(struct fake_prefect_fault){.route = FAKE_PREFECT_HEARTBEAT, .kind = PREFECT_FAULT_HTML});
     heard_run(&heard, prefect_heartbeat(w->prefect, heard_begin(&heard), "p", 30, &heard.err));
     assert_int_equal(heard.failure.transport, TRANSPORT_BAD_ANSWER);
     heard_done(&heard);
@@ -432,29 +432,29 @@ static void test_lost_answers(void **state)
     const char *run = add_run(w);
     struct prefect_proposal proposal = claim();
     heard.kind = PREFECT_TEXT_SET_STATE;
-    fake_prefect_fault(w->fake,
-                       &(struct fake_fault){.route = FAKE_PREFECT_SET_STATE, .kind = FAKE_FAULT_DROP_BEFORE});
+    fake_prefect_fault(w->fake, &(struct fake_prefect_fault){.route = FAKE_PREFECT_SET_STATE,
+                                                             .kind = PREFECT_FAULT_DROP_BEFORE});
     heard_run(&heard, prefect_set_state(w->prefect, heard_begin(&heard), run, &proposal, &heard.err));
     assert_true(heard.has_failure && heard.failure.sent && heard.failure.changes);
     assert_int_equal(heard.failure.status, 0);
     assert_string_equal(fake_prefect_history(w->fake, run), "SCHEDULED Scheduled");
-    fake_prefect_fault(w->fake,
-                       &(struct fake_fault){.route = FAKE_PREFECT_SET_STATE, .kind = FAKE_FAULT_DROP_AFTER});
+    fake_prefect_fault(w->fake, &(struct fake_prefect_fault){.route = FAKE_PREFECT_SET_STATE,
+                                                             .kind = PREFECT_FAULT_DROP_AFTER});
     heard_run(&heard, prefect_set_state(w->prefect, heard_begin(&heard), run, &proposal, &heard.err));
     assert_true(heard.has_failure && heard.failure.sent && heard.failure.changes);
     assert_string_equal(fake_prefect_history(w->fake, run), "SCHEDULED Scheduled, PENDING Pending");
-    fake_prefect_fault(w->fake,
-                       &(struct fake_fault){.route = FAKE_PREFECT_SET_STATE, .kind = FAKE_FAULT_CUT_JSON});
+    fake_prefect_fault(w->fake, &(struct fake_prefect_fault){.route = FAKE_PREFECT_SET_STATE,
+                                                             .kind = PREFECT_FAULT_CUT_JSON});
     heard_run(&heard, prefect_set_state(w->prefect, heard_begin(&heard), run, &proposal, &heard.err));
     assert_true(heard.failure.sent && heard.failure.changes);
     assert_int_equal(heard.failure.transport, TRANSPORT_BAD_ANSWER);
-    fake_prefect_fault(w->fake,
-                       &(struct fake_fault){.route = FAKE_PREFECT_SET_STATE, .kind = FAKE_FAULT_HALF_BODY});
+    fake_prefect_fault(w->fake, &(struct fake_prefect_fault){.route = FAKE_PREFECT_SET_STATE,
+                                                             .kind = PREFECT_FAULT_HALF_BODY});
     heard_run(&heard, prefect_set_state(w->prefect, heard_begin(&heard), run, &proposal, &heard.err));
     assert_int_equal(heard.failure.transport, TRANSPORT_PARTIAL_BODY);
     assert_true(heard.failure.changes);
-    fake_prefect_fault(w->fake,
-                       &(struct fake_fault){.route = FAKE_PREFECT_PATCH_RUN, .kind = FAKE_FAULT_DROP_AFTER});
+    fake_prefect_fault(w->fake, &(struct fake_prefect_fault){.route = FAKE_PREFECT_PATCH_RUN,
+                                                             .kind = PREFECT_FAULT_DROP_AFTER});
     heard.kind = PREFECT_TEXT_PLAIN;
     heard_run(&heard, prefect_patch_pid(w->prefect, heard_begin(&heard), run, "x", &heard.err));
     assert_true(heard.has_failure && !heard.failure.changes);
@@ -469,8 +469,8 @@ static void test_clocks(void **state)
     const char *run = add_run(w);
     struct prefect_proposal proposal = claim();
     heard_run(&heard, prefect_patch_pid(w->prefect, heard_begin(&heard), run, "x", &heard.err));
-    fake_prefect_fault(w->fake,
-                       &(struct fake_fault){.route = FAKE_PREFECT_SET_STATE, .kind = FAKE_FAULT_HOLD});
+    fake_prefect_fault(
+        w->fake, &(struct fake_prefect_fault){.route = FAKE_PREFECT_SET_STATE, .kind = PREFECT_FAULT_HOLD});
     struct prefect_ask ask = heard_ask(&heard);
     heard.kind = PREFECT_TEXT_SET_STATE;
     heard.done_count = 0;
@@ -498,9 +498,9 @@ static void test_delayed_answer(void **state)
     struct prefect_world *w = *state;
     struct heard heard = heard_new(w);
     struct err err;
-    fake_prefect_fault(
-        w->fake,
-        &(struct fake_fault){.route = FAKE_PREFECT_VERSION, .kind = FAKE_FAULT_DELAY, .delay_ms = 3000});
+    fake_prefect_fault(w->fake, &(struct fake_prefect_fault){.route = FAKE_PREFECT_VERSION,
+                                                             .kind = PREFECT_FAULT_DELAY,
+                                                             .delay_ms = 3000});
     struct prefect_ask ask = heard_ask(&heard);
     assert_int_equal(prefect_server_version(w->prefect, &ask, &err), 0);
     prefect_world_turn(w);
@@ -536,8 +536,8 @@ static void test_cancel(void **state)
     fake_prefect_demand_csrf(w->fake, true);
     first.in_done = cancel_itself_and_other;
     first.in_done_arg = &second;
-    fake_prefect_fault(
-        w->fake, &(struct fake_fault){.route = FAKE_PREFECT_CSRF, .kind = FAKE_FAULT_STATUS, .status = 503});
+    fake_prefect_fault(w->fake, &(struct fake_prefect_fault){
+                                    .route = FAKE_PREFECT_CSRF, .kind = PREFECT_FAULT_STATUS, .status = 503});
     assert_int_equal(prefect_heartbeat(w->prefect, &ask, "p", 30, &err), 0);
     struct prefect_ask second_ask = heard_ask(&second);
     assert_int_equal(prefect_heartbeat(w->prefect, &second_ask, "p", 30, &err), 0);
@@ -557,8 +557,8 @@ static void test_free_ends_calls_silently(void **state)
     struct prefect_ask read_ask = heard_ask(&read);
     struct prefect_ask change_ask = heard_ask(&change);
     fake_prefect_demand_csrf(w->fake, true);
-    fake_prefect_fault(w->fake,
-                       &(struct fake_fault){.route = FAKE_PREFECT_ANY, .times = -1, .kind = FAKE_FAULT_HOLD});
+    fake_prefect_fault(w->fake, &(struct fake_prefect_fault){
+                                    .route = FAKE_PREFECT_ANY, .times = -1, .kind = PREFECT_FAULT_HOLD});
     assert_int_equal(prefect_server_version(w->prefect, &read_ask, &err), 0);
     assert_int_equal(prefect_heartbeat(w->prefect, &change_ask, "p", 30, &err), 0);
     prefect_world_turn(w);
@@ -592,16 +592,17 @@ static void test_csrf_404_must_be_the_apis(void **state)
     struct prefect_world *w = *state;
     struct heard heard = heard_new(w);
     (void)fake_prefect_add_pool(w->fake, "p", "docker", "{}");
-    fake_prefect_fault(
-        w->fake, &(struct fake_fault){
-                     .route = FAKE_PREFECT_CSRF, .kind = FAKE_FAULT_STATUS, .status = 404, .body = "<html>"});
+    fake_prefect_fault(w->fake, &(struct fake_prefect_fault){.route = FAKE_PREFECT_CSRF,
+                                                             .kind = PREFECT_FAULT_STATUS,
+                                                             .status = 404,
+                                                             .body = "<html>"});
     heard_run(&heard, prefect_heartbeat(w->prefect, heard_begin(&heard), "p", 30, &heard.err));
     assert_int_equal(heard.failure.transport, TRANSPORT_BAD_ANSWER);
     assert_false(heard.failure.sent);
-    fake_prefect_fault(w->fake, &(struct fake_fault){.route = FAKE_PREFECT_CSRF,
-                                                     .kind = FAKE_FAULT_STATUS,
-                                                     .status = 404,
-                                                     .body = "{\"detail\":\"Not Found\"}"});
+    fake_prefect_fault(w->fake, &(struct fake_prefect_fault){.route = FAKE_PREFECT_CSRF,
+                                                             .kind = PREFECT_FAULT_STATUS,
+                                                             .status = 404,
+                                                             .body = "{\"detail\":\"Not Found\"}"});
     heard_run(&heard, prefect_heartbeat(w->prefect, heard_begin(&heard), "p", 30, &heard.err));
     assert_string_equal(heard.text, "204");
     heard_run(&heard, prefect_heartbeat(w->prefect, heard_begin(&heard), "p", 30, &heard.err));
@@ -650,22 +651,22 @@ static void test_csrf_with_a_clock_ahead(void **state)
     struct heard heard = heard_new(w);
     (void)fake_prefect_add_pool(w->fake, "p", "docker", "{}");
     fake_prefect_demand_csrf(w->fake, true);
-    fake_prefect_fault(
-        w->fake,
-        &(struct fake_fault){.route = FAKE_PREFECT_CSRF,
-                             .kind = FAKE_FAULT_STATUS_AFTER,
-                             .status = 200,
-                             .body = "{\"token\":\"not the one\",\"expiration\":\"2020-01-01T00:00:00Z\"}"});
+    fake_prefect_fault(w->fake,
+                       &(struct fake_prefect_fault){
+                           .route = FAKE_PREFECT_CSRF,
+                           .kind = PREFECT_FAULT_STATUS_AFTER,
+                           .status = 200,
+                           .body = "{\"token\":\"not the one\",\"expiration\":\"2020-01-01T00:00:00Z\"}"});
     heard_run(&heard, prefect_heartbeat(w->prefect, heard_begin(&heard), "p", 30, &heard.err));
     assert_string_equal(heard.text,
                         "failure 200 answer not understood unsent: the CSRF token's answer holds no token");
     fake_prefect_set_csrf_life_ms(w->fake, -7200 * 1000);
     fake_prefect_demand_csrf(w->fake, true);
-    fake_prefect_fault(w->fake, &(struct fake_fault){.route = FAKE_PREFECT_HEARTBEAT,
-                                                     .times = -1,
-                                                     .kind = FAKE_FAULT_STATUS,
-                                                     .status = 204,
-                                                     .body = ""});
+    fake_prefect_fault(w->fake, &(struct fake_prefect_fault){.route = FAKE_PREFECT_HEARTBEAT,
+                                                             .times = -1,
+                                                             .kind = PREFECT_FAULT_STATUS,
+                                                             .status = 204,
+                                                             .body = ""});
     for (int i = 0; i < 3; i++)
         heard_run(&heard, prefect_heartbeat(w->prefect, heard_begin(&heard), "p", 30, &heard.err));
     assert_int_equal(fake_prefect_calls(w->fake, FAKE_PREFECT_CSRF), 2);
@@ -687,22 +688,22 @@ static void test_csrf_refused_token_is_renewed_once(void **state)
     assert_int_equal(fake_prefect_calls(w->fake, FAKE_PREFECT_SET_STATE), 2);
     assert_int_equal(fake_prefect_calls(w->fake, FAKE_PREFECT_CSRF), 2);
     /* A server that goes on refusing is not asked a third time. */
-    fake_prefect_fault(
-        w->fake, &(struct fake_fault){.route = FAKE_PREFECT_SET_STATE,
-                                      .times = -1,
-                                      .kind = FAKE_FAULT_STATUS,
-                                      .status = 403,
-                                      .body = "{\"detail\":\"Invalid CSRF token or client identifier.\"}"});
+    fake_prefect_fault(w->fake, &(struct fake_prefect_fault){
+                                    .route = FAKE_PREFECT_SET_STATE,
+                                    .times = -1,
+                                    .kind = PREFECT_FAULT_STATUS,
+                                    .status = 403,
+                                    .body = "{\"detail\":\"Invalid CSRF token or client identifier.\"}"});
     heard_run(&heard, prefect_set_state(w->prefect, heard_begin(&heard), run, &proposal, &heard.err));
     assert_string_equal(heard.text,
                         "failure 403 none sent changes: Invalid CSRF token or client identifier.");
     assert_int_equal(fake_prefect_calls(w->fake, FAKE_PREFECT_SET_STATE), 4);
     /* Any other 403 goes straight to the caller. */
     fake_prefect_clear_faults(w->fake);
-    fake_prefect_fault(w->fake, &(struct fake_fault){.route = FAKE_PREFECT_SET_STATE,
-                                                     .kind = FAKE_FAULT_STATUS,
-                                                     .status = 403,
-                                                     .body = "{\"detail\":\"not your pool\"}"});
+    fake_prefect_fault(w->fake, &(struct fake_prefect_fault){.route = FAKE_PREFECT_SET_STATE,
+                                                             .kind = PREFECT_FAULT_STATUS,
+                                                             .status = 403,
+                                                             .body = "{\"detail\":\"not your pool\"}"});
     heard_run(&heard, prefect_set_state(w->prefect, heard_begin(&heard), run, &proposal, &heard.err));
     assert_string_equal(heard.text, "failure 403 none sent changes: not your pool");
     assert_int_equal(fake_prefect_calls(w->fake, FAKE_PREFECT_SET_STATE), 5);
@@ -746,9 +747,9 @@ static void test_csrf_late_refusal_takes_the_new_token(void **state)
     fake_prefect_demand_csrf(w->fake, true);
     heard_run(&early, prefect_heartbeat(w->prefect, heard_begin(&early), "p", 30, &early.err));
     fake_prefect_forget_csrf_tokens(w->fake);
-    fake_prefect_fault(
-        w->fake,
-        &(struct fake_fault){.route = FAKE_PREFECT_HEARTBEAT, .kind = FAKE_FAULT_DELAY, .delay_ms = 3000});
+    fake_prefect_fault(w->fake, &(struct fake_prefect_fault){.route = FAKE_PREFECT_HEARTBEAT,
+                                                             .kind = PREFECT_FAULT_DELAY,
+                                                             .delay_ms = 3000});
     assert_int_equal(prefect_heartbeat(w->prefect, heard_begin(&late), "p", 30, &err), 0);
     prefect_world_turn(w);
     heard_run(&early, prefect_heartbeat(w->prefect, heard_begin(&early), "p", 30, &early.err));
@@ -785,7 +786,8 @@ static void test_csrf_wait_is_bounded(void **state)
     struct err err;
     (void)fake_prefect_add_pool(w->fake, "p", "docker", "{}");
     fake_prefect_demand_csrf(w->fake, true);
-    fake_prefect_fault(w->fake, &(struct fake_fault){.route = FAKE_PREFECT_CSRF, .kind = FAKE_FAULT_HOLD});
+    fake_prefect_fault(w->fake,
+                       &(struct fake_prefect_fault){.route = FAKE_PREFECT_CSRF, .kind = PREFECT_FAULT_HOLD});
     struct prefect_ask slow_ask = heard_ask(&slow);
     slow_ask.clocks = (struct http_clocks){.inactivity_ms = 60000};
     struct prefect_ask quick_ask = heard_ask(&quick);

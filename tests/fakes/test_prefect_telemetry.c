@@ -280,9 +280,9 @@ static void test_batches(void **state)
 static void test_one_request_of_a_kind_at_a_time(void **state)
 {
     struct telemetry_world *tw = *state;
-    fake_prefect_fault(
-        tw->w->fake,
-        &(struct fake_fault){.route = FAKE_PREFECT_LOGS, .kind = FAKE_FAULT_DELAY, .delay_ms = 4000});
+    fake_prefect_fault(tw->w->fake, &(struct fake_prefect_fault){.route = FAKE_PREFECT_LOGS,
+                                                                 .kind = PREFECT_FAULT_DELAY,
+                                                                 .delay_ms = 4000});
     log_lines(tw, 200);
     prefect_world_advance(tw->w, 0);
     log_lines(tw, 300);
@@ -298,9 +298,10 @@ static void test_one_request_of_a_kind_at_a_time(void **state)
 static void test_failures_are_retried_with_growing_delay(void **state)
 {
     struct telemetry_world *tw = *state;
-    fake_prefect_fault(tw->w->fake,
-                       &(struct fake_fault){
-                           .route = FAKE_PREFECT_LOGS, .times = 3, .kind = FAKE_FAULT_STATUS, .status = 503});
+    fake_prefect_fault(tw->w->fake, &(struct fake_prefect_fault){.route = FAKE_PREFECT_LOGS,
+                                                                 .times = 3,
+                                                                 .kind = PREFECT_FAULT_STATUS,
+                                                                 .status = 503});
     log_lines(tw, 2);
     static const int64_t delays_ms[] = {1000, 1000, 2000, 4000};
     for (size_t i = 0; i < ARRAY_LEN(delays_ms); i++) {
@@ -317,9 +318,9 @@ static void test_failures_are_retried_with_growing_delay(void **state)
 static void test_fourth_failure_drops(void **state)
 {
     struct telemetry_world *tw = *state;
-    fake_prefect_fault(
-        tw->w->fake,
-        &(struct fake_fault){.route = FAKE_PREFECT_LOGS, .times = 4, .kind = FAKE_FAULT_DROP_BEFORE});
+    fake_prefect_fault(tw->w->fake, &(struct fake_prefect_fault){.route = FAKE_PREFECT_LOGS,
+                                                                 .times = 4,
+                                                                 .kind = PREFECT_FAULT_DROP_BEFORE});
     log_lines(tw, 2);
     prefect_world_advance(tw->w, 1000);
     log_lines(tw, 1);
@@ -335,10 +336,10 @@ static void test_fourth_failure_drops(void **state)
 static void test_retry_after_is_obeyed(void **state)
 {
     struct telemetry_world *tw = *state;
-    fake_prefect_fault(tw->w->fake, &(struct fake_fault){.route = FAKE_PREFECT_LOGS,
-                                                         .kind = FAKE_FAULT_STATUS,
-                                                         .status = 429,
-                                                         .header = "Retry-After: 20"});
+    fake_prefect_fault(tw->w->fake, &(struct fake_prefect_fault){.route = FAKE_PREFECT_LOGS,
+                                                                 .kind = PREFECT_FAULT_STATUS,
+                                                                 .status = 429,
+                                                                 .header = "Retry-After: 20"});
     log_lines(tw, 1);
     prefect_world_advance(tw->w, 1000 + 19999);
     assert_int_equal(fake_prefect_calls(tw->w->fake, FAKE_PREFECT_LOGS), 1);
@@ -350,8 +351,8 @@ static void test_retry_after_is_obeyed(void **state)
 static void test_repeated_events_are_stored_once(void **state)
 {
     struct telemetry_world *tw = *state;
-    fake_prefect_fault(tw->w->fake,
-                       &(struct fake_fault){.route = FAKE_PREFECT_EVENTS, .kind = FAKE_FAULT_DROP_AFTER});
+    fake_prefect_fault(tw->w->fake, &(struct fake_prefect_fault){.route = FAKE_PREFECT_EVENTS,
+                                                                 .kind = PREFECT_FAULT_DROP_AFTER});
     prefect_telemetry_worker_started(tw->t);
     prefect_world_advance(tw->w, 2000);
     assert_int_equal(fake_prefect_calls(tw->w->fake, FAKE_PREFECT_EVENTS), 2);
@@ -365,9 +366,9 @@ static void test_a_kind_that_is_not_taken_is_switched_off(void **state)
     for (size_t i = 0; i < ARRAY_LEN(statuses); i++) {
         restart(tw);
         fake_prefect_reset_counts(tw->w->fake);
-        fake_prefect_fault(tw->w->fake, &(struct fake_fault){.route = FAKE_PREFECT_EVENTS,
-                                                             .kind = FAKE_FAULT_STATUS,
-                                                             .status = statuses[i]});
+        fake_prefect_fault(tw->w->fake, &(struct fake_prefect_fault){.route = FAKE_PREFECT_EVENTS,
+                                                                     .kind = PREFECT_FAULT_STATUS,
+                                                                     .status = statuses[i]});
         prefect_telemetry_worker_started(tw->t);
         prefect_telemetry_worker_stopped(tw->t);
         log_lines(tw, 1);
@@ -383,10 +384,10 @@ static void test_a_kind_that_is_not_taken_is_switched_off(void **state)
     }
     /* A proxy's page doesn't switch anything off. */
     restart(tw);
-    fake_prefect_fault(tw->w->fake, &(struct fake_fault){.route = FAKE_PREFECT_EVENTS,
-                                                         .kind = FAKE_FAULT_STATUS,
-                                                         .status = 404,
-                                                         .body = "<html>"});
+    fake_prefect_fault(tw->w->fake, &(struct fake_prefect_fault){.route = FAKE_PREFECT_EVENTS,
+                                                                 .kind = PREFECT_FAULT_STATUS,
+                                                                 .status = 404,
+                                                                 .body = "<html>"});
     prefect_telemetry_worker_started(tw->t);
     prefect_world_advance(tw->w, 2000);
     assert_false(prefect_telemetry_events(tw->t).is_off);
@@ -481,8 +482,8 @@ static void test_flush_of_nothing_ends_later(void **state)
 static void test_flush_is_bounded(void **state)
 {
     struct telemetry_world *tw = *state;
-    fake_prefect_fault(
-        tw->w->fake, &(struct fake_fault){.route = FAKE_PREFECT_LOGS, .times = -1, .kind = FAKE_FAULT_HOLD});
+    fake_prefect_fault(tw->w->fake, &(struct fake_prefect_fault){
+                                        .route = FAKE_PREFECT_LOGS, .times = -1, .kind = PREFECT_FAULT_HOLD});
     log_lines(tw, 1);
     prefect_telemetry_flush(tw->t, 2000, on_flushed, tw);
     prefect_world_turn(tw->w);
@@ -497,9 +498,10 @@ static void test_flush_is_bounded(void **state)
 static void test_flush_does_not_retry(void **state)
 {
     struct telemetry_world *tw = *state;
-    fake_prefect_fault(
-        tw->w->fake, &(struct fake_fault){
-                         .route = FAKE_PREFECT_LOGS, .times = -1, .kind = FAKE_FAULT_STATUS, .status = 503});
+    fake_prefect_fault(tw->w->fake, &(struct fake_prefect_fault){.route = FAKE_PREFECT_LOGS,
+                                                                 .times = -1,
+                                                                 .kind = PREFECT_FAULT_STATUS,
+                                                                 .status = 503});
     log_lines(tw, 250);
     prefect_telemetry_flush(tw->t, 5000, on_flushed, tw);
     for (int i = 0; i < 4; i++)
@@ -513,7 +515,7 @@ static void test_free_while_a_batch_is_out(void **state)
 {
     struct telemetry_world *tw = *state;
     fake_prefect_fault(tw->w->fake,
-                       &(struct fake_fault){.route = FAKE_PREFECT_LOGS, .kind = FAKE_FAULT_HOLD});
+                       &(struct fake_prefect_fault){.route = FAKE_PREFECT_LOGS, .kind = PREFECT_FAULT_HOLD});
     log_lines(tw, 200);
     prefect_world_advance(tw->w, 0);
     log_lines(tw, 10);
