@@ -13,19 +13,19 @@
 
 static void on_request(void *arg, struct wire_exchange *x);
 
-int64_t fake_wall_ms(const struct fake_engine *e)
+int64_t fake_engine_wall_ms(const struct fake_engine *e)
 {
     return clock_wall_ms(timers_clock(e->timers));
 }
 
-void fake_add_name(struct list *names, const char *name)
+void fake_engine_add_name(struct list *names, const char *name)
 {
     struct name_item *item = check_alloc(sizeof(*item));
     item->name = check_strdup(name);
     list_add_last(names, &item->link);
 }
 
-struct name_item *fake_find_name(const struct list *names, const char *name)
+struct name_item *fake_engine_find_name(const struct list *names, const char *name)
 {
     for (struct list *l = names->next; l != names; l = l->next) {
         struct name_item *item = LIST_ITEM(l, struct name_item, link);
@@ -35,7 +35,7 @@ struct name_item *fake_find_name(const struct list *names, const char *name)
     return NULL;
 }
 
-void fake_free_names(struct list *names)
+void fake_engine_free_names(struct list *names)
 {
     struct list *l;
     while ((l = list_take_first(names)) != NULL) {
@@ -45,7 +45,7 @@ void fake_free_names(struct list *names)
     }
 }
 
-void fake_copy_fault(struct fake_fault *to, const struct fake_fault *from)
+void fake_engine_copy_fault(struct fake_fault *to, const struct fake_fault *from)
 {
     *to = *from;
     to->message = check_strdup_or_null(from->message);
@@ -54,7 +54,7 @@ void fake_copy_fault(struct fake_fault *to, const struct fake_fault *from)
     to->launch_id = check_strdup_or_null(from->launch_id);
 }
 
-void fake_free_text(const char *text)
+void fake_engine_free_text(const char *text)
 {
     union {
         const char *from;
@@ -63,12 +63,12 @@ void fake_free_text(const char *text)
     free(u.to);
 }
 
-void fake_done_fault(struct fake_fault *fault)
+void fake_engine_done_fault(struct fake_fault *fault)
 {
-    fake_free_text(fault->message);
-    fake_free_text(fault->body);
-    fake_free_text(fault->headers);
-    fake_free_text(fault->launch_id);
+    fake_engine_free_text(fault->message);
+    fake_engine_free_text(fault->body);
+    fake_engine_free_text(fault->headers);
+    fake_engine_free_text(fault->launch_id);
     *fault = (struct fake_fault){0};
 }
 
@@ -82,7 +82,7 @@ struct fake_engine *fake_engine_new(struct event_base *base, struct timers *time
     list_init(&e->registry);
     list_init(&e->faults);
     list_init(&e->open_calls);
-    fake_add_name(&e->networks, "bridge");
+    fake_engine_add_name(&e->networks, "bridge");
     e->newest_api = check_strdup("1.41");
     e->oldest_api = check_strdup("1.12");
     if (path == NULL) {
@@ -116,9 +116,9 @@ static void free_registry(struct fake_engine *e)
     struct list *l;
     while ((l = list_take_first(&e->registry)) != NULL) {
         struct registry_image *r = LIST_ITEM(l, struct registry_image, link);
-        fake_free_text(r->pub.image);
-        fake_free_text(r->pub.message);
-        fake_free_text(r->pub.error);
+        fake_engine_free_text(r->pub.image);
+        fake_engine_free_text(r->pub.message);
+        fake_engine_free_text(r->pub.error);
         free(r);
     }
 }
@@ -138,7 +138,7 @@ void fake_engine_free(struct fake_engine *e)
         return;
     wire_shut(e->wire, false);
     while (!list_is_empty(&e->open_calls))
-        fake_end_call(LIST_ITEM(e->open_calls.next, struct fake_call, link));
+        fake_engine_end_call(LIST_ITEM(e->open_calls.next, struct fake_call, link));
     wire_free(e->wire);
     fake_engine_clear_faults(e);
     tdestroy(e->containers_by_id, keep_item);
@@ -146,11 +146,11 @@ void fake_engine_free(struct fake_engine *e)
     tdestroy(e->starts_by_launch, free_start_count);
     struct list *l;
     while ((l = list_take_first(&e->containers)) != NULL)
-        fake_free_container(LIST_ITEM(l, struct container, link));
+        fake_engine_free_container(LIST_ITEM(l, struct container, link));
     for (size_t i = 0; i < EVENTS_KEPT; i++)
         json_free(e->past[i].event);
-    fake_free_names(&e->images);
-    fake_free_names(&e->networks);
+    fake_engine_free_names(&e->images);
+    fake_engine_free_names(&e->networks);
     free_registry(e);
     free_counts(e);
     if (e->folder != NULL)
@@ -174,7 +174,7 @@ void fake_engine_go_down(struct fake_engine *e, bool refused, bool containers_di
     for (struct list *l = e->containers.next; containers_die && l != &e->containers; l = l->next) {
         struct container *c = LIST_ITEM(l, struct container, link);
         if (strcmp(c->pub.state, "running") == 0)
-            fake_exit_container(c, 137, false);
+            fake_engine_exit_container(c, 137, false);
     }
 }
 
@@ -223,20 +223,20 @@ static void count_received(struct fake_engine *e, int kind, const struct wire_ex
     }
 }
 
-void fake_count_effect(struct fake_engine *e, int kind)
+void fake_engine_count_effect(struct fake_engine *e, int kind)
 {
     e->counts[kind].effects++;
     e->counts[FAKE_ENGINE_ANY].effects++;
 }
 
-void fake_end_call(struct fake_call *call)
+void fake_engine_end_call(struct fake_call *call)
 {
     struct fake_engine *e = call->engine;
     e->counts[call->kind].in_flight--;
     e->counts[FAKE_ENGINE_ANY].in_flight--;
     timer_cancel(&call->timer);
     list_remove(&call->link);
-    fake_done_fault(&call->fault);
+    fake_engine_done_fault(&call->fault);
     free(call->subject);
     free(call->query);
     free(call->condition);
@@ -245,7 +245,7 @@ void fake_end_call(struct fake_call *call)
 
 /* ---- requests ---- */
 
-char *fake_query(const struct fake_call *call, const char *key)
+char *fake_engine_query(const struct fake_call *call, const char *key)
 {
     size_t len = strlen(key);
     for (const char *at = call->query; *at != '\0';) {
@@ -317,15 +317,17 @@ static bool check_version(struct fake_call *call, const char *version)
     if (version[0] == '\0' || e->newest_api == NULL)
         return true;
     if (minor_of(version) > minor_of(e->newest_api)) {
-        fake_answer_message(call, 400, "client version %s is too new. Maximum supported API version is %s",
-                            version, e->newest_api);
+        fake_engine_answer_message(call, 400,
+                                   "client version %s is too new. Maximum supported API version is %s",
+                                   version, e->newest_api);
         return false;
     }
     if (minor_of(version) < minor_of(e->oldest_api)) {
-        fake_answer_message(call, 400,
-                            "client version %s is too old. Minimum supported API version is %s, please "
-                            "upgrade your client to a newer version",
-                            version, e->oldest_api);
+        fake_engine_answer_message(
+            call, 400,
+            "client version %s is too old. Minimum supported API version is %s, please "
+            "upgrade your client to a newer version",
+            version, e->oldest_api);
         return false;
     }
     return true;
@@ -337,7 +339,7 @@ static bool is_about_launch(struct fake_call *call, const char *launch_id)
         return true;
     if (call->kind == FAKE_ENGINE_CREATE)
         return strstr(wire_body(call->exchange), launch_id) != NULL;
-    const struct container *c = fake_find_container(call->engine, call->subject);
+    const struct container *c = fake_engine_find_container(call->engine, call->subject);
     return c != NULL && strcmp(c->pub.launch_id, launch_id) == 0;
 }
 
@@ -356,11 +358,11 @@ static bool take_added_fault(struct fake_call *call)
     }
     if (taken == NULL)
         return false;
-    fake_copy_fault(&call->fault, &taken->pub);
+    fake_engine_copy_fault(&call->fault, &taken->pub);
     if (taken->pub.nth == -1)
         return true;
     list_remove(&taken->link);
-    fake_done_fault(&taken->pub);
+    fake_engine_done_fault(&taken->pub);
     free(taken);
     return true;
 }
@@ -370,10 +372,10 @@ static void choose_fault(struct fake_call *call)
     struct fake_engine *e = call->engine;
     if (take_added_fault(call) || e->choose_fault == NULL)
         return;
-    const struct container *c = fake_find_container(e, call->subject);
+    const struct container *c = fake_engine_find_container(e, call->subject);
     struct fake_fault fault = {0};
     if (e->choose_fault(e->choose_fault_arg, call->kind, c == NULL ? NULL : &c->pub, &fault))
-        fake_copy_fault(&call->fault, &fault);
+        fake_engine_copy_fault(&call->fault, &fault);
 }
 
 static void on_client_gone(void *arg)
@@ -381,30 +383,30 @@ static void on_client_gone(void *arg)
     struct fake_call *call = arg;
     if (call->state != CALL_STREAMING && call->state != CALL_PARKED)
         return; /* what was asked for is carried out all the same */
-    fake_drop(call);
+    fake_engine_drop(call);
 }
 
-void fake_perform(struct fake_call *call)
+void fake_engine_perform(struct fake_call *call)
 {
     static void (*const perform[])(struct fake_call *) = {
-        [FAKE_ENGINE_IMAGE_INSPECT] = fake_do_image_inspect,
-        [FAKE_ENGINE_PULL] = fake_do_pull,
-        [FAKE_ENGINE_CREATE] = fake_do_create,
-        [FAKE_ENGINE_NETWORK_CONNECT] = fake_do_network_connect,
-        [FAKE_ENGINE_START] = fake_do_start,
-        [FAKE_ENGINE_INSPECT] = fake_do_inspect,
-        [FAKE_ENGINE_LIST] = fake_do_list,
-        [FAKE_ENGINE_STOP] = fake_do_stop,
-        [FAKE_ENGINE_KILL] = fake_do_kill,
-        [FAKE_ENGINE_REMOVE] = fake_do_remove,
-        [FAKE_ENGINE_WAIT] = fake_do_wait,
-        [FAKE_ENGINE_EVENTS] = fake_do_events,
-        [FAKE_ENGINE_LOGS] = fake_do_logs,
+        [FAKE_ENGINE_IMAGE_INSPECT] = fake_engine_do_image_inspect,
+        [FAKE_ENGINE_PULL] = fake_engine_do_pull,
+        [FAKE_ENGINE_CREATE] = fake_engine_do_create,
+        [FAKE_ENGINE_NETWORK_CONNECT] = fake_engine_do_network_connect,
+        [FAKE_ENGINE_START] = fake_engine_do_start,
+        [FAKE_ENGINE_INSPECT] = fake_engine_do_inspect,
+        [FAKE_ENGINE_LIST] = fake_engine_do_list,
+        [FAKE_ENGINE_STOP] = fake_engine_do_stop,
+        [FAKE_ENGINE_KILL] = fake_engine_do_kill,
+        [FAKE_ENGINE_REMOVE] = fake_engine_do_remove,
+        [FAKE_ENGINE_WAIT] = fake_engine_do_wait,
+        [FAKE_ENGINE_EVENTS] = fake_engine_do_events,
+        [FAKE_ENGINE_LOGS] = fake_engine_do_logs,
     };
     if (call->kind == FAKE_ENGINE_PING)
-        fake_answer(call, 200, "OK");
+        fake_engine_answer(call, 200, "OK");
     else if (call->kind == FAKE_ENGINE_OTHER)
-        fake_answer_message(call, 404, "page not found");
+        fake_engine_answer_message(call, 404, "page not found");
     else
         perform[call->kind](call);
 }
@@ -413,14 +415,14 @@ static void go_on(struct fake_call *call)
 {
     if (call->fault.kind == FAKE_FAULT_STATUS) {
         int status = call->fault.status;
-        fake_answer_message(call, status, "%s",
-                            call->fault.message != NULL ? call->fault.message : "scripted failure");
+        fake_engine_answer_message(call, status, "%s",
+                                   call->fault.message != NULL ? call->fault.message : "scripted failure");
     } else if (call->fault.kind == FAKE_FAULT_DROP_BEFORE) {
-        fake_drop(call);
+        fake_engine_drop(call);
     } else if (call->fault.kind == FAKE_FAULT_HOLD && !call->is_released) {
         call->state = CALL_HELD;
     } else {
-        fake_perform(call);
+        fake_engine_perform(call);
     }
 }
 

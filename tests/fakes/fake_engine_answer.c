@@ -23,14 +23,14 @@ static void park(struct fake_call *call)
     call->state = CALL_PARKED;
     if (wire_is_gone(call->exchange)) {
         wire_drop(call->exchange);
-        fake_end_call(call);
+        fake_engine_end_call(call);
     }
 }
 
-void fake_drop(struct fake_call *call)
+void fake_engine_drop(struct fake_call *call)
 {
     wire_drop(call->exchange);
-    fake_end_call(call);
+    fake_engine_end_call(call);
 }
 
 static void send_half(struct fake_call *call, int status, const char *body)
@@ -57,11 +57,11 @@ static bool answer_wrongly(struct fake_call *call, int status, const char *body)
         char *AUTO_FREE headers = usual_headers(call, "");
         wire_reply(call->exchange, call->fault.status != 0 ? call->fault.status : status, headers,
                    call->fault.body != NULL ? call->fault.body : "");
-        fake_end_call(call);
+        fake_engine_end_call(call);
         return true;
     }
     case FAKE_FAULT_DROP_AFTER:
-        fake_drop(call);
+        fake_engine_drop(call);
         return true;
     case FAKE_FAULT_STALL:
         park(call);
@@ -69,7 +69,7 @@ static bool answer_wrongly(struct fake_call *call, int status, const char *body)
     case FAKE_FAULT_HALF_HEADERS:
     case FAKE_FAULT_HALF_BODY:
         send_half(call, status, body);
-        fake_drop(call);
+        fake_engine_drop(call);
         return true;
     case FAKE_FAULT_STALL_BODY:
         send_half(call, status, body);
@@ -79,16 +79,16 @@ static bool answer_wrongly(struct fake_call *call, int status, const char *body)
     UNREACHABLE();
 }
 
-void fake_answer(struct fake_call *call, int status, const char *body)
+void fake_engine_answer(struct fake_call *call, int status, const char *body)
 {
     if (answer_wrongly(call, status, body))
         return;
     char *AUTO_FREE headers = usual_headers(call, JSON_TYPE);
     wire_reply(call->exchange, status, headers, body);
-    fake_end_call(call);
+    fake_engine_end_call(call);
 }
 
-void fake_answer_message(struct fake_call *call, int status, const char *fmt, ...)
+void fake_engine_answer_message(struct fake_call *call, int status, const char *fmt, ...)
 {
     char *message = NULL;
     va_list ap;
@@ -98,7 +98,7 @@ void fake_answer_message(struct fake_call *call, int status, const char *fmt, ..
     char *AUTO_FREE quoted = json_quote(message);
     char *AUTO_FREE body = check_printf("{\"message\":%s}\n", quoted);
     free(message);
-    fake_answer(call, status, body);
+    fake_engine_answer(call, status, body);
 }
 
 void fake_engine_answer_json(struct fake_call *call, int status, struct json *take_json)
@@ -106,10 +106,10 @@ void fake_engine_answer_json(struct fake_call *call, int status, struct json *ta
     char *AUTO_FREE text = json_write(take_json);
     char *AUTO_FREE body = check_printf("%s\n", text);
     json_free(take_json);
-    fake_answer(call, status, body);
+    fake_engine_answer(call, status, body);
 }
 
-bool fake_stream_begin(struct fake_call *call)
+bool fake_engine_stream_begin(struct fake_call *call)
 {
     call->state = CALL_STREAMING;
     bool is_cut_later = call->fault.kind == FAKE_FAULT_HALF_BODY || call->fault.kind == FAKE_FAULT_STALL_BODY;
@@ -121,7 +121,7 @@ bool fake_stream_begin(struct fake_call *call)
     return true;
 }
 
-bool fake_stream_send(struct fake_call *call, const void *data, size_t len)
+bool fake_engine_stream_send(struct fake_call *call, const void *data, size_t len)
 {
     if (call->is_mute || len == 0)
         return true;
@@ -129,16 +129,16 @@ bool fake_stream_send(struct fake_call *call, const void *data, size_t len)
     call->is_mute = call->fault.kind == FAKE_FAULT_STALL_BODY;
     if (call->fault.kind != FAKE_FAULT_HALF_BODY)
         return true;
-    fake_drop(call);
+    fake_engine_drop(call);
     return false;
 }
 
-void fake_stream_end(struct fake_call *call)
+void fake_engine_stream_end(struct fake_call *call)
 {
     if (call->is_mute) {
         park(call);
         return;
     }
     wire_end(call->exchange);
-    fake_end_call(call);
+    fake_engine_end_call(call);
 }

@@ -138,67 +138,67 @@ struct fake_engine {
     uint64_t events_made;
 };
 
-int64_t fake_wall_ms(const struct fake_engine *e);
-void fake_add_name(struct list *names, const char *name);
-struct name_item *fake_find_name(const struct list *names, const char *name);
-void fake_free_names(struct list *names);
-void fake_copy_fault(struct fake_fault *to, const struct fake_fault *from);
-void fake_done_fault(struct fake_fault *fault);
+int64_t fake_engine_wall_ms(const struct fake_engine *e);
+void fake_engine_add_name(struct list *names, const char *name);
+struct name_item *fake_engine_find_name(const struct list *names, const char *name);
+void fake_engine_free_names(struct list *names);
+void fake_engine_copy_fault(struct fake_fault *to, const struct fake_fault *from);
+void fake_engine_done_fault(struct fake_fault *fault);
 
 /* fake_engine.c */
-char *fake_query(const struct fake_call *call, const char *key); /* decoded, malloc'ed; NULL: absent */
-void fake_count_effect(struct fake_engine *e, int kind);
-void fake_free_text(const char *text);      /* for the owned texts of public structs */
-void fake_end_call(struct fake_call *call); /* its exchange has ended already */
-void fake_perform(struct fake_call *call);
+char *fake_engine_query(const struct fake_call *call, const char *key); /* decoded, malloc'ed; NULL: absent */
+void fake_engine_count_effect(struct fake_engine *e, int kind);
+void fake_engine_free_text(const char *text);      /* for the owned texts of public structs */
+void fake_engine_end_call(struct fake_call *call); /* its exchange has ended already */
+void fake_engine_perform(struct fake_call *call);
 
 /* fake_engine_answer.c: each ends the call. */
-void fake_drop(struct fake_call *call);
-void fake_answer(struct fake_call *call, int status, const char *body);
-void fake_answer_message(struct fake_call *call, int status, const char *fmt, ...)
+void fake_engine_drop(struct fake_call *call);
+void fake_engine_answer(struct fake_call *call, int status, const char *body);
+void fake_engine_answer_message(struct fake_call *call, int status, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 void fake_engine_answer_json(struct fake_call *call, int status, struct json *take_json);
 /* Begin and send end it only when a fault says so, and return false then. */
-bool fake_stream_begin(struct fake_call *call);
-bool fake_stream_send(struct fake_call *call, const void *data, size_t len);
-void fake_stream_end(struct fake_call *call);
+bool fake_engine_stream_begin(struct fake_call *call);
+bool fake_engine_stream_send(struct fake_call *call, const void *data, size_t len);
+void fake_engine_stream_end(struct fake_call *call);
 
 /* fake_engine_rules.c */
-struct container *fake_find_container(struct fake_engine *e, const char *ref);
-char *fake_full_image_name(const char *image);
+struct container *fake_engine_find_container(struct fake_engine *e, const char *ref);
+char *fake_engine_full_image_name(const char *image);
 /* Returns the status; *message (malloc'ed) is set if it is no 2xx, *made if it is. */
-int fake_create_container(struct fake_engine *e, const char *name, const char *body, struct container **made,
-                          char **message);
+int fake_engine_create_container(struct fake_engine *e, const char *name, const char *body,
+                                 struct container **made, char **message);
 /* The call's container; NULL: there is none, and a 404 has ended the call. */
-struct container *fake_subject(struct fake_call *call);
-bool fake_is_running(const struct container *c);
-void fake_free_container(struct container *c);
+struct container *fake_engine_subject(struct fake_call *call);
+bool fake_engine_is_running(const struct container *c);
+void fake_engine_free_container(struct container *c);
 /* Take it off every list and free it. */
-void fake_forget_container(struct container *c);
-void fake_do_image_inspect(struct fake_call *call);
-void fake_do_create(struct fake_call *call);
-void fake_do_network_connect(struct fake_call *call);
-void fake_do_inspect(struct fake_call *call);
-void fake_do_list(struct fake_call *call);
+void fake_engine_forget_container(struct container *c);
+void fake_engine_do_image_inspect(struct fake_call *call);
+void fake_engine_do_create(struct fake_call *call);
+void fake_engine_do_network_connect(struct fake_call *call);
+void fake_engine_do_inspect(struct fake_call *call);
+void fake_engine_do_list(struct fake_call *call);
 
 /* fake_engine_running.c */
-void fake_exit_container(struct container *c, int code, bool oom);
-void fake_remove_container(struct container *c); /* as by force */
-void fake_do_start(struct fake_call *call);
-void fake_do_stop(struct fake_call *call);
-void fake_do_kill(struct fake_call *call);
-void fake_do_remove(struct fake_call *call);
+void fake_engine_exit_container(struct container *c, int code, bool oom);
+void fake_engine_remove_container(struct container *c); /* as by force */
+void fake_engine_do_start(struct fake_call *call);
+void fake_engine_do_stop(struct fake_call *call);
+void fake_engine_do_kill(struct fake_call *call);
+void fake_engine_do_remove(struct fake_call *call);
 
 /* fake_engine_streams.c */
 /* exit_code: of die, else NULL. c may be NULL, then id is the actor's. */
-void fake_emit(struct fake_engine *e, const char *type, const char *action, const char *id,
-               const struct container *c, const int *exit_code);
-void fake_tell_ended(struct container *c);   /* waits, logs, stops */
-void fake_tell_removed(struct container *c); /* nobody may point to it afterwards */
-void fake_tell_output(struct container *c, const struct output *output);
-void fake_do_events(struct fake_call *call);
-void fake_do_logs(struct fake_call *call);
-void fake_do_wait(struct fake_call *call);
-void fake_do_pull(struct fake_call *call);
+void fake_engine_emit(struct fake_engine *e, const char *type, const char *action, const char *id,
+                      const struct container *c, const int *exit_code);
+void fake_engine_tell_ended(struct container *c);   /* waits, logs, stops */
+void fake_engine_tell_removed(struct container *c); /* nobody may point to it afterwards */
+void fake_engine_tell_output(struct container *c, const struct output *output);
+void fake_engine_do_events(struct fake_call *call);
+void fake_engine_do_logs(struct fake_call *call);
+void fake_engine_do_wait(struct fake_call *call);
+void fake_engine_do_pull(struct fake_call *call);
 
 #endif

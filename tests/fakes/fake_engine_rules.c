@@ -33,7 +33,7 @@ static struct container *find_in(void *const *tree, const struct container *key,
     return node == NULL ? NULL : *(struct container **)node;
 }
 
-struct container *fake_find_container(struct fake_engine *e, const char *ref)
+struct container *fake_engine_find_container(struct fake_engine *e, const char *ref)
 {
     const char *name = ref[0] == '/' ? ref + 1 : ref;
     const struct container key = {.pub = {.id = name, .name = name}};
@@ -52,17 +52,17 @@ struct container *fake_find_container(struct fake_engine *e, const char *ref)
 }
 
 /* The call's container, or a 404 that ends the call. */
-struct container *fake_subject(struct fake_call *call)
+struct container *fake_engine_subject(struct fake_call *call)
 {
-    struct container *c = fake_find_container(call->engine, call->subject);
+    struct container *c = fake_engine_find_container(call->engine, call->subject);
     if (c == NULL)
-        fake_answer_message(call, 404, "No such container: %s", call->subject);
+        fake_engine_answer_message(call, 404, "No such container: %s", call->subject);
     return c;
 }
 
 /* ---- images ---- */
 
-char *fake_full_image_name(const char *image)
+char *fake_engine_full_image_name(const char *image)
 {
     const char *slash = strrchr(image, '/');
     bool has_tag = strchr(slash != NULL ? slash : image, ':') != NULL || strchr(image, '@') != NULL;
@@ -94,11 +94,11 @@ static char *image_id(const char *full_name)
     return check_printf("sha256:%s", digits);
 }
 
-void fake_do_image_inspect(struct fake_call *call)
+void fake_engine_do_image_inspect(struct fake_call *call)
 {
-    char *AUTO_FREE full = fake_full_image_name(call->subject);
-    if (fake_find_name(&call->engine->images, full) == NULL) {
-        fake_answer_message(call, 404, "no such image: %s: No such image: %s", call->subject, full);
+    char *AUTO_FREE full = fake_engine_full_image_name(call->subject);
+    if (fake_engine_find_name(&call->engine->images, full) == NULL) {
+        fake_engine_answer_message(call, 404, "no such image: %s: No such image: %s", call->subject, full);
         return;
     }
     char *AUTO_FREE id = image_id(full);
@@ -113,7 +113,7 @@ void fake_do_image_inspect(struct fake_call *call)
     fake_engine_answer_json(call, 200, answer);
 }
 
-bool fake_is_running(const struct container *c)
+bool fake_engine_is_running(const struct container *c)
 {
     return strcmp(c->pub.state, "running") == 0;
 }
@@ -154,10 +154,10 @@ static void read_networks(struct container *c)
     const struct json *mode = json_get(json_get(c->body, "HostConfig"), "NetworkMode");
     const struct json *endpoints = json_get(json_get(c->body, "NetworkingConfig"), "EndpointsConfig");
     const char *first = json_text(mode, "default");
-    fake_add_name(&c->networks, strcmp(first, "default") == 0 || first[0] == '\0' ? "bridge" : first);
+    fake_engine_add_name(&c->networks, strcmp(first, "default") == 0 || first[0] == '\0' ? "bridge" : first);
     for (const struct json *n = json_first(endpoints); n != NULL; n = json_next(n))
-        if (fake_find_name(&c->networks, json_key(n)) == NULL)
-            fake_add_name(&c->networks, json_key(n));
+        if (fake_engine_find_name(&c->networks, json_key(n)) == NULL)
+            fake_engine_add_name(&c->networks, json_key(n));
 }
 
 static struct container *make_container(struct fake_engine *e, const char *name, const char *body_text,
@@ -179,7 +179,7 @@ static struct container *make_container(struct fake_engine *e, const char *name,
     c->pub.state = "created";
     c->pub.error = check_strdup("");
     c->pub.tty = json_get_bool(take_body, "Tty", false);
-    c->pub.created_at_ms = fake_wall_ms(e);
+    c->pub.created_at_ms = fake_engine_wall_ms(e);
     read_networks(c);
     CHECK(tsearch(c, &e->containers_by_id, compare_ids) != NULL);
     CHECK(tsearch(c, &e->containers_by_name, compare_names) != NULL);
@@ -188,20 +188,20 @@ static struct container *make_container(struct fake_engine *e, const char *name,
     return c;
 }
 
-int fake_create_container(struct fake_engine *e, const char *name, const char *body, struct container **made,
-                          char **message)
+int fake_engine_create_container(struct fake_engine *e, const char *name, const char *body,
+                                 struct container **made, char **message)
 {
     struct json *json = NULL;
     struct err err;
     if (json_parse(body, strlen(body), &json, &err) != 0)
         return refuse(message, 500, "unexpected EOF");
-    char *AUTO_FREE full = fake_full_image_name(json_get_text(json, "Image", ""));
+    char *AUTO_FREE full = fake_engine_full_image_name(json_get_text(json, "Image", ""));
     char *AUTO_FREE command = join_command(json_get(json, "Cmd"));
     char *AUTO_FREE entrypoint = join_command(json_get(json, "Entrypoint"));
     const struct container key = {.pub = {.name = name}};
     const struct container *holder = find_in(&e->containers_by_name, &key, compare_names);
     int status = 201;
-    if (fake_find_name(&e->images, full) == NULL)
+    if (fake_engine_find_name(&e->images, full) == NULL)
         status = refuse(message, 404, "No such image: %s", full);
     else if (command[0] == '\0' && entrypoint[0] == '\0')
         status = refuse(message, 400, "No command specified");
@@ -219,90 +219,91 @@ int fake_create_container(struct fake_engine *e, const char *name, const char *b
         return status;
     }
     *made = make_container(e, name, body, json);
-    fake_count_effect(e, FAKE_ENGINE_CREATE);
-    fake_emit(e, "container", "create", NULL, *made, NULL);
+    fake_engine_count_effect(e, FAKE_ENGINE_CREATE);
+    fake_engine_emit(e, "container", "create", NULL, *made, NULL);
     return 201;
 }
 
-void fake_do_create(struct fake_call *call)
+void fake_engine_do_create(struct fake_call *call)
 {
-    char *AUTO_FREE name = fake_query(call, "name");
+    char *AUTO_FREE name = fake_engine_query(call, "name");
     char *AUTO_FREE message = NULL;
     struct container *c = NULL;
-    int status = fake_create_container(call->engine, name != NULL ? name : "", wire_body(call->exchange), &c,
-                                       &message);
+    int status = fake_engine_create_container(call->engine, name != NULL ? name : "",
+                                              wire_body(call->exchange), &c, &message);
     if (c == NULL) {
-        fake_answer_message(call, status, "%s", message);
+        fake_engine_answer_message(call, status, "%s", message);
         return;
     }
     char *AUTO_FREE body = check_printf("{\"Id\":\"%s\",\"Warnings\":[]}\n", c->pub.id);
-    fake_answer(call, status, body);
+    fake_engine_answer(call, status, body);
 }
 
-void fake_free_container(struct container *c)
+void fake_engine_free_container(struct container *c)
 {
     timer_cancel(&c->end_timer);
     timer_cancel(&c->term_timer);
     json_free(c->body);
-    fake_free_names(&c->networks);
+    fake_engine_free_names(&c->networks);
     struct list *l;
     while ((l = list_take_first(&c->outputs)) != NULL) {
         struct output *o = LIST_ITEM(l, struct output, link);
         free(o->text);
         free(o);
     }
-    fake_free_text(c->pub.id);
-    fake_free_text(c->pub.name);
-    fake_free_text(c->pub.image);
-    fake_free_text(c->pub.launch_id);
-    fake_free_text(c->pub.flow_run_id);
-    fake_free_text(c->pub.command);
-    fake_free_text(c->pub.create_body);
-    fake_free_text(c->pub.error);
+    fake_engine_free_text(c->pub.id);
+    fake_engine_free_text(c->pub.name);
+    fake_engine_free_text(c->pub.image);
+    fake_engine_free_text(c->pub.launch_id);
+    fake_engine_free_text(c->pub.flow_run_id);
+    fake_engine_free_text(c->pub.command);
+    fake_engine_free_text(c->pub.create_body);
+    fake_engine_free_text(c->pub.error);
     free(c);
 }
 
-void fake_forget_container(struct container *c)
+void fake_engine_forget_container(struct container *c)
 {
     struct fake_engine *e = c->engine;
     list_remove(&c->link);
     e->container_count--;
     tdelete(c, &e->containers_by_id, compare_ids);
     tdelete(c, &e->containers_by_name, compare_names);
-    fake_free_container(c);
+    fake_engine_free_container(c);
 }
 
-void fake_do_network_connect(struct fake_call *call)
+void fake_engine_do_network_connect(struct fake_call *call)
 {
     struct fake_engine *e = call->engine;
     struct json *body = NULL;
     struct err err;
     const char *text = wire_body(call->exchange);
     if (json_parse(text, strlen(text), &body, &err) != 0) {
-        fake_answer_message(call, 400, "invalid JSON");
+        fake_engine_answer_message(call, 400, "invalid JSON");
         return;
     }
     char *AUTO_FREE ref = check_strdup(json_get_text(body, "Container", ""));
     json_free(body);
-    struct container *c = fake_find_container(e, ref);
-    bool is_known = fake_find_name(&e->networks, call->subject) != NULL;
+    struct container *c = fake_engine_find_container(e, ref);
+    bool is_known = fake_engine_find_name(&e->networks, call->subject) != NULL;
     if (c == NULL) {
-        fake_answer_message(call, 404, "No such container: %s", ref);
-    } else if (fake_is_running(c) && !is_known) {
-        fake_answer_message(call, 404, "network %s not found", call->subject);
-    } else if (is_known && fake_find_name(&c->networks, "host") != NULL) {
-        fake_answer_message(call, 400,
-                            "container sharing network namespace with another container or host cannot be "
-                            "connected to any other network");
-    } else if (fake_is_running(c) && fake_find_name(&c->networks, call->subject) != NULL) {
-        fake_answer_message(call, 403, "endpoint with name %s already exists in network %s", c->pub.name,
-                            call->subject);
+        fake_engine_answer_message(call, 404, "No such container: %s", ref);
+    } else if (fake_engine_is_running(c) && !is_known) {
+        fake_engine_answer_message(call, 404, "network %s not found", call->subject);
+    } else if (is_known && fake_engine_find_name(&c->networks, "host") != NULL) {
+        fake_engine_answer_message(
+            call, 400,
+            "container sharing network namespace with another container or host cannot be "
+            "connected to any other network");
+    } else if (fake_engine_is_running(c) && fake_engine_find_name(&c->networks, call->subject) != NULL) {
+        fake_engine_answer_message(call, 403, "endpoint with name %s already exists in network %s",
+                                   c->pub.name, call->subject);
     } else {
-        if (fake_find_name(&c->networks, call->subject) == NULL) {
-            fake_add_name(&c->networks, call->subject);
-            fake_count_effect(e, FAKE_ENGINE_NETWORK_CONNECT);
+        if (fake_engine_find_name(&c->networks, call->subject) == NULL) {
+            fake_engine_add_name(&c->networks, call->subject);
+            fake_engine_count_effect(e, FAKE_ENGINE_NETWORK_CONNECT);
         }
-        fake_answer(call, 200, "");
+        fake_engine_answer(call, 200, "");
     }
 }
 
@@ -320,12 +321,12 @@ static struct json *describe_state(const struct container *c)
 {
     struct json *state = json_new_object();
     json_set_text(state, "Status", c->pub.state);
-    json_set_bool(state, "Running", fake_is_running(c));
+    json_set_bool(state, "Running", fake_engine_is_running(c));
     json_set_bool(state, "Paused", false);
     json_set_bool(state, "Restarting", false);
     json_set_bool(state, "OOMKilled", c->pub.oom_killed);
     json_set_bool(state, "Dead", false);
-    json_set_int(state, "Pid", fake_is_running(c) ? 4242 : 0);
+    json_set_int(state, "Pid", fake_engine_is_running(c) ? 4242 : 0);
     json_set_int(state, "ExitCode", c->pub.exit_code);
     json_set_text(state, "Error", c->pub.error);
     set_time(state, "StartedAt", c->pub.started_at_ms);
@@ -339,13 +340,13 @@ static struct json *copy_labels(const struct container *c)
     return labels != NULL && json_kind(labels) == JSON_OBJECT ? json_copy(labels) : json_new_object();
 }
 
-void fake_do_inspect(struct fake_call *call)
+void fake_engine_do_inspect(struct fake_call *call)
 {
-    struct container *c = fake_subject(call);
+    struct container *c = fake_engine_subject(call);
     if (c == NULL)
         return;
     char *AUTO_FREE name = check_printf("/%s", c->pub.name);
-    char *AUTO_FREE full = fake_full_image_name(c->pub.image);
+    char *AUTO_FREE full = fake_engine_full_image_name(c->pub.image);
     char *AUTO_FREE image = image_id(full);
     struct json *config = json_new_object();
     json_set_bool(config, "Tty", c->pub.tty);
@@ -393,21 +394,21 @@ static struct json *describe_item(const struct container *c)
     return item;
 }
 
-void fake_do_list(struct fake_call *call)
+void fake_engine_do_list(struct fake_call *call)
 {
     struct fake_engine *e = call->engine;
-    char *AUTO_FREE all = fake_query(call, "all");
-    char *AUTO_FREE filters_text = fake_query(call, "filters");
+    char *AUTO_FREE all = fake_engine_query(call, "all");
+    char *AUTO_FREE filters_text = fake_engine_query(call, "filters");
     struct json *filters = NULL;
     struct err err;
     if (filters_text != NULL && json_parse(filters_text, strlen(filters_text), &filters, &err) != 0) {
-        fake_answer_message(call, 500, "unexpected end of JSON input");
+        fake_engine_answer_message(call, 500, "unexpected end of JSON input");
         return;
     }
     struct json *answer = json_new_array();
     for (struct list *l = e->containers.prev; l != &e->containers; l = l->prev) { /* newest first */
         const struct container *c = LIST_ITEM(l, struct container, link);
-        if ((all != NULL || fake_is_running(c)) && has_labels(c, json_get(filters, "label")))
+        if ((all != NULL || fake_engine_is_running(c)) && has_labels(c, json_get(filters, "label")))
             json_take_add(answer, describe_item(c));
     }
     json_free(filters);

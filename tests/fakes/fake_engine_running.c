@@ -31,7 +31,7 @@ static void count_start(struct container *c)
     struct fake_engine *e = c->engine;
     c->pub.starts++;
     e->all_starts++;
-    fake_count_effect(e, FAKE_ENGINE_START);
+    fake_engine_count_effect(e, FAKE_ENGINE_START);
     if (c->pub.launch_id[0] == '\0')
         return;
     struct start_count *fresh = check_alloc(sizeof(*fresh));
@@ -47,40 +47,40 @@ static void count_start(struct container *c)
     e->max_starts = kept->count > e->max_starts ? kept->count : e->max_starts;
 }
 
-void fake_exit_container(struct container *c, int code, bool oom)
+void fake_engine_exit_container(struct container *c, int code, bool oom)
 {
     timer_cancel(&c->end_timer);
     timer_cancel(&c->term_timer);
     c->pub.state = "exited";
     c->pub.exit_code = code;
     c->pub.oom_killed = oom;
-    c->pub.finished_at_ms = fake_wall_ms(c->engine);
+    c->pub.finished_at_ms = fake_engine_wall_ms(c->engine);
     if (oom)
-        fake_emit(c->engine, "container", "oom", NULL, c, NULL);
-    fake_emit(c->engine, "container", "die", NULL, c, &code);
-    fake_tell_ended(c);
+        fake_engine_emit(c->engine, "container", "oom", NULL, c, NULL);
+    fake_engine_emit(c->engine, "container", "die", NULL, c, &code);
+    fake_engine_tell_ended(c);
 }
 
 static void on_program_ends(void *arg)
 {
     struct container *c = arg;
-    fake_exit_container(c, c->program.exit_code, c->program.oom_killed);
+    fake_engine_exit_container(c, c->program.exit_code, c->program.oom_killed);
 }
 
 static void on_terminated(void *arg)
 {
     struct container *c = arg;
-    fake_exit_container(c, c->term_code, false);
+    fake_engine_exit_container(c, c->term_code, false);
 }
 
 /* A start that fails leaves the container as it was, with an error and a code. */
 static void refuse_start(struct fake_call *call, struct container *c, int status, int code,
                          const char *message)
 {
-    fake_free_text(c->pub.error);
+    fake_engine_free_text(c->pub.error);
     c->pub.error = check_strdup(message);
     c->pub.exit_code = code;
-    fake_answer_message(call, status, "%s", message);
+    fake_engine_answer_message(call, status, "%s", message);
 }
 
 static const char *missing_network(const struct container *c)
@@ -88,7 +88,7 @@ static const char *missing_network(const struct container *c)
     for (struct list *l = c->networks.next; l != &c->networks; l = l->next) {
         const char *name = LIST_ITEM(l, struct name_item, link)->name;
         bool is_built_in = strcmp(name, "host") == 0 || strcmp(name, "none") == 0;
-        if (!is_built_in && fake_find_name(&c->engine->networks, name) == NULL)
+        if (!is_built_in && fake_engine_find_name(&c->engine->networks, name) == NULL)
             return name;
     }
     return NULL;
@@ -100,12 +100,12 @@ static void begin_program(struct container *c)
     c->pub.state = "running";
     c->pub.exit_code = 0;
     c->pub.oom_killed = false;
-    c->pub.started_at_ms = fake_wall_ms(e);
+    c->pub.started_at_ms = fake_engine_wall_ms(e);
     c->pub.finished_at_ms = 0;
-    fake_free_text(c->pub.error);
+    fake_engine_free_text(c->pub.error);
     c->pub.error = check_strdup("");
     count_start(c);
-    fake_emit(e, "container", "start", NULL, c, NULL);
+    fake_engine_emit(e, "container", "start", NULL, c, NULL);
     if (c->program.output != NULL)
         CHECK(fake_engine_write(e, c->pub.id, 1, c->program.output));
     if (c->program.run_ms == 0)
@@ -114,14 +114,14 @@ static void begin_program(struct container *c)
         timer_start(e->timers, &c->end_timer, c->program.run_ms, on_program_ends, c);
 }
 
-void fake_do_start(struct fake_call *call)
+void fake_engine_do_start(struct fake_call *call)
 {
     struct fake_engine *e = call->engine;
-    struct container *c = fake_subject(call);
+    struct container *c = fake_engine_subject(call);
     if (c == NULL)
         return;
-    if (fake_is_running(c)) {
-        fake_answer(call, 304, "");
+    if (fake_engine_is_running(c)) {
+        fake_engine_answer(call, 304, "");
         return;
     }
     c->program = e->choose_program != NULL ? e->choose_program(e->choose_program_arg, &c->pub) : e->program;
@@ -138,7 +138,7 @@ void fake_do_start(struct fake_call *call)
         return;
     }
     begin_program(c);
-    fake_answer(call, 204, "");
+    fake_engine_answer(call, 204, "");
 }
 
 /* SIGTERM and its like; it may have ended when this returns. */
@@ -156,77 +156,77 @@ static void terminate(struct container *c)
 static void on_grace_over(void *arg)
 {
     struct fake_call *call = arg;
-    if (call->container != NULL && fake_is_running(call->container))
-        fake_exit_container(call->container, 137, false); /* ends this call, too */
+    if (call->container != NULL && fake_engine_is_running(call->container))
+        fake_engine_exit_container(call->container, 137, false); /* ends this call, too */
 }
 
-void fake_do_stop(struct fake_call *call)
+void fake_engine_do_stop(struct fake_call *call)
 {
-    struct container *c = fake_subject(call);
+    struct container *c = fake_engine_subject(call);
     if (c == NULL)
         return;
-    if (!fake_is_running(c)) {
-        fake_answer(call, 304, "");
+    if (!fake_engine_is_running(c)) {
+        fake_engine_answer(call, 304, "");
         return;
     }
-    char *AUTO_FREE grace = fake_query(call, "t");
+    char *AUTO_FREE grace = fake_engine_query(call, "t");
     int64_t grace_ms = 1000 * (grace == NULL ? 10 : strtoll(grace, NULL, 10));
-    fake_count_effect(call->engine, FAKE_ENGINE_STOP);
+    fake_engine_count_effect(call->engine, FAKE_ENGINE_STOP);
     call->state = CALL_STOPPING;
     call->container = c;
     timer_start(call->engine->timers, &call->timer, grace_ms, on_grace_over, call);
     terminate(c);
 }
 
-void fake_do_kill(struct fake_call *call)
+void fake_engine_do_kill(struct fake_call *call)
 {
-    struct container *c = fake_find_container(call->engine, call->subject);
-    if (c == NULL || !fake_is_running(c)) {
+    struct container *c = fake_engine_find_container(call->engine, call->subject);
+    if (c == NULL || !fake_engine_is_running(c)) {
         if (c == NULL)
-            fake_answer_message(call, 404, "Cannot kill container: %s: No such container: %s", call->subject,
-                                call->subject);
+            fake_engine_answer_message(call, 404, "Cannot kill container: %s: No such container: %s",
+                                       call->subject, call->subject);
         else
-            fake_answer_message(call, 409, "Cannot kill container: %s: Container %s is not running",
-                                call->subject, c->pub.id);
+            fake_engine_answer_message(call, 409, "Cannot kill container: %s: Container %s is not running",
+                                       call->subject, c->pub.id);
         return;
     }
-    char *AUTO_FREE signal = fake_query(call, "signal");
+    char *AUTO_FREE signal = fake_engine_query(call, "signal");
     bool is_sigkill = signal == NULL || strcmp(signal, "SIGKILL") == 0 || strcmp(signal, "KILL") == 0 ||
                       strcmp(signal, "9") == 0;
-    fake_count_effect(call->engine, FAKE_ENGINE_KILL);
+    fake_engine_count_effect(call->engine, FAKE_ENGINE_KILL);
     if (is_sigkill)
-        fake_exit_container(c, 137, false);
+        fake_engine_exit_container(c, 137, false);
     else
         terminate(c);
-    fake_answer(call, 204, "");
+    fake_engine_answer(call, 204, "");
 }
 
-void fake_remove_container(struct container *c)
+void fake_engine_remove_container(struct container *c)
 {
     struct fake_engine *e = c->engine;
-    if (fake_is_running(c))
-        fake_exit_container(c, 137, false);
-    fake_emit(e, "container", "destroy", NULL, c, NULL);
-    fake_tell_removed(c);
-    fake_forget_container(c);
+    if (fake_engine_is_running(c))
+        fake_engine_exit_container(c, 137, false);
+    fake_engine_emit(e, "container", "destroy", NULL, c, NULL);
+    fake_engine_tell_removed(c);
+    fake_engine_forget_container(c);
 }
 
-void fake_do_remove(struct fake_call *call)
+void fake_engine_do_remove(struct fake_call *call)
 {
-    struct container *c = fake_subject(call);
+    struct container *c = fake_engine_subject(call);
     if (c == NULL)
         return;
-    char *AUTO_FREE force = fake_query(call, "force");
+    char *AUTO_FREE force = fake_engine_query(call, "force");
     bool is_forced = force != NULL && (strcmp(force, "1") == 0 || strcmp(force, "true") == 0);
-    if (fake_is_running(c) && !is_forced) {
-        fake_answer_message(
+    if (fake_engine_is_running(c) && !is_forced) {
+        fake_engine_answer_message(
             call, 409,
             "You cannot remove a running container %s. Stop the container before attempting removal "
             "or force remove",
             c->pub.id);
         return;
     }
-    fake_count_effect(call->engine, FAKE_ENGINE_REMOVE);
-    fake_remove_container(c);
-    fake_answer(call, 204, "");
+    fake_engine_count_effect(call->engine, FAKE_ENGINE_REMOVE);
+    fake_engine_remove_container(c);
+    fake_engine_answer(call, 204, "");
 }

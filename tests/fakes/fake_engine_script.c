@@ -29,36 +29,36 @@ void fake_engine_set_api_version(struct fake_engine *e, const char *newest, cons
 
 void fake_engine_add_image(struct fake_engine *e, const char *image)
 {
-    char *AUTO_FREE full = fake_full_image_name(image);
-    if (fake_find_name(&e->images, full) == NULL)
-        fake_add_name(&e->images, full);
+    char *AUTO_FREE full = fake_engine_full_image_name(image);
+    if (fake_engine_find_name(&e->images, full) == NULL)
+        fake_engine_add_name(&e->images, full);
 }
 
 bool fake_engine_remove_image(struct fake_engine *e, const char *image)
 {
-    char *AUTO_FREE full = fake_full_image_name(image);
-    struct name_item *item = fake_find_name(&e->images, full);
+    char *AUTO_FREE full = fake_engine_full_image_name(image);
+    struct name_item *item = fake_engine_find_name(&e->images, full);
     if (item == NULL)
         return false;
     list_remove(&item->link);
     free(item->name);
     free(item);
-    fake_emit(e, "image", "untag", full, NULL, NULL);
-    fake_emit(e, "image", "delete", full, NULL, NULL);
+    fake_engine_emit(e, "image", "untag", full, NULL, NULL);
+    fake_engine_emit(e, "image", "delete", full, NULL, NULL);
     return true;
 }
 
 bool fake_engine_has_image(const struct fake_engine *e, const char *image)
 {
-    char *AUTO_FREE full = fake_full_image_name(image);
-    return fake_find_name(&e->images, full) != NULL;
+    char *AUTO_FREE full = fake_engine_full_image_name(image);
+    return fake_engine_find_name(&e->images, full) != NULL;
 }
 
 void fake_engine_add_registry_image(struct fake_engine *e, const struct fake_registry_image *image)
 {
     struct registry_image *r = check_alloc(sizeof(*r));
     r->pub = *image;
-    r->pub.image = fake_full_image_name(image->image);
+    r->pub.image = fake_engine_full_image_name(image->image);
     r->pub.message = check_strdup_or_null(image->message);
     r->pub.error = check_strdup_or_null(image->error);
     /* In front of an older one, which a running pull may still point to. */
@@ -67,8 +67,8 @@ void fake_engine_add_registry_image(struct fake_engine *e, const struct fake_reg
 
 void fake_engine_add_network(struct fake_engine *e, const char *network)
 {
-    if (fake_find_name(&e->networks, network) == NULL)
-        fake_add_name(&e->networks, network);
+    if (fake_engine_find_name(&e->networks, network) == NULL)
+        fake_engine_add_name(&e->networks, network);
 }
 
 /* ---- containers ---- */
@@ -86,7 +86,7 @@ void fake_engine_choose_program(struct fake_engine *e, fake_program_fn fn, void 
 
 static struct container *find_any(struct fake_engine *e, const char *what)
 {
-    struct container *c = fake_find_container(e, what);
+    struct container *c = fake_engine_find_container(e, what);
     if (c != NULL)
         return c;
     for (struct list *l = e->containers.prev; l != &e->containers; l = l->prev) {
@@ -121,7 +121,7 @@ const struct fake_container *fake_engine_create(struct fake_engine *e, const cha
 {
     struct container *c = NULL;
     char *AUTO_FREE message = NULL;
-    (void)fake_create_container(e, name, body, &c, &message);
+    (void)fake_engine_create_container(e, name, body, &c, &message);
     return c == NULL ? NULL : &c->pub;
 }
 
@@ -135,7 +135,7 @@ bool fake_engine_exit(struct fake_engine *e, const char *what, int exit_code)
 {
     struct container *c = find_running(e, what);
     if (c != NULL)
-        fake_exit_container(c, exit_code, false);
+        fake_engine_exit_container(c, exit_code, false);
     return c != NULL;
 }
 
@@ -143,7 +143,7 @@ bool fake_engine_oom(struct fake_engine *e, const char *what)
 {
     struct container *c = find_running(e, what);
     if (c != NULL)
-        fake_exit_container(c, 137, true);
+        fake_engine_exit_container(c, 137, true);
     return c != NULL;
 }
 
@@ -151,7 +151,7 @@ bool fake_engine_remove(struct fake_engine *e, const char *what)
 {
     struct container *c = find_any(e, what);
     if (c != NULL)
-        fake_remove_container(c);
+        fake_engine_remove_container(c);
     return c != NULL;
 }
 
@@ -162,10 +162,10 @@ bool fake_engine_write(struct fake_engine *e, const char *what, int stream, cons
         return false;
     struct output *output = check_alloc(sizeof(*output));
     output->stream = stream;
-    output->wall_ms = fake_wall_ms(e);
+    output->wall_ms = fake_engine_wall_ms(e);
     output->text = check_strdup(text);
     list_add_last(&c->outputs, &output->link);
-    fake_tell_output(c, output);
+    fake_engine_tell_output(c, output);
     return true;
 }
 
@@ -242,7 +242,7 @@ void fake_engine_set_latency(struct fake_engine *e, fake_latency_fn fn, void *ar
 void fake_engine_add_fault(struct fake_engine *e, const struct fake_fault *fault)
 {
     struct fault_item *item = check_alloc(sizeof(*item));
-    fake_copy_fault(&item->pub, fault);
+    fake_engine_copy_fault(&item->pub, fault);
     list_add_last(&e->faults, &item->link);
 }
 
@@ -251,7 +251,7 @@ void fake_engine_clear_faults(struct fake_engine *e)
     struct list *l;
     while ((l = list_take_first(&e->faults)) != NULL) {
         struct fault_item *item = LIST_ITEM(l, struct fault_item, link);
-        fake_done_fault(&item->pub);
+        fake_engine_done_fault(&item->pub);
         free(item);
     }
 }
@@ -280,7 +280,7 @@ int fake_engine_release(struct fake_engine *e, int call)
         held->is_released = true;
         held->state = CALL_NEW;
         released++;
-        fake_perform(held);
+        fake_engine_perform(held);
     }
     return released;
 }

@@ -36,7 +36,7 @@ static bool labels_hold(const struct json *list, const struct json *attributes)
 
 static bool event_fits(const struct fake_call *call, const struct json *event)
 {
-    char *AUTO_FREE text = fake_query(call, "filters");
+    char *AUTO_FREE text = fake_engine_query(call, "filters");
     struct json *filters = NULL;
     struct err err;
     if (text == NULL || json_parse(text, strlen(text), &filters, &err) != 0)
@@ -60,7 +60,7 @@ static bool send_event(struct fake_call *call, const struct json *event)
         return true;
     char *AUTO_FREE text = json_write(event);
     char *AUTO_FREE line = check_printf("%s\n", text);
-    return fake_stream_send(call, line, strlen(line));
+    return fake_engine_stream_send(call, line, strlen(line));
 }
 
 static struct json *make_event(struct fake_engine *e, const char *type, const char *action, const char *id,
@@ -87,18 +87,18 @@ static struct json *make_event(struct fake_engine *e, const char *type, const ch
     json_set_text(event, "Action", action);
     json_take_set(event, "Actor", actor);
     json_set_text(event, "scope", "local");
-    json_set_int(event, "time", fake_wall_ms(e) / 1000);
-    json_set_int(event, "timeNano", fake_wall_ms(e) * 1000000);
+    json_set_int(event, "time", fake_engine_wall_ms(e) / 1000);
+    json_set_int(event, "timeNano", fake_engine_wall_ms(e) * 1000000);
     return event;
 }
 
-void fake_emit(struct fake_engine *e, const char *type, const char *action, const char *id,
-               const struct container *c, const int *exit_code)
+void fake_engine_emit(struct fake_engine *e, const char *type, const char *action, const char *id,
+                      const struct container *c, const int *exit_code)
 {
     struct past_event *past = &e->past[e->events_made++ % EVENTS_KEPT];
     json_free(past->event);
     past->event = make_event(e, type, action, id, c, exit_code);
-    past->wall_ms = fake_wall_ms(e);
+    past->wall_ms = fake_engine_wall_ms(e);
     for (struct list *l = e->open_calls.next, *next; l != &e->open_calls; l = next) {
         next = l->next;
         struct fake_call *call = LIST_ITEM(l, struct fake_call, link);
@@ -109,13 +109,13 @@ void fake_emit(struct fake_engine *e, const char *type, const char *action, cons
 
 static void on_events_over(void *arg)
 {
-    fake_stream_end(arg);
+    fake_engine_stream_end(arg);
 }
 
 /* "1795445740.123000000" in ms; -1: absent. */
 static int64_t time_query_ms(const struct fake_call *call, const char *key)
 {
-    char *AUTO_FREE text = fake_query(call, key);
+    char *AUTO_FREE text = fake_engine_query(call, key);
     if (text == NULL)
         return -1;
     char *end = NULL;
@@ -126,12 +126,12 @@ static int64_t time_query_ms(const struct fake_call *call, const char *key)
     return ms;
 }
 
-void fake_do_events(struct fake_call *call)
+void fake_engine_do_events(struct fake_call *call)
 {
     struct fake_engine *e = call->engine;
     int64_t since_ms = time_query_ms(call, "since");
     int64_t until_ms = time_query_ms(call, "until");
-    if (!fake_stream_begin(call))
+    if (!fake_engine_stream_begin(call))
         return;
     uint64_t first = e->events_made > EVENTS_KEPT ? e->events_made - EVENTS_KEPT : 0;
     for (uint64_t i = first; since_ms >= 0 && i < e->events_made; i++) {
@@ -143,9 +143,9 @@ void fake_do_events(struct fake_call *call)
     }
     if (until_ms < 0)
         return;
-    int64_t left_ms = until_ms - fake_wall_ms(e);
+    int64_t left_ms = until_ms - fake_engine_wall_ms(e);
     if (left_ms <= 0)
-        fake_stream_end(call);
+        fake_engine_stream_end(call);
     else
         timer_start(e->timers, &call->timer, left_ms, on_events_over, call);
 }
@@ -156,23 +156,23 @@ static void answer_wait(struct fake_call *call, int code)
 {
     char body[64];
     int len = snprintf(body, sizeof(body), "{\"Error\":null,\"StatusCode\":%d}\n", code);
-    if (fake_stream_send(call, body, (size_t)len))
-        fake_stream_end(call);
+    if (fake_engine_stream_send(call, body, (size_t)len))
+        fake_engine_stream_end(call);
 }
 
-void fake_do_wait(struct fake_call *call)
+void fake_engine_do_wait(struct fake_call *call)
 {
-    struct container *c = fake_find_container(call->engine, call->subject);
+    struct container *c = fake_engine_find_container(call->engine, call->subject);
     if (c == NULL) {
-        fake_answer_message(call, 404, "No such container: %s", call->subject);
+        fake_engine_answer_message(call, 404, "No such container: %s", call->subject);
         return;
     }
-    call->condition = fake_query(call, "condition");
+    call->condition = fake_engine_query(call, "condition");
     bool waits_for_next = call->condition != NULL && strcmp(call->condition, "not-running") != 0;
-    if (!fake_stream_begin(call))
+    if (!fake_engine_stream_begin(call))
         return;
     call->container = c;
-    if (!fake_is_running(c) && !waits_for_next)
+    if (!fake_engine_is_running(c) && !waits_for_next)
         answer_wait(call, c->pub.exit_code);
 }
 
@@ -181,29 +181,29 @@ void fake_do_wait(struct fake_call *call)
 static bool send_output(struct fake_call *call, const struct output *output)
 {
     size_t len = strlen(output->text);
-    char *AUTO_FREE wanted = fake_query(call, output->stream == 1 ? "stdout" : "stderr");
+    char *AUTO_FREE wanted = fake_engine_query(call, output->stream == 1 ? "stdout" : "stderr");
     if (wanted == NULL || strcmp(wanted, "1") != 0)
         return true;
     if (call->container->pub.tty)
-        return fake_stream_send(call, output->text, len);
+        return fake_engine_stream_send(call, output->text, len);
     char *AUTO_FREE frame = check_alloc(len + 8);
     frame[0] = (char)output->stream;
     for (int i = 0; i < 4; i++)
         frame[4 + i] = (char)(len >> (24 - 8 * i) & 0xff);
     memcpy(frame + 8, output->text, len);
-    return fake_stream_send(call, frame, len + 8);
+    return fake_engine_stream_send(call, frame, len + 8);
 }
 
-void fake_do_logs(struct fake_call *call)
+void fake_engine_do_logs(struct fake_call *call)
 {
-    struct container *c = fake_find_container(call->engine, call->subject);
+    struct container *c = fake_engine_find_container(call->engine, call->subject);
     if (c == NULL) {
-        fake_answer_message(call, 404, "No such container: %s", call->subject);
+        fake_engine_answer_message(call, 404, "No such container: %s", call->subject);
         return;
     }
     int64_t since_ms = time_query_ms(call, "since");
-    char *AUTO_FREE follow = fake_query(call, "follow");
-    if (!fake_stream_begin(call))
+    char *AUTO_FREE follow = fake_engine_query(call, "follow");
+    if (!fake_engine_stream_begin(call))
         return;
     call->container = c;
     for (struct list *l = c->outputs.next; l != &c->outputs; l = l->next) {
@@ -211,11 +211,11 @@ void fake_do_logs(struct fake_call *call)
         if (output->wall_ms >= since_ms && !send_output(call, output))
             return;
     }
-    if (follow == NULL || strcmp(follow, "1") != 0 || !fake_is_running(c))
-        fake_stream_end(call);
+    if (follow == NULL || strcmp(follow, "1") != 0 || !fake_engine_is_running(c))
+        fake_engine_stream_end(call);
 }
 
-void fake_tell_output(struct container *c, const struct output *output)
+void fake_engine_tell_output(struct container *c, const struct output *output)
 {
     struct list *calls = &c->engine->open_calls;
     for (struct list *l = calls->next, *next; l != calls; l = next) {
@@ -233,16 +233,16 @@ static void tell_call_ended(struct fake_call *call, const struct container *c)
     if (call->state == CALL_STOPPING) {
         timer_cancel(&call->timer);
         call->state = CALL_NEW;
-        fake_answer(call, 204, "");
+        fake_engine_answer(call, 204, "");
     } else if (call->state == CALL_STREAMING && call->kind == FAKE_ENGINE_LOGS) {
-        fake_stream_end(call);
+        fake_engine_stream_end(call);
     } else if (call->state == CALL_STREAMING && call->kind == FAKE_ENGINE_WAIT &&
                (call->condition == NULL || strcmp(call->condition, "removed") != 0)) {
         answer_wait(call, c->pub.exit_code);
     }
 }
 
-void fake_tell_ended(struct container *c)
+void fake_engine_tell_ended(struct container *c)
 {
     struct list *calls = &c->engine->open_calls;
     for (struct list *l = calls->next, *next; l != calls; l = next) {
@@ -253,7 +253,7 @@ void fake_tell_ended(struct container *c)
     }
 }
 
-void fake_tell_removed(struct container *c)
+void fake_engine_tell_removed(struct container *c)
 {
     struct list *calls = &c->engine->open_calls;
     for (struct list *l = calls->next, *next; l != calls; l = next) {
@@ -271,10 +271,10 @@ void fake_tell_removed(struct container *c)
 
 static char *pulled_name(const struct fake_call *call)
 {
-    char *AUTO_FREE repository = fake_query(call, "fromImage");
-    char *AUTO_FREE tag = fake_query(call, "tag");
+    char *AUTO_FREE repository = fake_engine_query(call, "fromImage");
+    char *AUTO_FREE tag = fake_engine_query(call, "tag");
     if (tag == NULL || tag[0] == '\0')
-        return fake_full_image_name(repository != NULL ? repository : "");
+        return fake_engine_full_image_name(repository != NULL ? repository : "");
     return check_printf("%s%s%s", repository, strchr(tag, ':') != NULL ? "@" : ":", tag);
 }
 
@@ -292,9 +292,9 @@ static void finish_image(struct fake_engine *e, const struct registry_image *sou
 {
     if (source->pub.error != NULL)
         return;
-    fake_count_effect(e, FAKE_ENGINE_PULL);
+    fake_engine_count_effect(e, FAKE_ENGINE_PULL);
     fake_engine_add_image(e, source->pub.image);
-    fake_emit(e, "image", "pull", source->pub.image, NULL, NULL);
+    fake_engine_emit(e, "image", "pull", source->pub.image, NULL, NULL);
 }
 
 static void send_last_lines(struct fake_call *call)
@@ -309,8 +309,8 @@ static void send_last_lines(struct fake_call *call)
     else
         line = check_printf("{\"errorDetail\":{\"message\":%s},\"error\":%s}\r\n", quoted, quoted);
     finish_image(call->engine, call->source);
-    if (fake_stream_send(call, line, strlen(line)))
-        fake_stream_end(call);
+    if (fake_engine_stream_send(call, line, strlen(line)))
+        fake_engine_stream_end(call);
 }
 
 static void on_pull_tick(void *arg)
@@ -329,7 +329,7 @@ static void on_pull_tick(void *arg)
         line, sizeof(line),
         "{\"status\":\"Downloading\",\"progressDetail\":{\"current\":%d,\"total\":%d},\"id\":\"fake\"}\r\n",
         done, lines);
-    if (!fake_stream_send(call, line, (size_t)len))
+    if (!fake_engine_stream_send(call, line, (size_t)len))
         return;
     if (image->took_ms <= 0 && call->ticks_left > 0)
         on_pull_tick(call);
@@ -339,14 +339,14 @@ static void on_pull_tick(void *arg)
         timer_start(call->engine->timers, &call->timer, image->took_ms / lines, on_pull_tick, call);
 }
 
-void fake_do_pull(struct fake_call *call)
+void fake_engine_do_pull(struct fake_call *call)
 {
     struct fake_engine *e = call->engine;
     char *AUTO_FREE full = pulled_name(call);
     call->source = find_source(e, full);
     if (call->source == NULL) {
-        char *AUTO_FREE repository = fake_query(call, "fromImage");
-        fake_answer_message(
+        char *AUTO_FREE repository = fake_engine_query(call, "fromImage");
+        fake_engine_answer_message(
             call, 404,
             "pull access denied for %s, repository does not exist or may require 'docker login': "
             "denied: requested access to the resource is denied",
@@ -355,13 +355,13 @@ void fake_do_pull(struct fake_call *call)
     }
     if (call->source->pub.status != 0) {
         const char *message = call->source->pub.message;
-        fake_answer_message(call, call->source->pub.status, "%s",
-                            message != NULL ? message : "scripted failure");
+        fake_engine_answer_message(call, call->source->pub.status, "%s",
+                                   message != NULL ? message : "scripted failure");
         return;
     }
     call->ticks_left = call->source->pub.lines > 0 ? call->source->pub.lines : 1;
     if (call->fault.kind == FAKE_FAULT_DROP_AFTER)
         finish_image(e, call->source);
-    if (fake_stream_begin(call))
+    if (fake_engine_stream_begin(call))
         on_pull_tick(call);
 }
