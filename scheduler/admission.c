@@ -37,6 +37,8 @@ struct admission {
     struct bucket pool_bucket;
     struct line slot; /* ASK_SLOT of all classes */
     struct timer token_timer;
+    int64_t wall_base_ms; /* the wall clock, read once: see bucket_now_ms() */
+    int64_t mono_base_ms;
     bool claims_open;
     bool starts_open;
 };
@@ -121,6 +123,8 @@ int admission_new(const struct admission_settings *settings, struct admission **
     struct admission *a = check_alloc(sizeof(*a));
     a->s = *settings;
     a->starts_open = true;
+    a->wall_base_ms = clock_wall_ms(settings->clock);
+    a->mono_base_ms = clock_mono_ms(settings->clock);
     if (admission_set_config(a, settings->config, err) != 0) {
         admission_free(a);
         return -1;
@@ -245,10 +249,17 @@ static int save_tokens(struct admission *a, const struct gate *g, struct err *er
     return 0;
 }
 
+/* Buckets outlive the process, so they count in wall time; but a clock that jumps while we run must neither
+ * grant a burst nor take one. */
+static int64_t bucket_now_ms(const struct admission *a)
+{
+    return a->wall_base_ms + clock_mono_ms(a->s.clock) - a->mono_base_ms;
+}
+
 static size_t run_starts(struct admission *a)
 {
     size_t let = 0;
-    int64_t now_ms = clock_wall_ms(a->s.clock);
+    int64_t now_ms = bucket_now_ms(a);
     int64_t wait_ms = 0;
     while (is_below(pool_launching(a), a->s.config->launching)) {
         struct gate *g = best_start(a, now_ms, &wait_ms);

@@ -11,6 +11,8 @@
 #define REOPEN_MAX_MS 5000
 /* A container without a row that was only created may belong to a create that is just being answered. */
 #define ORPHAN_AGE_MS 120000
+/* Old containers removed in one reconcile. */
+#define REMOVALS_MAX 20
 
 struct watcher {
     struct watcher_settings s;
@@ -20,6 +22,7 @@ struct watcher {
     struct timer list_timer;
     int64_t reopen_ms;
     int64_t list_began_ms; /* wall */
+    int removals;          /* in this reconcile */
     bool is_reachable;
     bool has_warned;
 };
@@ -64,19 +67,24 @@ static void no_matter(void *arg, const struct engine_reply *reply)
 {
     (void)arg;
     if (reply->failure != NULL)
-        log_debug("orphan not removed", kv_int("status", reply->failure->status),
+        log_debug("container not removed", kv_int("status", reply->failure->status),
                   kv_s("error", reply->failure->message));
+}
+
+/* Without force: should it have started after all, it stays. */
+static void remove_quietly(struct watcher *w, const struct engine_container *c)
+{
+    struct http_clocks clocks = clocks_for(w->s.config, "default", STAGE_REMOVE);
+    struct err err;
+    if (engine_remove(w->s.engine, c->id, false, &clocks, no_matter, w, NULL, &err) != 0)
+        log_warn("container not removed", kv_s("container", c->id), kv_s("error", err.msg));
 }
 
 static void remove_orphan(struct watcher *w, const struct engine_container *c)
 {
-    struct http_clocks clocks = clocks_for(w->s.config, "default", STAGE_REMOVE);
-    struct err err;
     log_warn("removing a container of ours that was never started and that no launch knows",
              kv_s("container", c->id), kv_s("name", c->name), kv_s("launch", c->launch_id));
-    /* Without force: should it have started after all, it stays. */
-    if (engine_remove(w->s.engine, c->id, false, &clocks, no_matter, w, NULL, &err) != 0)
-        log_warn("orphan not removed", kv_s("container", c->id), kv_s("error", err.msg));
+    remove_quietly(w, c);
 }
 
 /* The state file was lost or is older than the container: its labels say whose it is. */
@@ -104,22 +112,39 @@ static void adopt_orphan(struct watcher *w, const struct engine_container *c)
     runner_feed_kind(w->s.runner, live, RUN_EVENT_ENTER);
 }
 
+/* The launch is over; its container is kept as long as its class says. */
+static void remove_when_old(struct watcher *w, const struct engine_container *c, int64_t ended_at_ms)
+{
+    const struct config_class *k = config_class_by_name(w->s.config, c->class_name);
+    bool is_old = k->keep_containers.ms > 0 && w->list_began_ms - ended_at_ms > k->keep_containers.ms;
+    if (!is_old || w->removals >= REMOVALS_MAX)
+        return;
+    w->removals++;
+    log_info("removing an ended container", kv_s("container", c->id), kv_s("name", c->name),
+             kv_s("class", k->name), kv_s("from", k->keep_containers.from));
+    remove_quietly(w, c);
+}
+
+/* A container of ours that belongs to no launch in memory. */
 static void settle_orphan(struct watcher *w, const struct engine_container *c)
 {
     struct err err;
-    bool is_known = false;
-    if (store_is_known(w->s.store, c->launch_id, &is_known, &err) != 0) {
+    int64_t ended_at_ms = 0;
+    if (store_last_change(w->s.store, c->launch_id, &ended_at_ms, &err) != 0) {
         log_warn("a container's launch could not be looked up", kv_s("container", c->id),
                  kv_s("error", err.msg));
         return;
     }
     bool never_started = c->state == ENGINE_CONTAINER_CREATED;
     bool is_old = w->list_began_ms - c->created_at_ms > ORPHAN_AGE_MS;
+    if (c->state == ENGINE_CONTAINER_REMOVING)
+        return;
     if (never_started && is_old)
         remove_orphan(w, c);
-    else if (!never_started && !is_known && c->state != ENGINE_CONTAINER_REMOVING &&
-             c->flow_run_id[0] != '\0')
+    else if (!never_started && ended_at_ms == 0 && c->flow_run_id[0] != '\0')
         adopt_orphan(w, c);
+    else if (c->state == ENGINE_CONTAINER_EXITED && ended_at_ms != 0)
+        remove_when_old(w, c, ended_at_ms);
 }
 
 static bool is_listed(const struct engine_reply *reply, const char *container_id)
@@ -153,6 +178,7 @@ static void on_listed(void *arg, const struct engine_reply *reply)
                   kv_s("error", reply->failure->message));
         return;
     }
+    w->removals = 0;
     for (size_t i = 0; i < reply->count; i++) {
         const struct engine_container *c = &reply->containers[i];
         struct live *live = runner_find_launch(w->s.runner, c->launch_id);

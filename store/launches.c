@@ -272,20 +272,21 @@ int store_clear_pending(struct store *store, struct err *err)
                : store_fail(store->db, rc, store->path, "forget requests of the last process", err);
 }
 
-int store_is_known(struct store *store, const char *launch_id, bool *is_known, struct err *err)
+int store_last_change(struct store *store, const char *launch_id, int64_t *at_ms, struct err *err)
 {
     sqlite3_stmt *statement;
-    if (store_prepare(store, STORE_IS_KNOWN, "SELECT 1 FROM launches WHERE launch_id = ?1", &statement,
-                      err) != 0)
+    if (store_prepare(store, STORE_LAST_CHANGE, "SELECT updated_at_ms FROM launches WHERE launch_id = ?1",
+                      &statement, err) != 0)
         return -1;
     store_bind_text(statement, 1, launch_id);
     int rc = sqlite3_step(statement);
-    int result = 0;
-    if (rc == SQLITE_ROW || rc == SQLITE_DONE)
-        *is_known = rc == SQLITE_ROW;
-    else
-        result = store_fail(store->db, rc, store->path, "look for a launch", err);
+    int64_t found = rc == SQLITE_ROW ? sqlite3_column_int64(statement, 0) : 0;
+    int result = rc == SQLITE_ROW || rc == SQLITE_DONE
+                     ? 0
+                     : store_fail(store->db, rc, store->path, "look for a launch", err);
     sqlite3_reset(statement);
     sqlite3_clear_bindings(statement);
+    if (result == 0)
+        *at_ms = found;
     return result;
 }

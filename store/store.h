@@ -47,8 +47,9 @@ int store_save_launch(struct store *store, const struct launch *launch, struct e
 typedef bool (*store_launch_fn)(void *arg, struct launch *take_launch);
 int store_load_launches(struct store *store, store_launch_fn fn, void *arg, struct err *err) MUST_CHECK;
 
-/* store_is_known - is there a row of that launch, in whatever state? */
-int store_is_known(struct store *store, const char *launch_id, bool *is_known, struct err *err) MUST_CHECK;
+/* store_last_change - wall time of the last change of state of a launch, in whatever state it is; 0 if there
+ * is no such row. */
+int store_last_change(struct store *store, const char *launch_id, int64_t *at_ms, struct err *err) MUST_CHECK;
 
 /* One line of `history`. from may be NULL for the first. why: a sentence or a word. The launch must have been
  * saved when the transaction commits, or the commit fails. */

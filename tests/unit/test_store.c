@@ -312,19 +312,20 @@ static void test_a_row_that_cannot_be_is_refused(void **state)
     }
 }
 
-static void test_is_known(void **state)
+static void test_last_change(void **state)
 {
     struct store_fixture *f = *state;
     struct store *store = store_fixture_open(f);
     struct launch *l = store_fixture_launch(f, 1);
     struct err err = {0};
-    bool is_known = true;
-    assert_int_equal(store_is_known(store, l->launch_id, &is_known, &err), 0);
-    assert_false(is_known);
+    int64_t at_ms = -1;
+    assert_int_equal(store_last_change(store, l->launch_id, &at_ms, &err), 0);
+    assert_int_equal(at_ms, 0);
     l->run.state = RUN_STATE_FINISHED;
+    l->updated_at_ms = 1763868000321;
     store_fixture_save(store, l);
-    assert_int_equal(store_is_known(store, l->launch_id, &is_known, &err), 0);
-    assert_true(is_known);
+    assert_int_equal(store_last_change(store, l->launch_id, &at_ms, &err), 0);
+    assert_int_equal(at_ms, l->updated_at_ms);
     launch_free(l);
     store_close(store);
 }
@@ -670,7 +671,7 @@ int main(void)
         STORE_TEST(test_empty_texts_and_huge_texts_survive),
         STORE_TEST(test_finished_is_not_loaded_and_order_is_arrival),
         STORE_TEST(test_a_row_that_cannot_be_is_refused),
-        STORE_TEST(test_is_known),
+        STORE_TEST(test_last_change),
         STORE_TEST(test_update_keeps_one_row),
         STORE_TEST(test_only_committed_is_seen),
         STORE_TEST(test_two_claims_of_one_run_are_refused),
