@@ -123,14 +123,14 @@ struct prefect_settings {
     const char *auth_string; /* NULL: none; wins over api_key. Secret */
     const char *worker_name;
     const char *custom_headers_json; /* PREFECT_CLIENT_CUSTOM_HEADERS or NULL */
-    bool csrf_enabled;
+    bool csrf_enabled;               /* false for Prefect Cloud, which has no such tokens */
     const struct random_source *random;
 };
 
 /* prefect_new - http, timers and random are borrowed; settings are copied. Errors: INVALID (URL, headers). */
 int prefect_new(struct http *http, struct timers *timers, const struct prefect_settings *settings,
                 struct prefect **out, struct err *err) MUST_CHECK;
-/* prefect_free - ends every call without a callback. */
+/* prefect_free - ends every call without a callback. Not from inside a callback of a call. Accepts NULL. */
 void prefect_free(struct prefect *prefect);
 const char *prefect_api_url(const struct prefect *prefect);
 
@@ -143,6 +143,7 @@ struct prefect_ask {
     void *arg;
     struct prefect_call **call; /* where to put the handle for prefect_cancel(), or NULL */
 };
+/* No callback comes any more. Harmless from inside the call's own callback. */
 void prefect_cancel(struct prefect_call *call);
 
 int prefect_get_pool(struct prefect *p, const struct prefect_ask *ask, const char *pool,
@@ -155,7 +156,7 @@ int prefect_patch_pool_template(struct prefect *p, const struct prefect_ask *ask
 /* interval_s: a whole number, since the server refuses fractions. */
 int prefect_heartbeat(struct prefect *p, const struct prefect_ask *ask, const char *pool, int64_t interval_s,
                       struct err *err) MUST_CHECK;
-/* All queues of the pool. */
+/* The first 200 queues of the pool, which is as many as a server gives at once. */
 int prefect_list_queues(struct prefect *p, const struct prefect_ask *ask, const char *pool,
                         struct err *err) MUST_CHECK;
 /* queue_names: count 0 = all. limit: 0 to 200, -1: the server's. */
