@@ -283,7 +283,7 @@ static void replay_starts(struct live *live)
 {
     struct act *act = act_of(live);
     struct http_clocks clocks = clocks_of(live, STAGE_INSPECT);
-    int64_t now_ms = clock_wall_ms(act->clock);
+    int64_t now_ms = clock_wall_ms(act->clock) + 1; /* what happens within `until` itself is left out */
     int64_t sent_ms = live->launch->run.start_sent_at_ms;
     int64_t since_ms = (sent_ms > 0 ? sent_ms : live->launch->run.claimed_at_ms) - REPLAY_MARGIN_MS;
     struct err err;

@@ -111,6 +111,9 @@ class PrivateEngine:
         config = self._home / "daemon.json"
         config.write_text("{}")
         command = [
+            # In a network of its own: told to have no bridge, it would delete the one of the machine's engine.
+            "unshare",
+            "--net",
             "dockerd",
             f"--config-file={config}",
             f"--host={self.host}",
