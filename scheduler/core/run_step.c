@@ -23,6 +23,8 @@ static struct run_step step_queued(struct run run, const struct step_input *in)
             return step_end_with(run, RUN_VERDICT_CANCELLED, in);
         return step_enter(run, RUN_STATE_FINISHED, in);
     case RUN_EVENT_SEEN_ELSEWHERE:
+        if (run.has_claim) /* released: it is PENDING through us, and CLAIMING will look */
+            return step_stay(run);
         return step_enter(run, RUN_STATE_FINISHED, in);
     default:
         return step_stay(run);
@@ -260,6 +262,10 @@ struct run_step run_step(const struct run *run, const struct run_event *event,
         return step_hand_back(now, &in);
 
     struct run_step step = step_in_state(now, &in);
+    if (answers && step.action == RUN_ACTION_NONE && step.next.state == run->state) {
+        /* An answer that no rule expects; without this nothing would ever happen again. */
+        step = step_retry(now, &in);
+    }
     if (answers && step.next.cancel_wanted && is_before_running(&step.next)) {
         /* The answer that the cancel was waiting for. Whatever it was about to lead to has not been performed
          * yet. */

@@ -41,13 +41,9 @@ static struct run_step watch(struct run run, const struct step_input *in)
         run.died_early = false;
         return step_wait(run, in, in->policy->base_ms);
     }
-    if (!run.cancel_wanted)
-        return step_act(run, RUN_ACTION_WATCH);
-    if (in->event->now_ms >= run.cancel_at_ms)
+    if (run.cancel_wanted && run.cancel_at_ms != 0 && in->event->now_ms >= run.cancel_at_ms)
         return step_enter(run, RUN_STATE_STOPPING, in);
-    struct run_step step = step_act(run, RUN_ACTION_WATCH);
-    step.delay_ms = run.cancel_at_ms - in->event->now_ms;
-    return step;
+    return step_watch(run, in);
 }
 
 static struct run_step cancel_running(struct run run, const struct step_input *in)
@@ -56,11 +52,10 @@ static struct run_step cancel_running(struct run run, const struct step_input *i
         return step_stay(run);
     run.cancel_wanted = true;
     run.cancel_at_ms = in->event->now_ms + in->policy->cancel_grace_ms;
-    if (run.pending != RUN_ACTION_NONE)
+    /* A look that is out, or due after a backoff, comes first: it may show the end. */
+    if (run.pending != RUN_ACTION_NONE || run.next_try_at_ms != 0)
         return step_stay(run);
-    struct run_step step = step_act(run, RUN_ACTION_WATCH);
-    step.delay_ms = in->policy->cancel_grace_ms;
-    return step;
+    return step_watch(run, in);
 }
 
 struct run_step step_running(struct run run, const struct step_input *in)
@@ -172,6 +167,7 @@ static struct run_step report_running(struct run run, const struct step_input *i
         return reported(run, in); /* it is another's */
     if (run.verdict != RUN_VERDICT_ENDED)
         return step_act(run, RUN_ACTION_REPORT);
+    run.reach_tries = 0;
     run.attempt++;
     if (run.attempt < RUN_LEFT_RUNNING_LOOKS)
         return step_wait(run, in, RUN_LEFT_RUNNING_DELAY_MS);
@@ -199,6 +195,8 @@ struct run_step step_reporting(struct run run, const struct step_input *in)
     case RUN_EVENT_RUN_RUNNING:
         return report_running(run, in);
     case RUN_EVENT_RUN_CANCELLING:
+        if (in->answered == RUN_ACTION_REPORT && run.verdict == RUN_VERDICT_CANCELLED)
+            return step_retry(run, in); /* at once it would be refused again */
         run.verdict = RUN_VERDICT_CANCELLED;
         return step_act(run, RUN_ACTION_REPORT);
     case RUN_EVENT_TRANSIENT:
@@ -222,6 +220,8 @@ struct run_step step_handing_back(struct run run, const struct step_input *in)
     case RUN_EVENT_RUN_CANCELLING:
         run.verdict = RUN_VERDICT_CANCELLED;
         return step_enter(run, RUN_STATE_REPORTING, in);
+    case RUN_EVENT_OVERTOOK: /* a "Submitting" that landed late overwrote the end of the run */
+        return step_enter(run, RUN_STATE_RESTORING, in);
     case RUN_EVENT_DONE:
     case RUN_EVENT_REFUSED:
     case RUN_EVENT_GONE:
@@ -279,6 +279,7 @@ struct run_step step_parked(struct run run, const struct step_input *in)
         run.start_sent_at_ms = 0;
         run.is_retiring = false;
         run.is_announced = false;
+        run.claimed_at_ms = in->event->now_ms; /* its launch deadline begins anew */
         return step_enter(run, RUN_STATE_QUEUED, in);
     case RUN_EVENT_DISCARD:
         return step_enter(run, RUN_STATE_REPORTING, in);

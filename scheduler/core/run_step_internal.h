@@ -34,6 +34,8 @@ struct run_step step_stay(struct run run);
 struct run_step step_act(struct run run, enum run_action action);
 /* Wait for delay_ms, then feed ENTER. */
 struct run_step step_wait(struct run run, const struct step_input *in, int64_t delay_ms);
+/* Watch the container; wake up when its cancellation becomes ours to enforce. */
+struct run_step step_watch(struct run run, const struct step_input *in);
 /* Go to another state and do its first action. */
 struct run_step step_enter(struct run run, enum run_state state, const struct step_input *in);
 /* What a state does when it is entered by a move (first) or again by ENTER (timer, restart). */

@@ -61,6 +61,7 @@ struct run_step step_creating(struct run run, const struct step_input *in)
         if (run.name_index >= RUN_NAME_INDEX_MAX)
             return step_end_with(run, RUN_VERDICT_LAUNCH_FAILED, in);
         run.name_index++;
+        run.attempt = 0; /* the names are counted, not the conflicts that they cost */
         return step_act(run, RUN_ACTION_CREATE);
     case RUN_EVENT_CONFLICT:
     case RUN_EVENT_UNKNOWN_OUTCOME:
@@ -104,6 +105,12 @@ struct run_step step_connecting(struct run run, const struct step_input *in)
     }
 }
 
+/* However few tries the policy allows, a failed announcement must not end the launch. */
+static bool is_last_announcement(const struct run *run, const struct retry_policy *policy)
+{
+    return run->attempt + 1 >= RUN_ANNOUNCE_TRIES || run->attempt + 1 >= policy->max_attempts;
+}
+
 struct run_step step_announcing(struct run run, const struct step_input *in)
 {
     switch ((int)in->event->kind) {
@@ -120,7 +127,7 @@ struct run_step step_announcing(struct run run, const struct step_input *in)
     case RUN_EVENT_CAPACITY:
     case RUN_EVENT_CONFLICT:
     case RUN_EVENT_UNKNOWN_OUTCOME:
-        if (!in->event->out_of_reach && run.attempt + 1 >= RUN_ANNOUNCE_TRIES)
+        if (!in->event->out_of_reach && is_last_announcement(&run, in->policy))
             return step_enter(run, RUN_STATE_STARTING, in);
         return step_retry(run, in);
     default:
@@ -136,6 +143,8 @@ static struct run_step start_not_seen(struct run run, const struct step_input *i
     /* A clock that jumped back must not make us wait longer than the clock itself. */
     bool is_over = waited_ms >= in->policy->start_clock_ms || waited_ms < 0;
     if (is_answered || is_over) {
+        if (run.attempt >= in->policy->max_attempts)
+            return step_end_with(run, RUN_VERDICT_LAUNCH_FAILED, in);
         run.is_retiring = true;
         return step_act(run, RUN_ACTION_RETIRE);
     }
@@ -173,7 +182,9 @@ static struct run_step step_retired(struct run run, const struct step_input *in)
     case RUN_EVENT_GONE: /* removed, but it had started before: nobody will ever know its exit code */
         run.has_container = false;
         return step_end_with(run, RUN_VERDICT_DISAPPEARED, in);
-    case RUN_EVENT_CONFLICT:
+    case RUN_EVENT_CONFLICT: /* it runs, or somebody else removes it: the look tells; counted, so that it ends
+                              */
+        run.attempt++;
         return step_act(run, RUN_ACTION_LOOK_CONTAINER);
     default:
         return step_retry(run, in);
@@ -221,6 +232,8 @@ struct run_step step_starting(struct run run, const struct step_input *in)
 {
     const struct run_event *ev = in->event;
     if (ev->kind == RUN_EVENT_DIED) {
+        if (run.start_sent && run.next_try_at_ms != 0) /* it did start: no need to wait for its clock */
+            return step_act(run, RUN_ACTION_ASK_SLOT);
         run.died_early = true;
         return step_stay(run);
     }

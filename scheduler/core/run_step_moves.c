@@ -61,13 +61,19 @@ struct run_step step_finish(struct run run, const struct step_input *in)
     return step_wait(run, in, delay_ms > 0 ? delay_ms : 0);
 }
 
-/* A look that begins when nothing can land any more is the last word. */
-static struct run_step look_run(struct run run, const struct step_input *in)
+/* What begins when nothing can land any more is the last word. A time further off than any proposal takes is
+ * a clock that jumped back. */
+static struct run settle_if_due(struct run run, const struct step_input *in)
 {
     int64_t left_ms = run.unsettled_until_ms - in->event->now_ms;
     if (left_ms <= 0 || left_ms > in->policy->settle_ms)
         run.unsettled_until_ms = 0;
-    return step_act(run, RUN_ACTION_LOOK_RUN);
+    return run;
+}
+
+static struct run_step look_run(struct run run, const struct step_input *in)
+{
+    return step_act(settle_if_due(run, in), RUN_ACTION_LOOK_RUN);
 }
 
 /* The first create of a launch has nothing to look for; any later one may find its predecessor under the same
@@ -90,6 +96,19 @@ static struct run_step begin_claim(struct run run, const struct step_input *in)
     return step_act(run, RUN_ACTION_CLAIM);
 }
 
+struct run_step step_watch(struct run run, const struct step_input *in)
+{
+    struct run_step step = step_act(run, RUN_ACTION_WATCH);
+    if (!run.cancel_wanted)
+        return step;
+    int64_t left_ms = run.cancel_at_ms - in->event->now_ms;
+    bool is_wrong =
+        run.cancel_at_ms == 0 || left_ms > in->policy->cancel_grace_ms; /* the clock jumped back */
+    step.delay_ms = is_wrong ? in->policy->cancel_grace_ms : left_ms;
+    step.next.cancel_at_ms = in->event->now_ms + step.delay_ms;
+    return step;
+}
+
 /* A container that has just been started needs no look, unless its end was seen before the start's answer. */
 static struct run_step begin_run(struct run run, bool is_first, const struct step_input *in)
 {
@@ -97,12 +116,7 @@ static struct run_step begin_run(struct run run, bool is_first, const struct ste
         run.died_early = false;
         return step_act(run, RUN_ACTION_LOOK_CONTAINER);
     }
-    struct run_step step = step_act(run, RUN_ACTION_WATCH);
-    if (run.cancel_wanted) {
-        step.next.cancel_at_ms = in->event->now_ms + in->policy->cancel_grace_ms;
-        step.delay_ms = in->policy->cancel_grace_ms;
-    }
-    return step;
+    return step_watch(run, in);
 }
 
 /* States whose proposal may have been sent by the process that died. */
@@ -110,6 +124,14 @@ static bool may_have_proposed(const struct run *run)
 {
     return run->state == RUN_STATE_SUBMITTING || run->state == RUN_STATE_HANDING_BACK ||
            (run->state == RUN_STATE_CLAIMING && run->has_claim);
+}
+
+/* A flow that ended well, or that was asked to end, has mostly told the server itself, and its own word
+ * stands: the server would let Cancelled overwrite it. */
+static bool may_have_reported(const struct run *run)
+{
+    bool was_asked = run->verdict == RUN_VERDICT_CANCELLED || run->verdict == RUN_VERDICT_RAN_TOO_LONG;
+    return run->verdict == RUN_VERDICT_ENDED || (was_asked && run->started_at_ms != 0);
 }
 
 struct run_step step_begin(struct run run, bool is_first, const struct step_input *in)
@@ -145,17 +167,14 @@ struct run_step step_begin(struct run run, bool is_first, const struct step_inpu
     case RUN_STATE_CLEARING:
         return step_act(run, RUN_ACTION_CLEAR);
     case RUN_STATE_REPORTING:
-        /* A flow that ended well has mostly reported so itself; a repeated report must not hit a run that
-         * others have taken up since. */
-        if (!is_first || run.verdict == RUN_VERDICT_ENDED)
+        /* A repeated report must not hit a run that others have taken up since. */
+        if (!is_first || may_have_reported(&run))
             return look_run(run, in);
         return step_act(run, RUN_ACTION_REPORT);
     case RUN_STATE_HANDING_BACK:
         return is_first ? step_act(run, RUN_ACTION_HAND_BACK) : look_run(run, in);
     case RUN_STATE_RESTORING:
-        if (run.unsettled_until_ms <= in->event->now_ms)
-            run.unsettled_until_ms = 0;
-        return step_act(run, RUN_ACTION_RESTORE);
+        return step_act(settle_if_due(run, in), RUN_ACTION_RESTORE);
     case RUN_STATE_PARKED:
         return step_act(run, RUN_ACTION_NONE);
     case RUN_STATE_REMOVING:
@@ -178,21 +197,28 @@ static enum error_class event_error_class(enum run_event_kind kind)
     }
 }
 
+/* Wait, without counting a try of this state. */
+static struct run_step wait_uncounted(struct run run, const struct step_input *in)
+{
+    const struct run_event *ev = in->event;
+    run.reach_tries++;
+    int64_t delay_ms = retry_delay_ms(in->policy, event_error_class(ev->kind), run.reach_tries,
+                                      ev->retry_after_ms, run.last_delay_ms, ev->random);
+    run.last_delay_ms = delay_ms;
+    return step_wait(run, in, delay_ms);
+}
+
 /* Nobody's fault but the dependency's: costs no attempt. A claimed run that has nothing on the engine goes
  * back after a while. */
 static struct run_step wait_for_reach(struct run run, const struct step_input *in)
 {
     const struct run_event *ev = in->event;
-    if (run.unreachable_since_ms == 0)
+    if (run.unreachable_since_ms == 0 || run.unreachable_since_ms > ev->now_ms) /* or the clock jumped back */
         run.unreachable_since_ms = ev->now_ms;
     bool may_go_back = run.state >= RUN_STATE_RESOLVING && run.state <= RUN_STATE_READY;
     if (may_go_back && ev->now_ms - run.unreachable_since_ms >= in->policy->hand_back_after_ms)
-        return step_enter(run, RUN_STATE_HANDING_BACK, in);
-    run.reach_tries++;
-    int64_t delay_ms = retry_delay_ms(in->policy, ERROR_CLASS_TRANSIENT, run.reach_tries, ev->retry_after_ms,
-                                      run.last_delay_ms, ev->random);
-    run.last_delay_ms = delay_ms;
-    return step_wait(run, in, delay_ms);
+        return step_end_with(run, RUN_VERDICT_HAND_BACK, in);
+    return wait_uncounted(run, in);
 }
 
 struct run_step step_retry(struct run run, const struct step_input *in)
@@ -200,8 +226,11 @@ struct run_step step_retry(struct run run, const struct step_input *in)
     const struct run_event *ev = in->event;
     if (ev->out_of_reach)
         return wait_for_reach(run, in);
-    run.reach_tries = 0;
     run.unreachable_since_ms = 0;
+    /* There `attempt` counts the looks that showed the run still RUNNING; a failed look is none of them. */
+    if (run.state == RUN_STATE_REPORTING && run.verdict == RUN_VERDICT_ENDED)
+        return wait_uncounted(run, in);
+    run.reach_tries = 0;
     run.attempt++;
     bool gives_up = run.state >= RUN_STATE_RESOLVING && run.state <= RUN_STATE_STARTING;
     if (gives_up && run.attempt >= in->policy->max_attempts)
@@ -214,6 +243,8 @@ struct run_step step_retry(struct run run, const struct step_input *in)
 
 struct run_step step_end_with(struct run run, enum run_verdict verdict, const struct step_input *in)
 {
+    if (run.cancel_wanted)
+        verdict = RUN_VERDICT_CANCELLED;
     run.verdict = verdict;
     bool may_exist = run.create_sent && run.state < RUN_STATE_RUNNING;
     if (may_exist)
