@@ -39,7 +39,9 @@ def parse_time(text: str) -> datetime:
 class PrefectApi:
     def __init__(self, url: str) -> None:
         self.url = url
-        self._client = httpx.Client(base_url=url, timeout=60.0)
+        # A connection a call: a server that closes an idle one just then would fail the test.
+        limits = httpx.Limits(max_keepalive_connections=0)
+        self._client = httpx.Client(base_url=url, timeout=60.0, limits=limits)
 
     def close(self) -> None:
         self._client.close()
