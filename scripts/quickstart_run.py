@@ -2,9 +2,11 @@
 
 import argparse
 import base64
+import contextlib
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -67,7 +69,7 @@ def start_sluice(options: argparse.Namespace, pool: str, log: Path, state: Path)
         return subprocess.Popen(command, env=environment, stdout=out, stderr=out, start_new_session=True)
 
 
-def wait_for_end(api: Api, run_id: str, sluice: subprocess.Popen[bytes], log: Path) -> dict[str, Any]:
+def wait_for_end(api: Api, run_id: str, sluice: subprocess.Popen[bytes], log: Path, state: Path) -> dict[str, Any]:
     deadline = time.monotonic() + DEADLINE_S
     shown = ""
     while True:
@@ -76,6 +78,8 @@ def wait_for_end(api: Api, run_id: str, sluice: subprocess.Popen[bytes], log: Pa
         if name != shown:
             print(f"    {name}", flush=True)
             shown = name
+            if run["state"]["type"] == "RUNNING":
+                show_state(state, "running")
         if run["state"]["type"] in FINAL:
             return run
         if sluice.poll() is not None or time.monotonic() > deadline:
@@ -83,6 +87,15 @@ def wait_for_end(api: Api, run_id: str, sluice: subprocess.Popen[bytes], log: Pa
             why = f"has ended with {sluice.returncode}" if sluice.poll() is not None else f"took over {DEADLINE_S} s"
             sys.exit(f"error: sluice {why}; the end of its log is above")
         time.sleep(0.2)
+
+
+def wait_until_finished(run_id: str, state: Path) -> None:
+    """sluice learns the container's end a moment after the server has heard of the flow's."""
+    query = "select count(*) from history where run_id = ? and \"to\" = 'FINISHED'"
+    deadline = time.monotonic() + 20
+    with contextlib.closing(sqlite3.connect(f"file:{state}?mode=ro", uri=True)) as file:
+        while file.execute(query, (run_id,)).fetchone()[0] == 0 and time.monotonic() < deadline:
+            time.sleep(0.1)
 
 
 def containers_of(run_id: str) -> list[str]:
@@ -142,7 +155,8 @@ def run(options: argparse.Namespace) -> int:
         undo.append(("DELETE", f"/flow_runs/{run_id}"))
         state = directory / "state.db"
         sluice = start_sluice(options, pool, directory / "sluice.log", state)
-        ended = wait_for_end(api, run_id, sluice, directory / "sluice.log")
+        ended = wait_for_end(api, run_id, sluice, directory / "sluice.log", state)
+        wait_until_finished(run_id, state)
         stop(sluice)
         show_all(api, run_id, state)
         good = ended["state"]["type"] == "COMPLETED"
