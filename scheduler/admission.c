@@ -36,6 +36,7 @@ struct admission {
     size_t gate_count;
     struct bucket pool_bucket;
     struct line slot; /* ASK_SLOT of all classes */
+    struct line stop; /* ASK_STOP of all classes */
     struct timer token_timer;
     int64_t wall_base_ms; /* the wall clock, read once: see bucket_now_ms() */
     int64_t mono_base_ms;
@@ -82,6 +83,8 @@ static struct line *line_of(struct admission *a, struct live *live)
         return &gate_of(a, live)->start;
     case RUN_ACTION_ASK_SLOT:
         return &a->slot;
+    case RUN_ACTION_ASK_STOP:
+        return &a->stop;
     default:
         return NULL;
     }
@@ -99,6 +102,7 @@ int admission_set_config(struct admission *a, const struct config *config, struc
             waiting[count++] = live;
     }
     line_done(&a->slot);
+    line_done(&a->stop);
     free_gates(a);
     a->s.config = config;
     a->gates = check_alloc(config->class_count * sizeof(*a->gates));
@@ -139,6 +143,7 @@ void admission_free(struct admission *a)
         return;
     timer_cancel(&a->token_timer);
     line_done(&a->slot);
+    line_done(&a->stop);
     free_gates(a);
     free(a);
 }
@@ -202,6 +207,19 @@ static size_t run_slots(struct admission *a)
     struct live *live;
     while ((live = line_first(&a->slot)) != NULL && is_below(pool_launching(a), a->s.config->launching)) {
         gate_of(a, live)->let_start++;
+        let_through(a, live);
+        let++;
+    }
+    return let;
+}
+
+static size_t run_stops(struct admission *a)
+{
+    size_t let = 0;
+    int64_t in_use = runner_slots(a->s.runner, NULL).stopping;
+    struct live *live;
+    while ((live = line_first(&a->stop)) != NULL && is_below(in_use, a->s.config->stops)) {
+        in_use++;
         let_through(a, live);
         let++;
     }
@@ -363,6 +381,7 @@ size_t admission_run(struct admission *a)
         a->gates[i].let_start = 0;
     }
     if (a->starts_open) {
+        let += run_stops(a);
         let += run_slots(a);
         let += run_starts(a);
     }

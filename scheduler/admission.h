@@ -39,7 +39,7 @@ void admission_free(struct admission *admission);
 int admission_set_config(struct admission *admission, const struct config *config,
                          struct err *err) MUST_CHECK;
 
-/* Stand in line (ADMIT, ASK_START, ASK_SLOT), or leave it (NONE). */
+/* Stand in line (ADMIT, ASK_START, ASK_SLOT, ASK_STOP), or leave it (NONE). */
 void admission_wait(struct admission *admission, struct live *live, enum run_action what);
 /* No claims while closed (engine out of reach, paused, draining); starts of what is claimed go on unless
  * `starts` is false too. */

@@ -45,7 +45,7 @@ struct live {
     bool in_catalog; /* waits for a deployment or a flow */
 
     /* Admission's. */
-    enum run_action waits_for; /* ADMIT, ASK_START, ASK_SLOT; NONE: in no line */
+    enum run_action waits_for; /* ADMIT, ASK_START, ASK_SLOT, ASK_STOP; NONE: in no line */
     size_t line_index;         /* place in its line's heap */
     int64_t waits_since_ms;    /* mono */
 

@@ -486,6 +486,7 @@ static void act(struct runner *r, struct live *live)
     case RUN_ACTION_ADMIT:
     case RUN_ACTION_ASK_START:
     case RUN_ACTION_ASK_SLOT:
+    case RUN_ACTION_ASK_STOP:
         r->s.ports.wait(r->s.ports.arg, live, action);
         break;
     case RUN_ACTION_WATCH:

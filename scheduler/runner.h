@@ -28,7 +28,7 @@ struct runner_ports {
     void (*perform)(void *arg, struct live *live, enum run_action action);
     /* End the request that is out, without an answer. */
     void (*abandon)(void *arg, struct live *live);
-    /* The launch waits for admission (ADMIT, ASK_START, ASK_SLOT), or (NONE) no longer does. */
+    /* The launch waits for admission (ADMIT, ASK_START, ASK_SLOT, ASK_STOP), or (NONE) no longer does. */
     void (*wait)(void *arg, struct live *live, enum run_action what);
     /* The launch has left the house; it is freed when this returns. */
     void (*forget)(void *arg, struct live *live);

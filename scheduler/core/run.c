@@ -111,6 +111,11 @@ bool run_holds_launch_slot(const struct run *run)
     }
 }
 
+bool run_holds_stop_slot(const struct run *run)
+{
+    return run->pending == RUN_ACTION_STOP;
+}
+
 bool run_is_claim_ahead(const struct run *run)
 {
     return run->state >= RUN_STATE_CLAIMING && run->state <= RUN_STATE_READY;

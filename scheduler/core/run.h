@@ -59,7 +59,8 @@ enum run_state {
     X(LOOK_CONTAINER, "look_container", true, false) /* inspect our container */                             \
     X(RETIRE, "retire", true,                                                                                \
       false) /* remove a container that never started, and make sure that it never did */                    \
-    X(WATCH, "watch", false, false) /* events and reconcile tell the end; copy its output */                 \
+    X(WATCH, "watch", false, false)       /* events and reconcile tell the end; copy its output */           \
+    X(ASK_STOP, "ask_stop", false, false) /* wait for a stop slot */                                         \
     X(STOP, "stop", true, false)                                                                             \
     X(CLEAR, "clear", true, true)                                                                            \
     X(REPORT, "report", true, true)                                                                          \
@@ -196,6 +197,7 @@ bool run_action_is_durable(enum run_action a);
 bool run_holds_running_slot(const struct run *run); /* CLAIMING to CLEARING */
 bool run_holds_launch_slot(
     const struct run *run); /* an engine call of the launch is out, or its outcome unknown */
-bool run_is_claim_ahead(const struct run *run); /* claimed, and no engine call sent yet: CLAIMING to READY */
+bool run_holds_stop_slot(const struct run *run); /* a stop is out */
+bool run_is_claim_ahead(const struct run *run);  /* claimed, and no engine call sent yet: CLAIMING to READY */
 
 #endif

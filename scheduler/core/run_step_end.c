@@ -95,6 +95,8 @@ struct run_step step_running(struct run run, const struct step_input *in)
 struct run_step step_stopping(struct run run, const struct step_input *in)
 {
     switch ((int)in->event->kind) {
+    case RUN_EVENT_ADMITTED:
+        return step_act(run, RUN_ACTION_STOP);
     case RUN_EVENT_CANCEL:
         run.cancel_wanted = true;
         return step_stay(run);

@@ -163,7 +163,7 @@ struct run_step step_begin(struct run run, bool is_first, const struct step_inpu
     case RUN_STATE_RUNNING:
         return begin_run(run, is_first, in);
     case RUN_STATE_STOPPING:
-        return step_act(run, RUN_ACTION_STOP);
+        return step_act(run, RUN_ACTION_ASK_STOP);
     case RUN_STATE_CLEARING:
         return step_act(run, RUN_ACTION_CLEAR);
     case RUN_STATE_REPORTING:

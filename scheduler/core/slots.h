@@ -1,8 +1,8 @@
 /*
  * slots.h - how many launches hold what, counted from states.
  *
- * A slot is never taken or given back: it follows from the launch's row (run_holds_*), and the one mover tells the difference each step
- * makes. So a slot cannot leak.
+ * A slot is never taken or given back: it follows from the launch's row (run_holds_*), and the one mover
+ * tells the difference each step makes. So a slot cannot leak.
  */
 #ifndef SLUICE_CORE_SLOTS_H
 #define SLUICE_CORE_SLOTS_H
@@ -13,6 +13,7 @@ struct slots {
     int64_t running;     /* claimed and not over: CLAIMING to CLEARING */
     int64_t launching;   /* engine calls of launches that are out or of unknown outcome */
     int64_t claim_ahead; /* claimed, nothing on the engine yet */
+    int64_t stopping;    /* stops that are out */
     int64_t claiming;    /* proposals of PENDING that are out */
 };
 

@@ -92,8 +92,9 @@ const struct situation situations[] = {
     {.title = "a person has cancelled; the flow has its time to end by itself", .path = RUNNING " CANCEL"},
     {.title = "that time is over", .path = RUNNING " CANCEL +60000 ENTER"},
 
-    {.title = "cancelled", .path = RUNNING " CANCEL +60000 ENTER FOUND_RUNNING"},
-    {.title = "max_run_time", .path = RUNNING " MAX_RUN_TIME"},
+    {.title = "waits for a stop slot", .path = RUNNING " MAX_RUN_TIME"},
+    {.title = "cancelled", .path = RUNNING " CANCEL +60000 ENTER FOUND_RUNNING ADMITTED"},
+    {.title = "max_run_time", .path = RUNNING " MAX_RUN_TIME ADMITTED"},
 
     {.title = "before Crashed: the launch failed", .path = CREATING " PERMANENT"},
     {.title = "before parking", .path = CREATING " PERMANENT", .park = true},
@@ -116,7 +117,7 @@ const struct situation situations[] = {
      .path =
          REPORT_ENDED STILL_RUNNING STILL_RUNNING STILL_RUNNING STILL_RUNNING STILL_RUNNING " RUN_RUNNING"},
     {.title = "disappeared", .path = LOOKING " FOUND_ABSENT"},
-    {.title = "ran_too_long", .path = RUNNING " MAX_RUN_TIME DONE"},
+    {.title = "ran_too_long", .path = RUNNING " MAX_RUN_TIME ADMITTED DONE"},
     {.title = "cancelled, first proposal", .path = PULLING " CANCEL"},
     {.title = "cancelled while a claim may still land", .path = CLAIMING " UNKNOWN_OUTCOME CANCEL"},
 

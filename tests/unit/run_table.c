@@ -303,7 +303,7 @@ static bool can_meet(const struct trip *trip, enum run_event_kind kind)
 {
     if (kind == RUN_EVENT_ADMITTED)
         return trip->action == RUN_ACTION_ADMIT || trip->action == RUN_ACTION_ASK_START ||
-               trip->action == RUN_ACTION_ASK_SLOT;
+               trip->action == RUN_ACTION_ASK_SLOT || trip->action == RUN_ACTION_ASK_STOP;
     if (!run_event_is_answer(kind))
         return true;
     return trip->run.pending != RUN_ACTION_NONE && run_can_answer(trip->run.pending, kind);

@@ -340,6 +340,7 @@ static struct run_event apply(struct world *w, struct late what)
     case RUN_ACTION_ADMIT:
     case RUN_ACTION_ASK_START:
     case RUN_ACTION_ASK_SLOT:
+    case RUN_ACTION_ASK_STOP:
     case RUN_ACTION_WATCH:
     case RUN_ACTION_FORGET:
         break;
@@ -569,6 +570,7 @@ static void launch_moves(struct world *w)
         return;
     case RUN_ACTION_ASK_START:
     case RUN_ACTION_ASK_SLOT:
+    case RUN_ACTION_ASK_STOP:
         feed(w, answer(RUN_EVENT_ADMITTED));
         return;
     case RUN_ACTION_WAIT:

@@ -95,7 +95,7 @@ static void test_cancel_gives_the_flow_its_time(void **state)
     trip_go(&trip, "+20000 CANCEL ENTER FOUND_RUNNING");
     assert_at(&trip, RUN_STATE_RUNNING, RUN_ACTION_WATCH);
     assert_int_equal(trip.delay_ms, trip.policy.cancel_grace_ms - 20000);
-    trip_go(&trip, "+40000 ENTER FOUND_RUNNING");
+    trip_go(&trip, "+40000 ENTER FOUND_RUNNING ADMITTED");
     assert_at(&trip, RUN_STATE_STOPPING, RUN_ACTION_STOP);
     trip_go(&trip, "DONE RUN_CANCELLING");
     assert_at(&trip, RUN_STATE_REPORTING, RUN_ACTION_REPORT);
@@ -131,7 +131,7 @@ static void test_cancel_grace_survives_a_clock_that_jumps_back(void **state)
     trip.now_ms -= 86400000;
     trip_go(&trip, "ENTER FOUND_RUNNING");
     assert_int_equal(trip.delay_ms, trip.policy.cancel_grace_ms);
-    trip_go(&trip, "+60000 ENTER FOUND_RUNNING");
+    trip_go(&trip, "+60000 ENTER FOUND_RUNNING ADMITTED");
     assert_at(&trip, RUN_STATE_STOPPING, RUN_ACTION_STOP);
 }
 
@@ -148,15 +148,15 @@ static void test_a_death_during_a_look_is_looked_at_again(void **state)
 static void test_max_run_time(void **state)
 {
     (void)state;
-    assert_goes(RUNNING " MAX_RUN_TIME", RUN_STATE_STOPPING, RUN_ACTION_STOP, RUN_VERDICT_RAN_TOO_LONG);
-    assert_goes(RUNNING " MAX_RUN_TIME DONE RUN_RUNNING", RUN_STATE_REPORTING, RUN_ACTION_REPORT,
+    assert_goes(RUNNING " MAX_RUN_TIME", RUN_STATE_STOPPING, RUN_ACTION_ASK_STOP, RUN_VERDICT_RAN_TOO_LONG);
+    assert_goes(RUNNING " MAX_RUN_TIME ADMITTED DONE RUN_RUNNING", RUN_STATE_REPORTING, RUN_ACTION_REPORT,
                 RUN_VERDICT_RAN_TOO_LONG);
-    assert_goes(RUNNING " MAX_RUN_TIME CANCEL DONE", RUN_STATE_REPORTING, RUN_ACTION_LOOK_RUN,
+    assert_goes(RUNNING " MAX_RUN_TIME ADMITTED CANCEL DONE", RUN_STATE_REPORTING, RUN_ACTION_LOOK_RUN,
                 RUN_VERDICT_CANCELLED);
     /* A look that was out is left, and its answer belongs to an older epoch. */
     struct trip trip = go(RUNNING " DIED");
     uint32_t epoch = trip.run.epoch;
-    trip_go(&trip, "MAX_RUN_TIME");
+    trip_go(&trip, "MAX_RUN_TIME ADMITTED");
     assert_true(trip.run.epoch > epoch);
 }
 
@@ -164,9 +164,9 @@ static void test_max_run_time(void **state)
 static void test_the_word_of_a_stopped_flow_stands(void **state)
 {
     (void)state;
-    assert_goes(RUNNING " MAX_RUN_TIME DONE RUN_ENDED", RUN_STATE_FINISHED, RUN_ACTION_FORGET,
+    assert_goes(RUNNING " MAX_RUN_TIME ADMITTED DONE RUN_ENDED", RUN_STATE_FINISHED, RUN_ACTION_FORGET,
                 RUN_VERDICT_RAN_TOO_LONG);
-    assert_goes(RUNNING " MAX_RUN_TIME DONE RUN_SCHEDULED", RUN_STATE_FINISHED, RUN_ACTION_FORGET,
+    assert_goes(RUNNING " MAX_RUN_TIME ADMITTED DONE RUN_SCHEDULED", RUN_STATE_FINISHED, RUN_ACTION_FORGET,
                 RUN_VERDICT_RAN_TOO_LONG);
     assert_goes(RUNNING " CANCEL DIED exit_1 RUN_ENDED", RUN_STATE_FINISHED, RUN_ACTION_FORGET,
                 RUN_VERDICT_CANCELLED);
@@ -175,9 +175,9 @@ static void test_the_word_of_a_stopped_flow_stands(void **state)
 static void test_a_stop_is_repeated_until_it_is_answered(void **state)
 {
     (void)state;
-    struct trip trip = go(RUNNING " MAX_RUN_TIME");
+    struct trip trip = go(RUNNING " MAX_RUN_TIME ADMITTED");
     for (int i = 0; i < 50; i++)
-        trip_go(&trip, "TRANSIENT ENTER");
+        trip_go(&trip, "TRANSIENT ENTER ADMITTED");
     assert_at(&trip, RUN_STATE_STOPPING, RUN_ACTION_STOP);
 }
 
