@@ -11,10 +11,12 @@
 
 #include <arpa/inet.h>
 #include <event2/buffer.h>
+#include <event2/bufferevent.h>
 #include <event2/event.h>
 #include <event2/http.h>
 #include <event2/http_struct.h>
 #include <event2/keyvalq_struct.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -293,6 +295,14 @@ size_t fake_prefect_held(const struct fake_prefect *fake)
     return count;
 }
 
+size_t fake_prefect_unanswered(const struct fake_prefect *fake)
+{
+    size_t count = 0;
+    for (struct list *item = fake->pending.next; item != &fake->pending; item = item->next)
+        count++;
+    return count;
+}
+
 /* --- requests --- */
 
 static const char *method_name(enum evhttp_cmd_type type)
@@ -367,9 +377,20 @@ static struct job *make_job(struct fake_prefect *fake, struct evhttp_request *re
     return job;
 }
 
+/* Without it a long answer's last piece waits for the other side's delayed acknowledgement: real time, which
+ * no fake clock sees. */
+static void send_without_delay(struct evhttp_request *request)
+{
+    struct bufferevent *connection =
+        evhttp_connection_get_bufferevent(evhttp_request_get_connection(request));
+    int on = 1;
+    CHECK(setsockopt(bufferevent_getfd(connection), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) == 0);
+}
+
 static void on_request(struct evhttp_request *request, void *arg)
 {
     struct fake_prefect *fake = arg;
+    send_without_delay(request);
     struct job *job = make_job(fake, request);
     fake->calls[job->route]++;
     fake->calls[FAKE_PREFECT_ANY]++;

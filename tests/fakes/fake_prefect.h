@@ -107,6 +107,8 @@ void fake_prefect_clear_faults(struct fake_prefect *fake);
 /* Carry out what is held, oldest first; returns how many. The answers go to whoever still waits. */
 int fake_prefect_release(struct fake_prefect *fake);
 size_t fake_prefect_held(const struct fake_prefect *fake);
+/* Received and not answered: held, delayed, or about to be dropped. */
+size_t fake_prefect_unanswered(const struct fake_prefect *fake);
 
 /* --- counts --- */
 

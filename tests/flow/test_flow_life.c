@@ -1,0 +1,238 @@
+/* test_flow_life.c - the life of a run from due to its end: what people see of it, and what it costs. */
+#include "tests/flow/world.h"
+
+static int engine_calls(const struct world *w, enum fake_engine_call call)
+{
+    return fake_engine_calls(w->engine, (int)call);
+}
+
+static void test_a_due_run_completes(void **state)
+{
+    struct world *w = *state;
+    const char *run = world_add_run(w);
+    world_start(w, NULL);
+    UNTIL(w, SECONDS(30), world_is_in(w, run, RUN_STATE_RUNNING));
+    UNTIL(w, SECONDS(30), world_launches(w) == 0);
+    assert_int_equal(world_state(w, run), PREFECT_STATE_COMPLETED);
+    assert_string_equal(fake_prefect_history(w->prefect, run),
+                        "SCHEDULED Scheduled, PENDING Pending, PENDING Submitting, RUNNING Running, "
+                        "COMPLETED Completed");
+    assert_int_equal(fake_engine_starts(w->engine, NULL), 1);
+    /* Its container is kept, as the job says. */
+    assert_int_equal(fake_engine_container_count(w->engine), 1);
+    UNTIL(w, 100, world_row(w, run)[0] == 'F');
+    assert_string_equal(world_query(w, "SELECT group_concat(\"to\") FROM history"),
+                        "CLAIMING,SUBMITTING,RESOLVING,PULLING,READY,CREATING,CONNECTING,ANNOUNCING,STARTING,"
+                        "RUNNING,REPORTING,FINISHED");
+}
+
+static void test_what_a_run_costs(void **state)
+{
+    struct world *w = *state;
+    const int runs = 50;
+    for (int i = 0; i < runs; i++)
+        world_add_run(w);
+    world_start(w, NULL);
+    UNTIL(w, MINUTES(2), world_count(w, PREFECT_STATE_COMPLETED) == (size_t)runs && world_launches(w) == 0);
+    assert_int_equal(engine_calls(w, FAKE_ENGINE_CREATE), runs);
+    assert_int_equal(engine_calls(w, FAKE_ENGINE_START), runs);
+    assert_int_equal(engine_calls(w, FAKE_ENGINE_INSPECT), runs);
+    assert_int_equal(engine_calls(w, FAKE_ENGINE_WAIT), 0);
+    assert_int_equal(engine_calls(w, FAKE_ENGINE_IMAGE_INSPECT), 1);
+    assert_true(world_launch_calls(w) <= 4 * runs);
+    assert_true(world_api_calls(w) <= 6 * runs);
+    assert_int_equal(fake_engine_starts(w->engine, NULL), runs);
+}
+
+static void test_a_flow_that_fails_keeps_its_own_verdict(void **state)
+{
+    struct world *w = *state;
+    const char *run = world_add_run(w);
+    w->flow.end = FLOW_FAILS;
+    world_start(w, NULL);
+    UNTIL(w, SECONDS(30), world_state(w, run) == PREFECT_STATE_FAILED && world_launches(w) == 0);
+    assert_int_equal(fake_prefect_had_state(w->prefect, run, PREFECT_STATE_CRASHED, NULL), 0);
+}
+
+static void test_a_flow_that_failed_and_exits_badly_stays_failed(void **state)
+{
+    struct world *w = *state;
+    const char *run = world_add_run(w);
+    w->flow = (struct world_flow){.end = FLOW_FAILS, .run_ms = 2000, .exit_code = 1};
+    world_start(w, NULL);
+    UNTIL(w, SECONDS(30), world_state(w, run) == PREFECT_STATE_FAILED && world_launches(w) == 0);
+    assert_int_equal(fake_prefect_had_state(w->prefect, run, PREFECT_STATE_CRASHED, NULL), 0);
+}
+
+static void expect_crash(struct world *w, const struct world_flow *flow, const char *message)
+{
+    const char *run = world_add_run(w);
+    w->flow = *flow;
+    world_start(w, NULL);
+    UNTIL(w, MINUTES(3), world_state(w, run) == PREFECT_STATE_CRASHED && world_launches(w) == 0);
+    assert_string_equal(world_message(w, run), message);
+    assert_int_equal(fake_engine_starts(w->engine, NULL), 1);
+}
+
+static void test_a_killed_container_is_a_crash(void **state)
+{
+    expect_crash(
+        *state, &(struct world_flow){.end = FLOW_STAYS_RUNNING, .run_ms = 1000, .exit_code = 137},
+        "Flow run infrastructure exited with non-zero status code 137. The process was killed by SIGKILL, "
+        "probably for lack of memory.");
+}
+
+static void test_a_container_out_of_memory_says_so(void **state)
+{
+    expect_crash(
+        *state,
+        &(struct world_flow){.end = FLOW_STAYS_RUNNING, .run_ms = 1000, .exit_code = 137, .oom_killed = true},
+        "Flow run infrastructure exited with non-zero status code 137. The container exceeded its memory "
+        "limit "
+        "and was killed by the kernel.");
+}
+
+static void test_a_container_that_never_ran_its_flow(void **state)
+{
+    expect_crash(
+        *state, &(struct world_flow){.end = FLOW_NEVER_BEGINS, .run_ms = 1000},
+        "Flow run infrastructure exited with status code 0 without starting the flow run. Check the job's "
+        "command and the image's entrypoint.");
+}
+
+static void test_a_container_that_leaves_its_flow_running(void **state)
+{
+    struct world *w = *state;
+    expect_crash(w, &(struct world_flow){.end = FLOW_STAYS_RUNNING, .run_ms = 1000},
+                 "Flow run infrastructure exited with status code 0 while the flow run was still running.");
+    /* Not before the flow's own late report has had its time. */
+    assert_true(w->clock.wall_ms - fake_engine_container_at(w->engine, 0)->finished_at_ms >= 50000);
+}
+
+static void test_a_container_that_ends_at_once(void **state)
+{
+    struct world *w = *state;
+    const char *run = world_add_run(w);
+    w->flow.run_ms = 0;
+    world_start(w, NULL);
+    UNTIL(w, SECONDS(5), world_state(w, run) == PREFECT_STATE_COMPLETED && world_launches(w) == 0);
+    assert_int_equal(fake_engine_starts(w->engine, NULL), 1);
+}
+
+static void test_auto_remove_removes_after_the_report(void **state)
+{
+    struct world *w = *state;
+    w->flow_variables = "{\"auto_remove\":true}";
+    w->flow = (struct world_flow){.end = FLOW_STAYS_RUNNING, .run_ms = 1000, .exit_code = 3};
+    const char *run = world_add_run(w);
+    world_start(w, NULL);
+    UNTIL(w, SECONDS(30), fake_engine_calls(w->engine, FAKE_ENGINE_REMOVE) > 0);
+    assert_int_equal(world_state(w, run), PREFECT_STATE_CRASHED);
+    UNTIL(w, SECONDS(5), world_launches(w) == 0);
+    assert_int_equal(fake_engine_container_count(w->engine), 0);
+    /* The engine is never told to do it: it would throw the exit code away. */
+    assert_null(strstr(fake_engine_last_body(w->engine, FAKE_ENGINE_CREATE), "\"AutoRemove\":true"));
+}
+
+static void test_the_worker_makes_itself_known(void **state)
+{
+    struct world *w = *state;
+    const char *run = world_add_run(w);
+    world_start(w, "[prefect]\nheartbeat_interval = 30s\n");
+    world_pass(w, SECONDS(95));
+    assert_int_equal(fake_prefect_heartbeats(w->prefect), 4);
+    assert_string_equal(fake_prefect_label(w->prefect, run, "prefect.worker.name"), "worker 1");
+    struct fake_prefect_look look;
+    assert_true(fake_prefect_look(w->prefect, run, &look));
+    assert_non_null(strstr(look.pid, fake_engine_container_at(w->engine, 0)->id));
+}
+
+static void test_the_views_tell_what_happens_now(void **state)
+{
+    struct world *w = *state;
+    w->flow.run_ms = -1;
+    for (int i = 0; i < 3; i++)
+        world_add_run(w);
+    world_start(w, "[limits]\nrunning = 2\nlaunching = 4\nstarts_per_second = 5\nstart_burst = 2\n");
+    UNTIL(w, SECONDS(10), fake_engine_starts(w->engine, NULL) == 2);
+    world_pass(w, 100);
+    assert_int_equal(
+        world_number(w, "SELECT count(*) FROM running WHERE state = 'RUNNING' AND started_at <> ''"), 2);
+    assert_int_equal(world_number(w, "SELECT count(*) FROM running WHERE container_id = ''"), 0);
+    assert_int_equal(world_number(w, "SELECT count(*) FROM queue"), 1);
+    assert_string_equal(world_query(w, "SELECT state || ' ' || position || ' ' || class FROM queue"),
+                        "QUEUED 1 default");
+    assert_string_equal(world_query(w, "SELECT in_use || '/' || \"limit\" FROM limits "
+                                       "WHERE class = '(pool)' AND kind = 'running'"),
+                        "2/2.0");
+    assert_int_equal(
+        world_number(w, "SELECT in_use FROM limits WHERE class = '(pool)' AND kind = 'launching'"), 0);
+    assert_int_equal(world_number(w, "SELECT running FROM classes WHERE class = 'default'"), 2);
+    assert_true(fake_engine_exit(w->engine, fake_engine_container_at(w->engine, 0)->id, 0));
+    UNTIL(w, MINUTES(2), world_number(w, "SELECT count(*) FROM queue") == 0);
+}
+
+static void test_a_calling_launch_shows_in_the_views(void **state)
+{
+    struct world *w = *state;
+    const char *run = world_add_run(w);
+    fake_engine_add_fault(w->engine,
+                          &(struct fake_fault){.call = FAKE_ENGINE_START, .kind = FAKE_FAULT_HOLD});
+    world_start(w, NULL);
+    UNTIL(w, SECONDS(10), fake_engine_held(w->engine, FAKE_ENGINE_START) == 1);
+    world_pass(w, 100);
+    assert_string_equal(world_query(w, "SELECT waits_for FROM queue"), "answer to start");
+    assert_int_equal(
+        world_number(w, "SELECT in_use FROM limits WHERE class = '(pool)' AND kind = 'launching'"), 1);
+    assert_int_equal(fake_engine_release(w->engine, FAKE_ENGINE_START), 1);
+    UNTIL(w, SECONDS(30), world_state(w, run) == PREFECT_STATE_COMPLETED);
+}
+
+static void test_a_job_that_can_not_be_made_crashes_with_the_reason(void **state)
+{
+    struct world *w = *state;
+    w->flow_variables = "{\"mem_limit\":\"much\"}";
+    const char *run = world_add_run(w);
+    world_start(w, NULL);
+    UNTIL(w, SECONDS(30), world_state(w, run) == PREFECT_STATE_CRASHED && world_launches(w) == 0);
+    assert_non_null(
+        strstr(world_message(w, run), "Failed to submit flow run to infrastructure: ResolveError: "));
+    assert_non_null(strstr(world_message(w, run), "mem_limit"));
+    assert_int_equal(fake_engine_calls(w->engine, FAKE_ENGINE_CREATE), 0);
+}
+
+static void test_run_once_leaves_after_one_poll(void **state)
+{
+    struct world *w = *state;
+    const char *const flags[] = {"command.run_once", "true", NULL};
+    w->flags = flags;
+    w->flow.run_ms = SECONDS(600);
+    const char *run = world_add_run(w);
+    world_start(w, NULL);
+    UNTIL(w, SECONDS(20), w->has_ended);
+    assert_int_equal(w->exit_code, 0);
+    assert_int_equal(world_state(w, run), PREFECT_STATE_RUNNING);
+    assert_int_equal(fake_prefect_calls(w->prefect, FAKE_PREFECT_POLL), 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        FLOW_TEST(test_a_due_run_completes),
+        FLOW_TEST(test_what_a_run_costs),
+        FLOW_TEST(test_a_flow_that_fails_keeps_its_own_verdict),
+        FLOW_TEST(test_a_flow_that_failed_and_exits_badly_stays_failed),
+        FLOW_TEST(test_a_killed_container_is_a_crash),
+        FLOW_TEST(test_a_container_out_of_memory_says_so),
+        FLOW_TEST(test_a_container_that_never_ran_its_flow),
+        FLOW_TEST(test_a_container_that_leaves_its_flow_running),
+        FLOW_TEST(test_a_container_that_ends_at_once),
+        FLOW_TEST(test_auto_remove_removes_after_the_report),
+        FLOW_TEST(test_the_worker_makes_itself_known),
+        FLOW_TEST(test_the_views_tell_what_happens_now),
+        FLOW_TEST(test_a_calling_launch_shows_in_the_views),
+        FLOW_TEST(test_a_job_that_can_not_be_made_crashes_with_the_reason),
+        FLOW_TEST(test_run_once_leaves_after_one_poll),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
