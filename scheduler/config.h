@@ -74,6 +74,8 @@ struct config {
     bool run_once;
     int64_t limit; /* --limit: most runs at once; CONFIG_NO_LIMIT */
     bool with_healthcheck;
+    const char *webserver_host;
+    int64_t webserver_port;
     const char *default_image;
     /* pairs name, value, ..., NULL: PREFECT_* settings that go on into containers (protocol 5.7), from
      * environment and profile; may hold secrets */
@@ -82,7 +84,6 @@ struct config {
     /* [engine] */
     const char *engine_host;        /* DOCKER_HOST; NULL: the default socket */
     const char *engine_api_version; /* NULL: negotiate */
-    int64_t max_connections;
 
     /* [state] */
     const char *state_path; /* never NULL once pool and name are known */

@@ -2,6 +2,7 @@
  * main.c - wiring and exit codes: reads the command line, runs the subcommand; for `start` makes the loop and
  * the service and turns signals into calls. SIGTERM and SIGINT stop, SIGHUP reloads the configuration.
  */
+#include "api/admin_health.h"
 #include "api/jobspec.h"
 #include "api/json.h"
 #include "base/buf.h"
@@ -23,6 +24,7 @@ struct program {
     struct config *config;
     struct loop *loop;
     struct service *service;
+    struct admin_health *health; /* NULL without --with-healthcheck */
     int exit_code;
 };
 
@@ -144,6 +146,21 @@ static int connect_signals(struct program *p, struct err *err)
     return loop_on_signal(p->loop, SIGHUP, on_reload_signal, p, err);
 }
 
+static bool is_well(void *arg)
+{
+    struct program *p = arg;
+    return service_is_well(p->service);
+}
+
+static int serve_health(struct program *p, struct err *err)
+{
+    const struct config *c = p->config;
+    if (!c->with_healthcheck)
+        return 0;
+    return admin_health_new(loop_base(p->loop), c->webserver_host, (int)c->webserver_port, is_well, p,
+                            &p->health, err);
+}
+
 static int run(struct program *p, const char *template_json, struct err *err)
 {
     char *cwd = getcwd(NULL, 0);
@@ -160,10 +177,13 @@ static int run(struct program *p, const char *template_json, struct err *err)
     int rc = service_new(&settings, &p->service, err);
     if (rc == 0)
         rc = connect_signals(p, err);
+    if (rc == 0)
+        rc = serve_health(p, err);
     if (rc == 0) {
         loop_on_turn_end(p->loop, on_turn_end, p);
         loop_run(p->loop);
     }
+    admin_health_free(p->health);
     service_free(p->service);
     free(cwd);
     return rc;

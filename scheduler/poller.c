@@ -364,9 +364,9 @@ void poller_stop(struct poller *p)
     p->poll_call = NULL;
 }
 
-bool poller_is_well(const struct poller *p)
+int64_t poller_last_ms(const struct poller *p)
 {
-    return p->last_poll_ms != 0 && p->failures == 0;
+    return p->last_poll_ms;
 }
 
 bool poller_has_dues(const struct poller *p)

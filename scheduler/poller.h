@@ -40,7 +40,7 @@ enum sight poller_sight(const struct poller *poller, const struct live *live);
 void poller_want_sight(struct poller *poller, struct live *const *lives, size_t count);
 /* Runs of a poll answer that have not become launches yet. */
 bool poller_has_dues(const struct poller *poller);
-/* The last poll went well; false before the first. */
-bool poller_is_well(const struct poller *poller);
+/* Mono time of the beginning of the last poll that went well; 0 before the first. */
+int64_t poller_last_ms(const struct poller *poller);
 
 #endif

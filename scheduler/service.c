@@ -21,9 +21,13 @@
 #define STOP_MS 8000
 /* Goodbyes to a server that doesn't listen. */
 #define FLUSH_MS 1000
+/* Prefect's own worker is unwell after so many missed polls. */
+#define UNWELL_POLLS 30
 #define TRIM_EVERY_MS (10 * 60 * 1000)
 #define TRIM_ROWS 2000
 #define TURN_PASSES_MAX 32
+/* Cloud knows no CSRF tokens (protocol 1.4). */
+#define CLOUD_URL "https://api.prefect.cloud/api"
 /* Calls are bounded by admission; each copied output holds a connection of its own for as long as its
  * container runs. */
 #define ENGINE_CONNECTIONS_MAX 20000
@@ -48,7 +52,8 @@ struct service {
     struct act act;
     struct timer stop_timer;
     struct timer trim_timer;
-    bool is_online; /* the pool was read and a heartbeat sent */
+    bool is_online;   /* the pool was read and a heartbeat sent */
+    int64_t began_ms; /* mono */
     bool has_polled;
     bool is_stopping;
     bool is_flushing; /* everything else is done */
@@ -246,12 +251,13 @@ static int make_clients(struct service *s, struct err *err)
     struct http_settings prefect_http = {
         .max_connections = 16, .tls_skip_verify = c->tls_skip_verify, .ca_file = c->ca_file};
     struct engine_settings engine = {.host = c->engine_host, .api_version = c->engine_api_version};
+    bool is_cloud = strncmp(c->api_url, CLOUD_URL, strlen(CLOUD_URL)) == 0;
     struct prefect_settings prefect = {.api_url = c->api_url,
                                        .api_key = c->api_key,
                                        .auth_string = c->auth_string,
                                        .worker_name = c->worker_name,
                                        .custom_headers_json = c->custom_headers,
-                                       .csrf_enabled = c->csrf_enabled,
+                                       .csrf_enabled = c->csrf_enabled && !is_cloud,
                                        .random = s->s.random};
     if (http_new(s->s.base, s->s.timers, &engine_http, &s->engine_http, err) != 0 ||
         http_new(s->s.base, s->s.timers, &prefect_http, &s->prefect_http, err) != 0)
@@ -337,6 +343,7 @@ int service_new(const struct service_settings *settings, struct service **out, s
     struct service *s = check_alloc(sizeof(*s));
     const struct config *c = settings->config;
     s->s = *settings;
+    s->began_ms = clock_mono_ms(settings->clock);
     service_instance(c->api_url, c->pool, c->worker_name, s->instance);
     if (store_open(c->state_path, settings->clock, &s->store, err) != 0 || make_clients(s, err) != 0 ||
         make_parts(s, settings->template_json, err) != 0 || save_limits(s, c, err) != 0 ||
@@ -458,6 +465,14 @@ void service_turn_end(struct service *s)
         s->s.on_end = NULL;
         on_end(s->s.arg, s->exit_code);
     }
+}
+
+bool service_is_well(const struct service *s)
+{
+    int64_t since_ms = poller_last_ms(s->poller);
+    if (since_ms == 0)
+        since_ms = s->began_ms;
+    return clock_mono_ms(s->s.clock) - since_ms <= UNWELL_POLLS * s->s.config->poll_interval_ms;
 }
 
 int service_reload(struct service *s, const struct config *config, struct err *err)

@@ -44,6 +44,10 @@ int service_reload(struct service *service, const struct config *config, struct 
  * container, end. Containers live on. */
 void service_stop(struct service *service);
 
+/* service_is_well - for /health: a poll went well within 30 poll intervals, or that long has not passed since
+ * the start (protocol 8.3). */
+bool service_is_well(const struct service *service);
+
 struct runner;
 struct http;
 /* For tests. */

@@ -46,7 +46,6 @@ static const struct key_case key_cases[] = {
      "\"ssh://h\" is not supported yet (TLS and ssh come later); allowed: unix:///PATH or tcp://HOST:PORT"},
     {"engine", "api_version", "1.44", "1.44", "v1.44",
      "\"v1.44\" is not a version; allowed: a version such as 1.41"},
-    {"engine", "max_connections", "4", "4", "0", "\"0\" is too small" COUNT_FROM("1 to 1000000")},
     {"engine", "keep_containers", "7d", "7d", "forever", "\"forever\" is not a duration" DURATION_FROM("0")},
     {"state", "path", "/x/y.db", "/x/y.db", "", "\"\" is empty; allowed: a text of one line"},
     {"state", "keep_history", "36h", "36h", "366d", "\"366d\" is too large" DURATION_FROM("1s")},
