@@ -1,0 +1,66 @@
+"""scripts/bench's measurements: prints tables for docs/performance.md, asserts nothing."""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests/integration"))
+
+import burst  # noqa: E402 - found through the path above
+import idle  # noqa: E402
+from place import Place  # noqa: E402
+
+PARTS = ("lives", "idle", "burst")
+
+
+def read_options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="scripts/bench", description="measure and print; assert nothing")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; all of them if none is named")
+    parser.add_argument("--image", required=True, help=argparse.SUPPRESS)
+    parser.add_argument("--idle", type=float, default=60.0, metavar="SECONDS", help="how long to watch idle workers (60)")
+    parser.add_argument("--runs", type=int, default=100, help="runs in a burst (100)")
+    parser.add_argument("--turns", type=int, default=3, help="bursts of each worker (3)")
+    parser.add_argument("--only", choices=("sluice", "official"), help="leave the other worker out")
+    parser.add_argument("--lives", type=int, default=1000, help="lives against fakes (1000)")
+    options = parser.parse_args()
+    unknown = [part for part in options.parts if part not in PARTS]
+    if unknown:
+        parser.error(f"unknown part '{unknown[0]}': one of {', '.join(PARTS)}")
+    options.parts = options.parts or list(PARTS)
+    options.kinds = [options.only] if options.only else ["sluice", "official"]
+    return options
+
+
+def print_load(when: str) -> None:
+    print(f"load of {os.cpu_count()} cores {when}: {' '.join(f'{load:.2f}' for load in os.getloadavg())}", flush=True)
+
+
+def run_lives(lives: int) -> None:
+    program = ROOT / "build/release/bench/bench_lives"
+    print("\n## Full lives against fakes (synchronous=FULL)\n", flush=True)
+    for arguments in ([str(lives), "auto", "0"], [str(lives), "32", "0"], [str(min(lives, 40)), "auto", "250"]):
+        subprocess.run([program, *arguments], check=False)
+
+
+def main() -> None:
+    options = read_options()
+    print_load("at the start")
+    if "lives" in options.parts:
+        run_lives(options.lives)
+    if "idle" in options.parts or "burst" in options.parts:
+        with tempfile.TemporaryDirectory(prefix="sluice-bench-") as directory:
+            with Place(Path(directory), ROOT / "build/release/scheduler/sluice", options.image) as place:
+                if "idle" in options.parts:
+                    idle.measure(place, options.kinds, options.idle)
+                if "burst" in options.parts:
+                    burst.measure(place, options.kinds, options.runs, options.turns)
+    print()
+    print_load("at the end")
+
+
+if __name__ == "__main__":
+    main()
