@@ -25,6 +25,14 @@ struct bench_counts {
     int api_calls;
     int starts;
     int completed; /* at the server */
+    long cpu_us;   /* of the fakes */
+};
+
+/* What is measured. */
+struct bench_shape {
+    int lives;
+    int gap_ms;    /* one run falls due every so often; 0: all at once */
+    int engine_ms; /* how long the engine takes to create and to start */
 };
 
 #define BENCH_POOL "bench"
@@ -33,10 +41,10 @@ struct bench_counts {
 /* bench_fakes_run - serve the fakes: `lives` runs, all due at once or one every gap_ms. Writes
  * bench_addresses to out_fd, then bench_counts when every container has ended. Returns when in_fd is closed.
  */
-void bench_fakes_run(int lives, int gap_ms, int out_fd, int in_fd);
+void bench_fakes_run(const struct bench_shape *shape, int out_fd, int in_fd);
 
 /* A fake engine whose containers call on_start with their flow run, then end well after some milliseconds. */
-struct bench_engine *bench_engine_new(struct event_base *base, struct timers *timers,
+struct bench_engine *bench_engine_new(struct event_base *base, struct timers *timers, int engine_ms,
                                       void (*on_start)(void *arg, const char *flow_run_id), void *arg);
 void bench_engine_free(struct bench_engine *engine);
 const char *bench_engine_host(const struct bench_engine *engine);

@@ -11,6 +11,7 @@ struct bench_engine {
     struct fake_engine *fake;
     void (*on_start)(void *arg, const char *flow_run_id);
     void *arg;
+    int engine_ms;
 };
 
 static struct fake_program choose(void *arg, const struct fake_container *container)
@@ -20,13 +21,23 @@ static struct fake_program choose(void *arg, const struct fake_container *contai
     return (struct fake_program){.run_ms = RUN_MS};
 }
 
-struct bench_engine *bench_engine_new(struct event_base *base, struct timers *timers,
+static int64_t latency(void *arg, int call, int in_flight)
+{
+    const struct bench_engine *engine = arg;
+    (void)in_flight;
+    return call == FAKE_ENGINE_CREATE || call == FAKE_ENGINE_START ? engine->engine_ms : 0;
+}
+
+struct bench_engine *bench_engine_new(struct event_base *base, struct timers *timers, int engine_ms,
                                       void (*on_start)(void *arg, const char *flow_run_id), void *arg)
 {
     struct bench_engine *engine = check_alloc(sizeof(*engine));
     engine->fake = fake_engine_new(base, timers, NULL);
     engine->on_start = on_start;
     engine->arg = arg;
+    engine->engine_ms = engine_ms;
+    if (engine_ms > 0)
+        fake_engine_set_latency(engine->fake, latency, engine);
     fake_engine_add_image(engine->fake, BENCH_IMAGE);
     fake_engine_choose_program(engine->fake, choose, engine);
     return engine;

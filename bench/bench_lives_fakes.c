@@ -12,7 +12,7 @@
 #include <event2/event.h>
 
 #include <stdio.h>
-#include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define LOOK_MS 50
@@ -35,9 +35,8 @@ struct fakes {
     const char *deployment_id;
     struct timer add_timer;
     struct timer look_timer;
-    int lives;
+    struct bench_shape shape;
     int added;
-    int gap_ms;
     int out_fd;
 };
 
@@ -58,22 +57,25 @@ static void on_add(void *arg)
 {
     struct fakes *f = arg;
     add_run(f);
-    if (f->added < f->lives)
-        timer_start(loop_timers(f->loop), &f->add_timer, f->gap_ms, on_add, f);
+    if (f->added < f->shape.lives)
+        timer_start(loop_timers(f->loop), &f->add_timer, f->shape.gap_ms, on_add, f);
 }
 
 static void on_look(void *arg)
 {
     struct fakes *f = arg;
-    if (!bench_engine_is_over(f->engine, f->lives)) {
+    if (!bench_engine_is_over(f->engine, f->shape.lives)) {
         timer_start(loop_timers(f->loop), &f->look_timer, LOOK_MS, on_look, f);
         return;
     }
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
     struct bench_counts counts = {.engine_calls = bench_engine_calls(f->engine),
                                   .api_calls = fake_prefect_calls(f->prefect, FAKE_PREFECT_ANY),
                                   .starts = bench_engine_starts(f->engine),
-                                  .completed =
-                                      (int)fake_prefect_runs_in(f->prefect, PREFECT_STATE_COMPLETED)};
+                                  .completed = (int)fake_prefect_runs_in(f->prefect, PREFECT_STATE_COMPLETED),
+                                  .cpu_us = usage.ru_utime.tv_sec * 1000000L + usage.ru_utime.tv_usec +
+                                            usage.ru_stime.tv_sec * 1000000L + usage.ru_stime.tv_usec};
     CHECK(write(f->out_fd, &counts, sizeof(counts)) == (ssize_t)sizeof(counts));
 }
 
@@ -90,21 +92,21 @@ static void furnish(struct fakes *f)
     fake_prefect_add_pool(f->prefect, BENCH_POOL, "docker", template_json);
     f->deployment_id = fake_prefect_add_deployment(
         f->prefect, &(struct fake_prefect_deployment){.name = "short", .pool = BENCH_POOL});
-    if (f->gap_ms > 0)
+    if (f->shape.gap_ms > 0)
         timer_start(loop_timers(f->loop), &f->add_timer, 1000, on_add, f);
-    while (f->gap_ms == 0 && f->added < f->lives)
+    while (f->shape.gap_ms == 0 && f->added < f->shape.lives)
         add_run(f);
 }
 
-void bench_fakes_run(int lives, int gap_ms, int out_fd, int in_fd)
+void bench_fakes_run(const struct bench_shape *shape, int out_fd, int in_fd)
 {
-    struct fakes f = {.lives = lives, .gap_ms = gap_ms, .out_fd = out_fd};
+    struct fakes f = {.shape = *shape, .out_fd = out_fd};
     struct err err;
     CHECK(loop_new(&clock_system, &f.loop, &err) == 0);
     struct fake_prefect_settings settings = {
         .base = loop_base(f.loop), .timers = loop_timers(f.loop), .seed = 1};
     fake_prefect_new(&settings, &f.prefect);
-    f.engine = bench_engine_new(loop_base(f.loop), loop_timers(f.loop), on_start, &f);
+    f.engine = bench_engine_new(loop_base(f.loop), loop_timers(f.loop), shape->engine_ms, on_start, &f);
     furnish(&f);
     timer_start(loop_timers(f.loop), &f.look_timer, LOOK_MS, on_look, &f);
     struct event *gone = event_new(loop_base(f.loop), in_fd, EV_READ, on_parent_gone, &f);
