@@ -7,7 +7,15 @@
 
 -- Runs that wait for their start or are on their way to it, in the order they are served.
 CREATE VIEW queue AS
-WITH present AS (SELECT CAST(round((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER) AS now_ms)
+WITH present AS (SELECT CAST(round((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER) AS now_ms),
+     -- Limits that let nobody through now, pool before class, as people would say it.
+     full (class_name, kind, said) AS MATERIALIZED (
+         SELECT class, kind,
+                CASE class WHEN '(pool)' THEN 'pool' ELSE 'class ' || class END || ' limit: ' || kind || ' ' ||
+                CASE kind WHEN 'starts_per_second' THEN "limit" ELSE CAST("limit" AS INTEGER) END
+           FROM limits
+          WHERE in_use >= "limit" OR tokens < 1
+     )
 SELECT row_number() OVER (ORDER BY queue_priority, class_priority DESC, due_at_ms, launch_key) AS position,
        flow_run_id AS run_id,
        run_name,
@@ -30,8 +38,15 @@ SELECT row_number() OVER (ORDER BY queue_priority, class_priority DESC, due_at_m
            WHEN next_try_at_ms > now_ms
                THEN 'backoff until ' ||
                     strftime('%Y-%m-%dT%H:%M:%fZ', nullif(next_try_at_ms, 0) / 1000.0, 'unixepoch')
-           WHEN state = 'QUEUED' THEN 'running slot'
-           WHEN state = 'READY' THEN 'token or launch slot'
+           WHEN state = 'QUEUED' THEN coalesce(
+               (SELECT said FROM full WHERE full.class_name = '(pool)' AND kind = 'running'),
+               (SELECT said FROM full WHERE full.class_name = launches.class_name AND kind = 'running'),
+               'claim-ahead window')
+           WHEN state = 'READY' THEN coalesce(
+               (SELECT said FROM full WHERE full.class_name = '(pool)' AND kind IN ('starts_per_second', 'launching')),
+               (SELECT said FROM full WHERE full.class_name = launches.class_name
+                   AND kind IN ('starts_per_second', 'launching')),
+               'launch slot')
            WHEN state = 'STARTING' THEN 'launch slot'
            ELSE ''
        END AS waits_for,

@@ -234,7 +234,7 @@ static void test_waits_for(void **state)
     struct store *store = store_fixture_open(f);
     struct launch *l = store_fixture_launch(f, 1);
     struct err err = {0};
-    expect_wait(f, store, l, "running slot");
+    expect_wait(f, store, l, "claim-ahead window");
     begin(store);
     must(store_save_wait(store, l->launch_id, "class etl: running 20 of 20", &err), &err);
     must(store_save_wait(store, "unknown", "nothing", &err), &err);
@@ -245,9 +245,9 @@ static void test_waits_for(void **state)
     l->run.pending = RUN_ACTION_NONE;
     expect_wait(f, store, l, "class etl: running 20 of 20");
     l->run.state = RUN_STATE_READY;
-    expect_wait(f, store, l, "token or launch slot"); /* what was said of the old state is gone */
-    l->run.next_try_at_ms = 1;                        /* long over */
-    expect_wait(f, store, l, "token or launch slot");
+    expect_wait(f, store, l, "launch slot"); /* what was said of the old state is gone */
+    l->run.next_try_at_ms = 1;               /* long over */
+    expect_wait(f, store, l, "launch slot");
     l->run.next_try_at_ms = INT64_C(4102444800000);
     expect_wait(f, store, l, "backoff until 2100-01-01T00:00:00.000Z");
     l->run.unreachable_since_ms = INT64_C(1763856000999);
@@ -261,6 +261,48 @@ static void test_waits_for(void **state)
     commit(store);
     expect_wait(f, store, l, "dependency out of reach since 2025-11-23T00:00:00.999Z");
     launch_free(l);
+    store_close(store);
+}
+
+/* The limit that holds a run is named, the pool's before the class's. */
+static void test_waits_for_names_the_limit(void **state)
+{
+    struct store_fixture *f = *state;
+    struct store *store = store_fixture_open(f);
+    struct launch *l = store_fixture_launch(f, 1);
+    struct launch *other = store_fixture_launch(f, 2);
+    struct err err = {0};
+    struct store_limit limits[] = {
+        {.class_name = "", .kind = "running", .limit_value = 2},
+        {.class_name = l->class_name, .kind = "running", .limit_value = 1},
+        {.class_name = l->class_name,
+         .kind = "starts_per_second",
+         .limit_value = 0.5,
+         .burst = 1,
+         .bucket = "b"},
+    };
+    must(store_replace_limits(store, limits, ARRAY_LEN(limits), &err), &err);
+    other->run.state = RUN_STATE_REPORTING;
+    store_fixture_save(store, other);
+    expect_wait(f, store, l, "claim-ahead window");
+    other->run.state = RUN_STATE_RUNNING;
+    store_fixture_save(store, other);
+    char *expected = check_printf("class %s limit: running 1", l->class_name);
+    expect_wait(f, store, l, expected);
+    free(expected);
+    limits[0].limit_value = 1;
+    must(store_replace_limits(store, limits, ARRAY_LEN(limits), &err), &err);
+    expect_wait(f, store, l, "pool limit: running 1");
+    l->run.state = RUN_STATE_READY;
+    expect_wait(f, store, l, "launch slot");
+    begin(store);
+    must(store_save_bucket(store, "b", (f->now_ms + INT64_C(100000000000)) * 1000, &err), &err);
+    commit(store);
+    expected = check_printf("class %s limit: starts_per_second 0.5", l->class_name);
+    expect_wait(f, store, l, expected);
+    free(expected);
+    launch_free(l);
+    launch_free(other);
     store_close(store);
 }
 
@@ -599,6 +641,7 @@ int main(void)
         STORE_TEST(test_each_request_is_counted),
         STORE_TEST(test_queue_order_and_values),
         STORE_TEST(test_waits_for),
+        STORE_TEST(test_waits_for_names_the_limit),
         STORE_TEST(test_running),
         STORE_TEST(test_times_are_exact_to_the_millisecond),
         STORE_TEST(test_attempts_and_timeouts),
