@@ -5,6 +5,9 @@
 #include <ctype.h>
 #include <string.h>
 
+/* Longer than any stage's name: what stands before a colon later than this is part of the sentence. */
+#define STAGE_NAME_MAX 20
+
 struct exit_text {
     int32_t code;
     const char *explanation;
@@ -47,7 +50,7 @@ static const struct exit_text *find_exit_text(const struct run *run)
 static char *launch_failed_text(const char *last_error)
 {
     const char *colon = strstr(last_error, ": ");
-    if (colon == NULL || colon - last_error > 20)
+    if (colon == NULL || colon == last_error || colon - last_error > STAGE_NAME_MAX)
         return check_printf("Failed to submit flow run to infrastructure: LaunchError: %s",
                             last_error[0] == '\0' ? "no further reason is known" : last_error);
     return check_printf("Failed to submit flow run to infrastructure: %c%.*sError: %s",

@@ -1,0 +1,123 @@
+/*
+ * The line of waiting launches: its order, and that it stays a heap whatever comes and goes.
+ */
+#include "line.h"
+
+#include "base/check.h"
+#include "base/random.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#define LIVES 300
+#define OPERATIONS 30000
+
+static struct live *new_live(int32_t queue_priority, int32_t class_priority, int64_t due_at_ms,
+                             int64_t created_at_ms, const char *launch_id)
+{
+    struct live *live = check_alloc(sizeof(*live));
+    live->launch = launch_new("00000000-0000-4000-8000-000000000000", due_at_ms);
+    live->launch->queue_priority = queue_priority;
+    live->launch->class_priority = class_priority;
+    live->launch->created_at_ms = created_at_ms;
+    snprintf(live->launch->launch_id, sizeof(live->launch->launch_id), "%s", launch_id);
+    return live;
+}
+
+static void free_live(struct live *live)
+{
+    launch_free(live->launch);
+    free(live);
+}
+
+/* Each one comes before the next. */
+static void test_order(void **state)
+{
+    (void)state;
+    struct live *lives[] = {
+        new_live(1, 0, 9000, 9, "z"), new_live(2, 10, 9000, 9, "z"), new_live(2, 0, 100, 9, "z"),
+        new_live(2, 0, 200, 1, "z"),  new_live(2, 0, 200, 2, "b"),   new_live(2, 0, 200, 2, "c"),
+        new_live(2, -5, 100, 1, "a"), new_live(3, 100, 1, 1, "a"),
+    };
+    for (size_t i = 0; i < ARRAY_LEN(lives); i++) {
+        assert_false(line_is_before(lives[i], lives[i]));
+        for (size_t j = i + 1; j < ARRAY_LEN(lives); j++) {
+            assert_true(line_is_before(lives[i], lives[j]));
+            assert_false(line_is_before(lives[j], lives[i]));
+        }
+    }
+    /* From the wrong end in, in the right order out. */
+    struct line line = {0};
+    for (size_t i = ARRAY_LEN(lives); i > 0; i--)
+        line_add(&line, lives[i - 1]);
+    for (size_t i = 0; i < ARRAY_LEN(lives); i++) {
+        assert_ptr_equal(line_first(&line), lives[i]);
+        line_remove(&line, lives[i]);
+        free_live(lives[i]);
+    }
+    assert_null(line_first(&line));
+    line_done(&line);
+}
+
+static void assert_is_heap(const struct line *line, const bool *stands, struct live *const *lives)
+{
+    const struct live *best = NULL;
+    size_t count = 0;
+    for (size_t i = 0; i < line->count; i++) {
+        assert_int_equal(line->heap[i]->line_index, i);
+        if (i > 0)
+            assert_false(line_is_before(line->heap[i], line->heap[(i - 1) / 2]));
+    }
+    for (size_t i = 0; i < LIVES; i++) {
+        if (!stands[i])
+            continue;
+        count++;
+        if (best == NULL || line_is_before(lives[i], best))
+            best = lives[i];
+    }
+    assert_int_equal(line->count, count);
+    assert_ptr_equal(line_first(line), best);
+}
+
+static void test_random_coming_and_going(void **state)
+{
+    (void)state;
+    static struct live *lives[LIVES];
+    static bool stands[LIVES];
+    struct line line = {0};
+    uint64_t random = 7;
+    for (size_t i = 0; i < LIVES; i++) {
+        char id[16];
+        snprintf(id, sizeof(id), "%03d", (int)i);
+        uint64_t r = random_splitmix64(&random);
+        lives[i] = new_live((int32_t)(r % 3), (int32_t)((r >> 8) % 3), (int64_t)((r >> 16) % 5),
+                            (int64_t)((r >> 24) % 3), id);
+    }
+    for (int i = 0; i < OPERATIONS; i++) {
+        size_t which = random_splitmix64(&random) % LIVES;
+        if (stands[which])
+            line_remove(&line, lives[which]);
+        else
+            line_add(&line, lives[which]);
+        stands[which] = !stands[which];
+        if (i % 31 == 0)
+            assert_is_heap(&line, stands, lives);
+    }
+    assert_is_heap(&line, stands, lives);
+    line_done(&line);
+    for (size_t i = 0; i < LIVES; i++)
+        free_live(lives[i]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_order),
+        cmocka_unit_test(test_random_coming_and_going),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
