@@ -60,9 +60,12 @@ struct pulls *pulls_new(struct engine *engine, struct timers *timers, const stru
     return p;
 }
 
+static void start_waiting_pulls(struct pulls *p);
+
 void pulls_set_config(struct pulls *pulls, const struct config *config)
 {
     pulls->config = config;
+    start_waiting_pulls(pulls);
 }
 
 size_t pulls_in_flight(const struct pulls *pulls)
@@ -106,8 +109,6 @@ static void free_flight(struct flight *f)
     timer_cancel(&f->early);
     free(f);
 }
-
-static void start_waiting_pulls(struct pulls *p);
 
 static void finish(struct flight *f, const struct failure *failure, int64_t took_ms, bool was_pulled,
                    const char *warning)
