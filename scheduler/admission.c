@@ -26,6 +26,7 @@ struct gate {
     struct bucket bucket;
     struct line admit;
     struct line start;
+    struct line slot;
     int64_t let_in; /* claims let through in this call */
     int64_t let_start;
 };
@@ -35,7 +36,6 @@ struct admission {
     struct gate *gates; /* one per class, in the configuration's order */
     size_t gate_count;
     struct bucket pool_bucket;
-    struct line slot; /* ASK_SLOT of all classes */
     struct line stop; /* ASK_STOP of all classes */
     struct timer token_timer;
     int64_t wall_base_ms; /* the wall clock, read once: see bucket_now_ms() */
@@ -59,6 +59,7 @@ static void free_gates(struct admission *a)
     for (size_t i = 0; i < a->gate_count; i++) {
         line_done(&a->gates[i].admit);
         line_done(&a->gates[i].start);
+        line_done(&a->gates[i].slot);
         free(a->gates[i].bucket_name);
     }
     free(a->gates);
@@ -82,7 +83,7 @@ static struct line *line_of(struct admission *a, struct live *live)
     case RUN_ACTION_ASK_START:
         return &gate_of(a, live)->start;
     case RUN_ACTION_ASK_SLOT:
-        return &a->slot;
+        return &gate_of(a, live)->slot;
     case RUN_ACTION_ASK_STOP:
         return &a->stop;
     default:
@@ -101,7 +102,6 @@ int admission_set_config(struct admission *a, const struct config *config, struc
         if (live->waits_for != RUN_ACTION_NONE)
             waiting[count++] = live;
     }
-    line_done(&a->slot);
     line_done(&a->stop);
     free_gates(a);
     a->s.config = config;
@@ -142,7 +142,6 @@ void admission_free(struct admission *a)
     if (a == NULL)
         return;
     timer_cancel(&a->token_timer);
-    line_done(&a->slot);
     line_done(&a->stop);
     free_gates(a);
     free(a);
@@ -199,15 +198,29 @@ static int64_t pool_launching(const struct admission *a)
     return in_use;
 }
 
-/* A slot alone, for launches that have had their token: the oldest first, since it finishes what was begun.
+static struct gate *best_slot(struct admission *a)
+{
+    struct gate *best = NULL;
+    for (size_t i = 0; i < a->gate_count; i++) {
+        struct gate *g = &a->gates[i];
+        struct live *first = line_first(&g->slot);
+        if (first == NULL || !class_may_launch(a, g))
+            continue;
+        if (best == NULL || line_is_before(first, line_first(&best->slot)))
+            best = g;
+    }
+    return best;
+}
+
+/* A slot alone, for launches that have had their token: before new starts, since it finishes what was begun.
  */
 static size_t run_slots(struct admission *a)
 {
     size_t let = 0;
-    struct live *live;
-    while ((live = line_first(&a->slot)) != NULL && is_below(pool_launching(a), a->s.config->launching)) {
-        gate_of(a, live)->let_start++;
-        let_through(a, live);
+    struct gate *g;
+    while (is_below(pool_launching(a), a->s.config->launching) && (g = best_slot(a)) != NULL) {
+        g->let_start++;
+        let_through(a, line_first(&g->slot));
         let++;
     }
     return let;
