@@ -139,15 +139,14 @@ static void begin_poll(void *arg)
         return;
     }
     const struct config *c = p->s.config;
-    bool is_full = c->running != CONFIG_NO_LIMIT && runner_slots(p->s.runner, NULL).running >= c->running;
     struct prefect_ask ask = ask_for(p, on_polled, &p->poll_call);
     int64_t before_ms = clock_wall_ms(p->s.clock) + c->prefetch_ms;
     struct err err;
     timer_cancel(&p->poll_timer);
     p->poll_began_ms = now_ms(p);
-    /* With no room at all the poll only keeps queues and deployments READY (protocol 3.3). */
+    /* Also with no room at all: people look at the queue, and the next slot goes to whoever is first then. */
     CHECK(prefect_poll(p->s.prefect, &ask, p->s.pool->name, c->work_queues, c->work_queue_count, before_ms,
-                       is_full ? 0 : -1, &err) == 0);
+                       -1, &err) == 0);
 }
 
 /* ---- sight ---- */
