@@ -114,10 +114,14 @@ struct world_wait world_wait_begin(struct world *w, int64_t limit_ms, const char
 void world_wait_step(struct world *w, struct world_wait *wait);
 
 /* Turn, and let time pass, until the condition holds; fails the test when it does not within limit_ms. */
-#define UNTIL(w, limit_ms, condition)                                                                        \
+#define UNTIL(w, limit_ms, condition) UNTIL_DOING(w, limit_ms, condition, )
+/* The same, with a statement after every turn: to sample what must hold at any time. */
+#define UNTIL_DOING(w, limit_ms, condition, statement)                                                       \
     for (struct world_wait wait_ = world_wait_begin(w, limit_ms, #condition, __FILE__, __LINE__);            \
-         !(condition);)                                                                                      \
-    world_wait_step(w, &wait_)
+         !(condition);) {                                                                                    \
+        world_wait_step(w, &wait_);                                                                          \
+        statement;                                                                                           \
+    }
 
 /* Let time pass; turns until quiet at the end. 0: only until quiet. */
 void world_pass(struct world *w, int64_t ms);
