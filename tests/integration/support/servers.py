@@ -105,24 +105,32 @@ class PrivateEngine:
         self._home = Path(tempfile.mkdtemp(prefix="engine-"))
         self.host = f"unix://{self._home}/docker.sock"
         self._process: subprocess.Popen[bytes] | None = None
+        # Nothing is ever attached to it, but without a bridge of its own dockerd takes the machine's, and told to have
+        # none it deletes the machine's.
+        self._bridge = f"sluice{uuid.uuid4().hex[:8]}"
+        self._ip("link", "add", self._bridge, "type", "bridge")
+        self._ip("address", "add", "127.77.0.1/24", "dev", self._bridge)
+
+    @staticmethod
+    def _ip(*arguments: str) -> None:
+        subprocess.run(["ip", *arguments], check=True)
 
     def start(self) -> Engine:
         # The machine's own daemon.json is not for this one.
         config = self._home / "daemon.json"
         config.write_text("{}")
         command = [
-            # In a network of its own: told to have no bridge, it would delete the one of the machine's engine.
-            "unshare",
-            "--net",
             "dockerd",
             f"--config-file={config}",
             f"--host={self.host}",
             f"--data-root={self._home}/data",
             f"--exec-root={self._home}/exec",
             f"--pidfile={self._home}/pid",
-            "--bridge=none",
+            f"--bridge={self._bridge}",
             "--iptables=false",
             "--ip6tables=false",
+            "--ip-forward=false",
+            "--ip-masq=false",
             "--shutdown-timeout=1",
             f"--storage-driver={self._storage_driver()}",
         ]
@@ -151,6 +159,7 @@ class PrivateEngine:
 
     def remove(self) -> None:
         self.stop()
+        self._ip("link", "delete", self._bridge)
         # dockerd leaves these mounted, and the folder could not be removed.
         for mounted in ("exec/netns/default", "data"):
             subprocess.run(["umount", self._home / mounted], capture_output=True, check=False)
