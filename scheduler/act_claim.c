@@ -261,12 +261,24 @@ void act_submit(struct act *act, struct live *live)
 
 static void resolve_on(struct live *live);
 
+/* Deleted meanwhile: nothing to launch any more. Outside RESOLVING "gone" would be taken for the image or the
+ * container. */
+static void resolve_failed(struct live *live, const struct failure *failure, int64_t took_ms)
+{
+    if (failure->status == 404 && live->after_resolve != RUN_ACTION_NONE) {
+        act_feed(live, RUN_EVENT_CANCEL);
+        act_feed(live, RUN_EVENT_PERMANENT);
+        return;
+    }
+    runner_fail(live->runner, live, failure, took_ms);
+}
+
 static void on_run_read(void *arg, const struct prefect_reply *reply)
 {
     struct live *live = arg;
     live->prefect_call = NULL;
     if (reply->failure != NULL) {
-        runner_fail(live->runner, live, reply->failure, reply->took_ms);
+        resolve_failed(live, reply->failure, reply->took_ms);
         return;
     }
     free(live->job_variables_json);
@@ -279,7 +291,7 @@ static void on_catalog(void *arg, const struct failure *failure, int64_t took_ms
     struct live *live = arg;
     live->in_catalog = false;
     if (failure != NULL) {
-        runner_fail(live->runner, live, failure, took_ms);
+        resolve_failed(live, failure, took_ms);
         return;
     }
     live->max_copy_age_ms = INT64_MAX; /* just read, however long that took */

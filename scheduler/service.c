@@ -440,7 +440,10 @@ static void drain_again(struct service *s)
     for (struct list *link = all->next; link != all; link = link->next) {
         struct live *live = LIST_ITEM(link, struct live, all_link);
         const struct run *run = &live->launch->run;
-        bool may_go_back = run->state >= RUN_STATE_RESOLVING && run->state <= RUN_STATE_READY;
+        bool is_in_backoff =
+            run->state == RUN_STATE_CREATING && !run->has_container && run->pending == RUN_ACTION_NONE;
+        bool may_go_back =
+            (run->state >= RUN_STATE_RESOLVING && run->state <= RUN_STATE_READY) || is_in_backoff;
         if (may_go_back && !live->was_drained) {
             live->was_drained = true;
             runner_feed_kind(s->runner, live, RUN_EVENT_DRAIN);
