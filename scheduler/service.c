@@ -23,6 +23,7 @@
 #define FLUSH_MS 1000
 /* Prefect's own worker is unwell after so many missed polls. */
 #define UNWELL_POLLS 30
+#define UNREACHABLE_LOOK_MS 1000
 #define TRIM_EVERY_MS (10 * 60 * 1000)
 #define TRIM_ROWS 2000
 #define TURN_PASSES_MAX 32
@@ -51,6 +52,8 @@ struct service {
     struct watcher *watcher;
     struct act act;
     struct timer stop_timer;
+    struct timer reach_timer;
+    int64_t unreachable_since_ms; /* mono; valid while the engine is out of reach */
     struct timer trim_timer;
     bool is_online;   /* the pool was read and a heartbeat sent */
     int64_t began_ms; /* mono */
@@ -96,10 +99,33 @@ static void open_gates(struct service *s)
     admission_open(s->admission, s->is_online && reach && !s->is_stopping, reach);
 }
 
+/* Nothing fails while the gate of starts is closed, so those who wait at it have nobody else to tell them. */
+static void on_unreachable(void *arg)
+{
+    struct service *s = arg;
+    int64_t now_ms = clock_mono_ms(s->s.clock);
+    struct list *all = runner_all(s->runner);
+    for (struct list *link = all->next; link != all; link = link->next) {
+        struct live *live = LIST_ITEM(link, struct live, all_link);
+        int64_t since_ms =
+            live->waits_since_ms > s->unreachable_since_ms ? live->waits_since_ms : s->unreachable_since_ms;
+        const struct config_class *c = config_class_by_name(s->s.config, live->launch->class_name);
+        if (live->launch->run.state != RUN_STATE_READY || now_ms - since_ms < c->retry.hand_back_after_ms)
+            continue;
+        runner_note(s->runner, live,
+                    "the engine is out of reach: handed back, so that another worker can take the run");
+        runner_feed_kind(s->runner, live, RUN_EVENT_LAUNCH_DEADLINE);
+    }
+    timer_start(s->s.timers, &s->reach_timer, UNREACHABLE_LOOK_MS, on_unreachable, s);
+}
+
 static void on_reach(void *arg, bool is_reachable)
 {
     struct service *s = arg;
-    (void)is_reachable;
+    s->unreachable_since_ms = clock_mono_ms(s->s.clock);
+    timer_cancel(&s->reach_timer);
+    if (!is_reachable)
+        timer_start(s->s.timers, &s->reach_timer, UNREACHABLE_LOOK_MS, on_unreachable, s);
     open_gates(s);
 }
 
@@ -353,6 +379,8 @@ int service_new(const struct service_settings *settings, struct service **out, s
     }
     log_info("state file open", kv_s("file", store_path(s->store)),
              kv_int("unfinished", (int64_t)runner_count(s->runner)));
+    s->unreachable_since_ms = clock_mono_ms(settings->clock);
+    timer_start(settings->timers, &s->reach_timer, UNREACHABLE_LOOK_MS, on_unreachable, s);
     pool_sync_start(s->pool_sync);
     watcher_start(s->watcher);
     timer_start(settings->timers, &s->trim_timer, TRIM_EVERY_MS, on_trim, s);
@@ -365,6 +393,7 @@ void service_free(struct service *s)
     if (s == NULL)
         return;
     timer_cancel(&s->stop_timer);
+    timer_cancel(&s->reach_timer);
     timer_cancel(&s->trim_timer);
     watcher_free(s->watcher);
     poller_free(s->poller);
