@@ -297,7 +297,7 @@ static void test_at_most_three_pulls_at_once(void **state)
 {
     struct world *w = *state;
     char images[8][20];
-    char variables[8][60];
+    char variables[8][200];
     for (int i = 0; i < 8; i++) {
         snprintf(images[i], sizeof(images[i]), "etl-%d:1", i);
         snprintf(variables[i], sizeof(variables[i]), "{\"image\":\"%s\"}", images[i]);
