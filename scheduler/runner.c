@@ -6,51 +6,16 @@
  * wrong request). So one flush is a few passes of step all, save all, commit, act all. What acts may feed at
  * once (a state with nothing to do); that is the next pass.
  */
-#include "runner.h"
-
-#include "base/log.h"
-#include "index.h"
+#include "runner_internal.h"
 
 #include <string.h>
 
-/* Rows whose action needs no commit of its own wait this long for one that does. */
-#define SAVE_DELAY_MS 50
 /* A turn ends after so many passes; what is left comes in the next turn. */
 #define PASSES_MAX 64
 /* A deadline that found a request out asks again. */
 #define DEADLINE_AGAIN_MS 1000
 /* Wall deadlines are cut to this, so that a jumping clock freezes nothing for ever. */
 #define DEADLINE_MAX_MS ((int64_t)400 * 24 * 3600 * 1000)
-
-struct queued_event {
-    struct list link;
-    struct live *live;
-    uint32_t epoch;
-    bool is_answer;
-    struct run_event event;
-};
-
-struct class_slots {
-    char *name;
-    struct slots slots;
-};
-
-struct runner {
-    struct runner_settings s;
-    struct index by_flow_run;
-    struct index by_launch;
-    struct list all;    /* live.all_link */
-    struct list events; /* queued_event.link */
-    struct list dirty;  /* live.dirty_link */
-    struct list acting; /* live.acting_link */
-    struct list dead;   /* live.all_link: forgotten in this turn */
-    size_t count;
-    struct slots slots;
-    struct class_slots *classes;
-    size_t class_count;
-    struct timer save_timer;
-    bool is_failed;
-};
 
 struct runner *runner_new(const struct runner_settings *settings)
 {
@@ -128,7 +93,7 @@ static struct slots *class_slots(struct runner *r, const char *name)
     return &r->classes[r->class_count++].slots;
 }
 
-static void count_change(struct runner *r, const struct live *live, const struct run *before,
+void runner_count_change(struct runner *r, const struct live *live, const struct run *before,
                          const struct run *after)
 {
     slots_change(&r->slots, before, after);
@@ -143,73 +108,6 @@ struct slots runner_slots(const struct runner *r, const char *class_name)
         if (strcmp(r->classes[i].name, class_name) == 0)
             return r->classes[i].slots;
     return (struct slots){0};
-}
-
-/* ---- saving ---- */
-
-static int fail(struct runner *r, struct err *err)
-{
-    if (r->is_failed)
-        return -1;
-    r->is_failed = true;
-    r->s.ports.on_failure(r->s.ports.arg, err);
-    return -1;
-}
-
-static void mark_dirty(struct runner *r, struct live *live)
-{
-    if (live->is_dirty)
-        return;
-    live->is_dirty = true;
-    list_add_last(&r->dirty, &live->dirty_link);
-}
-
-/* History and attempts refer to the launch's row: see to it that there is one. Opens the turn's transaction.
- */
-static int begin_row(struct runner *r, struct live *live, struct err *err)
-{
-    if (store_begin(r->s.store, err) != 0)
-        return -1;
-    if (live == NULL || live->has_row)
-        return 0;
-    live->has_row = true;
-    return store_save_launch(r->s.store, live->launch, err);
-}
-
-int runner_sync(struct runner *r)
-{
-    struct err err;
-    if (r->is_failed)
-        return -1;
-    timer_cancel(&r->save_timer);
-    if (list_is_empty(&r->dirty) && !store_is_begun(r->s.store))
-        return 0;
-    if (store_begin(r->s.store, &err) != 0)
-        return fail(r, &err);
-    struct list *link;
-    while ((link = list_take_first(&r->dirty)) != NULL) {
-        struct live *live = LIST_ITEM(link, struct live, dirty_link);
-        live->is_dirty = false;
-        live->has_row = true;
-        if (store_save_launch(r->s.store, live->launch, &err) != 0)
-            return fail(r, &err);
-    }
-    if (store_commit(r->s.store, &err) != 0)
-        return fail(r, &err);
-    return 0;
-}
-
-static void on_save_timer(void *arg)
-{
-    struct runner *r = arg;
-    if (runner_sync(r) != 0)
-        return; /* told through on_failure */
-}
-
-static void save_soon(struct runner *r)
-{
-    if (!timer_is_running(&r->save_timer))
-        timer_start(r->s.timers, &r->save_timer, SAVE_DELAY_MS, on_save_timer, r);
 }
 
 /* ---- feeding ---- */
@@ -234,114 +132,11 @@ void runner_feed_kind(struct runner *r, struct live *live, enum run_event_kind k
     runner_feed(r, live, (struct run_event){.kind = kind, .retry_after_ms = -1, .was_sent = true});
 }
 
-static void set_note(struct live *live, const char *sentence)
-{
-    char *copy = check_strdup(sentence);
-    if (strlen(copy) > 1000)
-        copy[1000] = '\0';
-    launch_set_text(&live->launch->last_error, copy);
-    free(copy);
-}
-
-void runner_note(struct runner *r, struct live *live, const char *sentence)
-{
-    set_note(live, sentence);
-    mark_dirty(r, live);
-    save_soon(r);
-}
-
-static const struct config_class *class_of(const struct runner *r, const struct live *live)
-{
-    return config_class_by_name(r->s.config, live == NULL ? "default" : live->launch->class_name);
-}
-
-static const struct config_time *clock_that_ran_out(const struct config_clocks *clocks, enum clock_kind kind)
-{
-    switch (kind) {
-    case CLOCK_KIND_CONNECT:
-        return &clocks->connect;
-    case CLOCK_KIND_INACTIVITY:
-        return &clocks->inactivity;
-    case CLOCK_KIND_TOTAL:
-        return &clocks->total;
-    case CLOCK_KIND_NONE:
-        break;
-    }
-    return NULL;
-}
-
-static const char *outcome_of(const struct failure *failure)
-{
-    if (failure == NULL)
-        return "ok";
-    if (failure->transport == TRANSPORT_CANCELLED)
-        return "cancelled";
-    return failure->clock != CLOCK_KIND_NONE ? "timeout" : "error";
-}
-
-void runner_record(struct runner *r, struct live *live, enum stage stage, int64_t took_ms,
-                   const struct failure *failure)
-{
-    struct err err;
-    const struct config_clocks *clocks = &class_of(r, live)->clocks[stage];
-    const struct config_time *over = failure == NULL ? NULL : clock_that_ran_out(clocks, failure->clock);
-    enum error_class error_class = failure == NULL ? ERROR_CLASS_TRANSIENT : classify(failure).error_class;
-    const char *launch_id = live == NULL ? NULL : live->launch->launch_id;
-    struct store_attempt attempt = {
-        .launch_id = launch_id,
-        .class_name = live == NULL ? "" : live->launch->class_name,
-        .stage = stage_name(stage),
-        .attempt = live == NULL ? 1 : live->launch->run.attempt + 1,
-        .started_at_ms = clock_wall_ms(r->s.clock) - took_ms,
-        .took_ms = took_ms,
-        .timeout_ms = clocks->total.ms,
-        .timeout_from = clocks->total.from,
-        .outcome = outcome_of(failure),
-        .clock = over == NULL ? NULL : clock_kind_name(failure->clock),
-        .clock_ms = over == NULL ? 0 : over->ms,
-        .clock_from = over == NULL ? NULL : over->from,
-        .error_class = failure == NULL ? NULL : error_class_name(error_class),
-        .error = failure == NULL ? NULL : failure->message,
-    };
-    if (over != NULL)
-        log_warn("timeout", kv_s("run", live == NULL ? NULL : live->launch->flow_run_id),
-                 kv_s("stage", stage_name(stage)), kv_s("clock", clock_kind_name(failure->clock)),
-                 kv_int("value_ms", over->ms), kv_s("from", over->from), kv_int("took_ms", took_ms),
-                 kv_s("class", attempt.class_name), kv_int("attempt", attempt.attempt));
-    if (r->is_failed)
-        return;
-    if (begin_row(r, live, &err) != 0 || store_add_attempt(r->s.store, &attempt, &err) != 0) {
-        (void)fail(r, &err);
-        return;
-    }
-    save_soon(r);
-}
-
-void runner_fail(struct runner *r, struct live *live, const struct failure *failure, int64_t took_ms)
-{
-    struct verdict_on_failure v = classify(failure);
-    runner_record(r, live, failure->stage, took_ms, failure);
-    char *sentence = check_printf("%s: %s", stage_name(failure->stage), failure->message);
-    set_note(live, sentence);
-    log_info("call failed", kv_s("run", live->launch->flow_run_id), kv_s("stage", stage_name(failure->stage)),
-             kv_s("dependency", dependency_name(failure->dependency)), kv_int("status", failure->status),
-             kv_s("transport", transport_name(failure->transport)),
-             kv_s("class", error_class_name(v.error_class)), kv_s("rule", v.rule),
-             kv_s("error", failure->message));
-    free(sentence);
-    runner_feed(
-        r, live,
-        (struct run_event){.kind = (enum run_event_kind)((int)RUN_EVENT_TRANSIENT + (int)v.error_class),
-                           .out_of_reach = v.out_of_reach,
-                           .was_sent = failure->sent,
-                           .retry_after_ms = failure->retry_after_ms});
-}
-
 /* ---- stepping ---- */
 
 static struct retry_policy policy_of(const struct runner *r, const struct live *live)
 {
-    const struct config_class *c = class_of(r, live);
+    const struct config_class *c = runner_class_of(r, live);
     struct retry_policy policy = c->retry;
     policy.remove_ended_container = live->launch->auto_remove;
     if (c->clocks[STAGE_START].total.ms > 0)
@@ -353,10 +148,10 @@ static struct retry_policy policy_of(const struct runner *r, const struct live *
 
 static void on_deadline(void *arg);
 
-static void start_deadline(struct runner *r, struct live *live)
+void runner_start_deadline(struct runner *r, struct live *live)
 {
     const struct run *run = &live->launch->run;
-    const struct config_class *c = class_of(r, live);
+    const struct config_class *c = runner_class_of(r, live);
     int64_t at_ms = 0;
     if (run->state >= RUN_STATE_CLAIMING && run->state < RUN_STATE_RUNNING && c->launch_deadline.ms > 0)
         at_ms = run->claimed_at_ms + c->launch_deadline.ms;
@@ -368,40 +163,18 @@ static void start_deadline(struct runner *r, struct live *live)
         timer_cancel(&live->deadline);
 }
 
-/* A state change is told once, here: history and log. */
-static int tell_change(struct runner *r, struct live *live, enum run_state from, enum run_event_kind why)
-{
-    struct err err;
-    struct launch *l = live->launch;
-    l->updated_at_ms = clock_wall_ms(r->s.clock);
-    const char *reason =
-        why >= RUN_EVENT_TRANSIENT && why <= RUN_EVENT_UNKNOWN_OUTCOME && l->last_error[0] != '\0'
-            ? l->last_error
-            : run_event_name(why);
-    log_info(
-        "run", kv_s("run", l->flow_run_id), kv_s("name", l->run_name), kv_s("from", run_state_name(from)),
-        kv_s("to", run_state_name(l->run.state)), kv_s("why", reason),
-        kv_s("verdict", l->run.verdict == RUN_VERDICT_NONE ? NULL : run_verdict_name(l->run.verdict)),
-        kv_s("class", l->class_name), kv_s("container", l->container_id[0] == '\0' ? NULL : l->container_id));
-    if (begin_row(r, live, &err) != 0 ||
-        store_add_transition(r->s.store, l->launch_id, run_state_name(from), run_state_name(l->run.state),
-                             reason, l->updated_at_ms, &err) != 0)
-        return fail(r, &err);
-    return 0;
-}
-
 static int step(struct runner *r, struct live *live, const struct queued_event *q)
 {
     struct run before = live->launch->run;
     struct retry_policy policy = policy_of(r, live);
     struct run_step s = run_step(&before, &q->event, &policy);
     live->launch->run = s.next;
-    count_change(r, live, &before, &s.next);
-    mark_dirty(r, live);
+    runner_count_change(r, live, &before, &s.next);
+    runner_mark_dirty(r, live);
     if (s.next.state != before.state) {
-        if (tell_change(r, live, before.state, q->event.kind) != 0)
+        if (runner_tell_change(r, live, before.state, q->event.kind) != 0)
             return -1;
-        start_deadline(r, live);
+        runner_start_deadline(r, live);
     }
     if (s.action == RUN_ACTION_NONE)
         return 0;
@@ -458,7 +231,7 @@ static void on_deadline(void *arg)
 static void drop(struct runner *r, struct live *live)
 {
     forget(r, live);
-    count_change(r, live, &live->launch->run, NULL);
+    runner_count_change(r, live, &live->launch->run, NULL);
     index_remove(&r->by_launch, live->launch->launch_id);
     if (index_find(&r->by_flow_run, live->launch->flow_run_id) == live)
         index_remove(&r->by_flow_run, live->launch->flow_run_id);
@@ -541,7 +314,7 @@ int runner_flush(struct runner *r)
             if (runner_sync(r) != 0)
                 break;
         } else {
-            save_soon(r);
+            runner_save_soon(r);
         }
         struct list now;
         list_init(&now);
@@ -565,89 +338,4 @@ int runner_flush(struct runner *r)
     while ((link = list_take_first(&kept)) != NULL)
         list_add_last(&r->dead, link);
     return r->is_failed ? -1 : 0;
-}
-
-/* ---- the house's guests ---- */
-
-static struct live *adopt(struct runner *r, struct launch *launch)
-{
-    struct live *live = check_alloc(sizeof(*live));
-    live->magic = LIVE_MAGIC;
-    live->runner = r;
-    live->launch = launch;
-    list_init(&live->dirty_link);
-    list_init(&live->acting_link);
-    list_init(&live->all_link);
-    list_add_last(&r->all, &live->all_link);
-    index_put(&r->by_launch, launch->launch_id, live);
-    index_put(&r->by_flow_run, launch->flow_run_id, live);
-    count_change(r, live, NULL, &launch->run);
-    r->count++;
-    return live;
-}
-
-struct live *runner_add(struct runner *r, struct launch *launch)
-{
-    const struct random_source *random = r->s.random;
-    if (launch->launch_id[0] == '\0')
-        random_uuid(random, launch->launch_id);
-    random_uuid(random, launch->submit_id);
-    random_uuid(random, launch->report_id);
-    random_uuid(random, launch->hand_back_id);
-    launch->created_at_ms = clock_wall_ms(r->s.clock);
-    launch->updated_at_ms = launch->created_at_ms;
-    struct live *live = adopt(r, launch);
-    mark_dirty(r, live);
-    save_soon(r);
-    return live;
-}
-
-static bool on_loaded(void *arg, struct launch *launch)
-{
-    struct runner *r = arg;
-    struct live *live = adopt(r, launch);
-    live->has_row = true;
-    runner_feed(r, live,
-                (struct run_event){.kind = RUN_EVENT_ENTER, .after_restart = true, .retry_after_ms = -1});
-    return true;
-}
-
-int runner_load(struct runner *r, struct err *err)
-{
-    if (store_load_launches(r->s.store, on_loaded, r, err) != 0)
-        return -1;
-    for (struct list *link = r->all.next; link != &r->all; link = link->next)
-        start_deadline(r, LIST_ITEM(link, struct live, all_link));
-    return 0;
-}
-
-struct live *runner_find_flow_run(const struct runner *r, const char *flow_run_id)
-{
-    return index_find(&r->by_flow_run, flow_run_id);
-}
-
-struct live *runner_find_launch(const struct runner *r, const char *launch_id)
-{
-    return index_find(&r->by_launch, launch_id);
-}
-
-struct list *runner_all(struct runner *r)
-{
-    return &r->all;
-}
-
-size_t runner_count(const struct runner *r)
-{
-    return r->count;
-}
-
-size_t runner_calls_out(const struct runner *r)
-{
-    size_t out = 0;
-    for (const struct list *link = r->all.next; link != &r->all; link = link->next) {
-        const struct live *live = (const struct live *)((const char *)link - offsetof(struct live, all_link));
-        if (live->launch->run.pending != RUN_ACTION_NONE || live->action != RUN_ACTION_NONE)
-            out++;
-    }
-    return out;
 }

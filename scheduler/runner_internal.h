@@ -1,0 +1,64 @@
+/*
+ * runner_internal.h - what the files of the runner share.
+ *
+ * runner.c         the turn: events, steps, actions, slots
+ * runner_save.c    the state file: rows, history, attempts, notes
+ * runner_table.c   the launches in memory: adding, loading, finding
+ */
+#ifndef SLUICE_RUNNER_INTERNAL_H
+#define SLUICE_RUNNER_INTERNAL_H
+
+#include "index.h"
+#include "runner.h"
+
+struct queued_event {
+    struct list link;
+    struct live *live;
+    uint32_t epoch;
+    bool is_answer;
+    struct run_event event;
+};
+
+struct class_slots {
+    char *name;
+    struct slots slots;
+};
+
+struct runner {
+    struct runner_settings s;
+    struct index by_flow_run;
+    struct index by_launch;
+    struct list all;    /* live.all_link */
+    struct list events; /* queued_event.link */
+    struct list dirty;  /* live.dirty_link */
+    struct list acting; /* live.acting_link */
+    struct list dead;   /* live.all_link: forgotten in this turn */
+    size_t count;
+    struct slots slots;
+    struct class_slots *classes;
+    size_t class_count;
+    struct timer save_timer;
+    bool is_failed;
+};
+
+/* The state file can't be written: nothing is performed any more. Always -1. */
+int runner_save_failed(struct runner *r, struct err *err);
+/* The row differs from the file; it goes there with the next commit. */
+void runner_mark_dirty(struct runner *r, struct live *live);
+/* History and attempts refer to the launch's row: see to it that there is one. Opens the turn's transaction.
+ */
+int runner_begin_row(struct runner *r, struct live *live, struct err *err) MUST_CHECK;
+/* There will be a commit within SAVE_DELAY_MS. */
+void runner_save_soon(struct runner *r);
+/* A state change is told once, here: history and log. */
+int runner_tell_change(struct runner *r, struct live *live, enum run_state from,
+                       enum run_event_kind why) MUST_CHECK;
+/* live may be NULL: the default class. */
+const struct config_class *runner_class_of(const struct runner *r, const struct live *live);
+/* Arm the launch's deadline for the state it is in: launch_deadline or max_run_time. */
+void runner_start_deadline(struct runner *r, struct live *live);
+/* Slots follow from rows; either may be NULL (not there). */
+void runner_count_change(struct runner *r, const struct live *live, const struct run *before,
+                         const struct run *after);
+
+#endif
