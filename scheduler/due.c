@@ -28,15 +28,17 @@ struct dues {
     struct catalog *catalog;
     const struct config *config;
     const struct pool_record *pool;
+    const struct clock *clock;
+    int64_t told_ms; /* mono; when a failed call was told last */
     struct list all;
     struct index by_flow_run;
 };
 
 struct dues *dues_new(struct runner *runner, struct catalog *catalog, const struct config *config,
-                      const struct pool_record *pool)
+                      const struct pool_record *pool, const struct clock *clock)
 {
     struct dues *d = check_alloc(sizeof(*d));
-    *d = (struct dues){.runner = runner, .catalog = catalog, .config = config, .pool = pool};
+    *d = (struct dues){.runner = runner, .catalog = catalog, .config = config, .pool = pool, .clock = clock};
     list_init(&d->all);
     return d;
 }
@@ -146,14 +148,23 @@ static void become_launch(struct due *due)
 
 static void go_on(struct due *due);
 
+/* All who waited for one call hear of its end in one turn; it is told once. */
+static void tell_failure(struct dues *d, const struct failure *failure, int64_t took_ms)
+{
+    int64_t now_ms = clock_mono_ms(d->clock);
+    if (now_ms != d->told_ms)
+        runner_record_timeout(d->runner, failure, took_ms);
+    d->told_ms = now_ms;
+}
+
 static void on_catalog(void *arg, const struct failure *failure, int64_t took_ms)
 {
     struct due *due = arg;
-    (void)took_ms;
     if (failure == NULL) {
         go_on(due);
         return;
     }
+    tell_failure(due->dues, failure, took_ms);
     /* The next poll shows the run again, if it is still there. */
     log_debug("names not read", kv_s("run", due->launch->flow_run_id), kv_int("status", failure->status),
               kv_s("error", failure->message));

@@ -12,7 +12,7 @@
 struct dues;
 
 struct dues *dues_new(struct runner *runner, struct catalog *catalog, const struct config *config,
-                      const struct pool_record *pool);
+                      const struct pool_record *pool, const struct clock *clock);
 void dues_free(struct dues *dues);
 void dues_set_config(struct dues *dues, const struct config *config);
 /* dues_add - a run that was seen SCHEDULED by a poll begun at seen_mono_ms; one that is on its way already is

@@ -108,6 +108,7 @@ static void on_polled(void *arg, const struct prefect_reply *reply)
     struct poller *p = arg;
     p->poll_call = NULL;
     if (reply->failure != NULL) {
+        runner_record_timeout(p->s.runner, reply->failure, reply->took_ms);
         poll_failed(p, reply->failure);
         return;
     }
@@ -169,6 +170,7 @@ static void on_seen(void *arg, const struct prefect_reply *reply)
     p->sight_call = NULL;
     if (reply->failure != NULL) {
         p->sight_failed_ms = now_ms(p);
+        runner_record_timeout(p->s.runner, reply->failure, reply->took_ms);
         log_debug("sight failed", kv_int("status", reply->failure->status),
                   kv_s("error", reply->failure->message));
         return;
@@ -265,7 +267,9 @@ static void on_watched(void *arg, const struct prefect_reply *reply)
 {
     struct poller *p = arg;
     p->watch_call = NULL;
-    if (reply->failure == NULL) {
+    if (reply->failure != NULL) {
+        runner_record_timeout(p->s.runner, reply->failure, reply->took_ms);
+    } else {
         for (size_t i = 0; i < p->watched_count; i++) {
             const struct prefect_run *run = NULL;
             for (size_t j = 0; j < reply->count && run == NULL; j++)
@@ -319,7 +323,8 @@ struct poller *poller_new(const struct poller_settings *settings)
     p->s = *settings;
     p->asked = check_alloc(IDS_MAX * sizeof(*p->asked));
     p->watched = check_alloc(IDS_MAX * sizeof(*p->watched));
-    p->dues = dues_new(settings->runner, settings->catalog, settings->config, settings->pool);
+    p->dues =
+        dues_new(settings->runner, settings->catalog, settings->config, settings->pool, settings->clock);
     timer_start(p->s.timers, &p->watch_timer, WATCH_LAUNCHING_MS, begin_watch, p);
     return p;
 }

@@ -89,8 +89,10 @@ static struct prefect_ask ask_for(struct pool_sync *s, prefect_done_fn done)
                                 .call = &s->call};
 }
 
-static void again_later(struct pool_sync *s, const char *what, const struct failure *failure)
+static void again_later(struct pool_sync *s, const char *what, const struct prefect_reply *reply)
 {
+    const struct failure *failure = reply->failure;
+    s->s.on_failure(s->s.arg, failure, reply->took_ms);
     s->retry_ms = s->retry_ms == 0 ? RETRY_FIRST_MS : s->retry_ms * 2;
     if (s->retry_ms > RETRY_MAX_MS)
         s->retry_ms = RETRY_MAX_MS;
@@ -110,7 +112,7 @@ static void on_heartbeat(void *arg, const struct prefect_reply *reply)
     struct pool_sync *s = arg;
     s->call = NULL;
     if (reply->failure != NULL) {
-        again_later(s, "heartbeat", reply->failure);
+        again_later(s, "heartbeat", reply);
         return;
     }
     if (s->has_warned)
@@ -138,7 +140,7 @@ static void on_queues(void *arg, const struct prefect_reply *reply)
     struct pool_sync *s = arg;
     s->call = NULL;
     if (reply->failure != NULL) {
-        again_later(s, "read work queues", reply->failure);
+        again_later(s, "read work queues", reply);
         return;
     }
     free_queues(&s->pool);
@@ -238,7 +240,7 @@ static void on_created(void *arg, const struct prefect_reply *reply)
         return;
     }
     if (reply->failure != NULL) {
-        again_later(s, "create the work pool", reply->failure);
+        again_later(s, "create the work pool", reply);
         return;
     }
     log_info("work pool created", kv_s("pool", s->pool.name), kv_s("type", "docker"));
@@ -261,7 +263,7 @@ static void on_pool(void *arg, const struct prefect_reply *reply)
         return;
     }
     if (reply->failure->status != 404) {
-        again_later(s, "read the work pool", reply->failure);
+        again_later(s, "read the work pool", reply);
         return;
     }
     s->pool.is_known = false;

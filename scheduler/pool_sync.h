@@ -20,6 +20,7 @@ struct pool_sync_settings {
     const struct config *config;
     const char *template_json;   /* for a pool that has none; borrowed */
     void (*on_ready)(void *arg); /* the first complete round: the worker is ONLINE */
+    void (*on_failure)(void *arg, const struct failure *failure, int64_t took_ms); /* each call that failed */
     void (*on_fatal)(void *arg, const char *sentence);
     void *arg;
 };

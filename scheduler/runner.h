@@ -67,6 +67,10 @@ void runner_note(struct runner *runner, struct live *live, const char *sentence)
 void runner_record(struct runner *runner, struct live *live, enum stage stage, int64_t took_ms,
                    const struct failure *failure);
 
+/* runner_record_timeout - for a call that belongs to no launch: if a clock ended it, one line of `timeouts`
+ * and of log. */
+void runner_record_timeout(struct runner *runner, const struct failure *failure, int64_t took_ms);
+
 /* End of the turn. Returns -1 after a failed save. */
 int runner_flush(struct runner *runner);
 /* Commit what waits, for a clean stop. */

@@ -183,6 +183,12 @@ void runner_record(struct runner *r, struct live *live, enum stage stage, int64_
     runner_save_soon(r);
 }
 
+void runner_record_timeout(struct runner *r, const struct failure *failure, int64_t took_ms)
+{
+    if (failure->clock != CLOCK_KIND_NONE)
+        runner_record(r, NULL, failure->stage, took_ms, failure);
+}
+
 void runner_fail(struct runner *r, struct live *live, const struct failure *failure, int64_t took_ms)
 {
     struct verdict_on_failure v = classify(failure);

@@ -157,6 +157,12 @@ static bool has_run_once(struct service *s)
     return waits_for_end ? runner_count(s->runner) == 0 : runner_calls_out(s->runner) == 0;
 }
 
+static void on_pool_failure(void *arg, const struct failure *failure, int64_t took_ms)
+{
+    struct service *s = arg;
+    runner_record_timeout(s->runner, failure, took_ms);
+}
+
 static void on_fatal(void *arg, const char *sentence)
 {
     struct service *s = arg;
@@ -304,6 +310,7 @@ static int make_parts(struct service *s, const char *template_json, struct err *
                                                               .config = set->config,
                                                               .template_json = template_json,
                                                               .on_ready = on_online,
+                                                              .on_failure = on_pool_failure,
                                                               .on_fatal = on_fatal,
                                                               .arg = s});
     s->tell = tell_new(s->prefect, set->timers, set->random, set->config, pool_sync_pool(s->pool_sync),

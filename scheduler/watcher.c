@@ -174,6 +174,7 @@ static void on_listed(void *arg, const struct engine_reply *reply)
     w->list = NULL;
     timer_start(w->s.timers, &w->list_timer, RECONCILE_MS, begin_list, w);
     if (reply->failure != NULL) {
+        runner_record_timeout(w->s.runner, reply->failure, reply->took_ms);
         log_debug("reconcile failed", kv_int("status", reply->failure->status),
                   kv_s("error", reply->failure->message));
         return;
@@ -243,6 +244,8 @@ static void on_stream_end(void *arg, const struct engine_reply *reply)
     w->stream = NULL;
     const struct failure *f = reply->failure;
     bool is_lost = f != NULL;
+    if (is_lost)
+        runner_record_timeout(w->s.runner, f, reply->took_ms);
     if (is_lost && !w->has_warned) {
         log_warn("the engine can't be reached; nothing is claimed meanwhile",
                  kv_s("engine", engine_host(w->s.engine)), kv_int("status", f->status),
