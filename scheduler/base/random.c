@@ -5,12 +5,18 @@
 #include <stdio.h>
 #include <sys/random.h>
 
+/* A run draws some 30 numbers; one system call gives 32 (up to 256 bytes come whole). Not for a process that
+ * forks and goes on. */
 static uint64_t system_next(void *arg)
 {
+    static uint64_t bits[32];
+    static size_t left;
     (void)arg;
-    uint64_t bits;
-    CHECK(getrandom(&bits, sizeof(bits), 0) == (ssize_t)sizeof(bits));
-    return bits;
+    if (left == 0) {
+        CHECK(getrandom(bits, sizeof(bits), 0) == (ssize_t)sizeof(bits));
+        left = ARRAY_LEN(bits);
+    }
+    return bits[--left];
 }
 
 const struct random_source random_system = {system_next, NULL};
