@@ -214,6 +214,8 @@ class Proxy:
                     break
         except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError):
             pass  # either side has gone or does not speak HTTP: the other one sees its connection end
+        except asyncio.CancelledError:
+            pass  # close() wants it; asyncio's streams would print a cancelled task as a failure
         finally:
             del self._open[task]
             writer.close()
