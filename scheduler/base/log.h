@@ -52,15 +52,17 @@ void log_write(enum log_level level, const char *message, const struct log_kv *k
 /* A second listener for lines of any level, for tests. fn may be NULL. */
 void log_tap(void (*fn)(void *arg, enum log_level level, const char *line), void *arg);
 
+/* The first item is there for the comma of an empty list, and stepped over. */
 #define LOG_AT(level, message, ...)                                                                          \
     do {                                                                                                     \
-        if (log_is_on(level))                                                                                \
-            log_write(level, message,                                                                        \
-                      (const struct log_kv[]){__VA_ARGS__ __VA_OPT__(, ){.kind = LOG_VALUE_END}});           \
+        if (log_is_on(level)) {                                                                              \
+            const struct log_kv kvs_[] = {{.kind = LOG_VALUE_END}, ##__VA_ARGS__, {.kind = LOG_VALUE_END}};  \
+            log_write(level, message, kvs_ + 1);                                                             \
+        }                                                                                                    \
     } while (0)
-#define log_debug(message, ...) LOG_AT(LOG_LEVEL_DEBUG, message __VA_OPT__(, ) __VA_ARGS__)
-#define log_info(message, ...) LOG_AT(LOG_LEVEL_INFO, message __VA_OPT__(, ) __VA_ARGS__)
-#define log_warn(message, ...) LOG_AT(LOG_LEVEL_WARN, message __VA_OPT__(, ) __VA_ARGS__)
-#define log_error(message, ...) LOG_AT(LOG_LEVEL_ERROR, message __VA_OPT__(, ) __VA_ARGS__)
+#define log_debug(message, ...) LOG_AT(LOG_LEVEL_DEBUG, message, ##__VA_ARGS__)
+#define log_info(message, ...) LOG_AT(LOG_LEVEL_INFO, message, ##__VA_ARGS__)
+#define log_warn(message, ...) LOG_AT(LOG_LEVEL_WARN, message, ##__VA_ARGS__)
+#define log_error(message, ...) LOG_AT(LOG_LEVEL_ERROR, message, ##__VA_ARGS__)
 
 #endif
