@@ -58,13 +58,13 @@ static void test_killed_after_any_number_of_turns(void **state)
     assert_int_equal(fake_engine_container_count(w->engine), 150);
 }
 
-static void expect_survives_kill_at(struct world *w, int call, enum fake_fault_kind kind)
+static void expect_survives_kill_at(struct world *w, enum fake_engine_call call, enum fake_fault_kind kind)
 {
     const char *run = world_add_run(w);
     fake_engine_add_fault(w->engine, &(struct fake_fault){.call = call, .kind = kind});
     fake_engine_reset_counts(w->engine);
     world_start(w, "[timeouts]\ncreate = 10s\nstart = 10s\n");
-    UNTIL(w, SECONDS(30), fake_engine_calls(w->engine, call) > 0);
+    UNTIL(w, SECONDS(30), fake_engine_calls(w->engine, (int)call) > 0);
     world_crash(w);
     world_pass(w, SECONDS(2));
     world_start(w, NULL);
