@@ -92,7 +92,7 @@ struct config {
     /* [limits] */
     double starts_per_second; /* CONFIG_NO_LIMIT */
     int64_t start_burst;
-    int64_t launching; /* `auto` is 3 for now: the knee of a two-core engine (docs/flow-control.md) */
+    int64_t launching; /* `auto` is 3 for now: the knee of a two-core engine (docs/decisions.md) */
     bool launching_is_auto;
     int64_t running; /* the smaller of [limits] running and --limit; CONFIG_NO_LIMIT */
     int64_t pulls;
