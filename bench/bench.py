@@ -42,7 +42,12 @@ def print_load(when: str) -> None:
 def run_lives(lives: int) -> None:
     program = ROOT / "build/release/bench/bench_lives"
     print("\n## Full lives against fakes (synchronous=FULL)\n", flush=True)
-    for arguments in ([str(lives), "auto", "0"], [str(lives), "32", "0"], [str(min(lives, 40)), "auto", "250"]):
+    for arguments in (
+        [str(lives), "auto"],
+        [str(lives), "32"],
+        [str(min(lives, 40)), "auto", "250"],  # one after the other
+        [str(min(lives, 100)), "auto", "0", "100", "60"],  # at the pace of a real engine and server
+    ):
         subprocess.run([program, *arguments], check=False)
 
 

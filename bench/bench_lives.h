@@ -33,6 +33,7 @@ struct bench_shape {
     int lives;
     int gap_ms;    /* one run falls due every so often; 0: all at once */
     int engine_ms; /* how long the engine takes to create and to start */
+    int api_ms;    /* how long the Prefect API takes for each answer */
 };
 
 #define BENCH_POOL "bench"
