@@ -16,6 +16,9 @@
 
 /* Design, section 3: claim only what was seen so recently. */
 #define SIGHT_AGE_MS 2000
+/* A server that takes longer than that to answer would starve us: its answers count for this long after they
+ * have come. */
+#define SIGHT_AFTER_ANSWER_MS 1000
 #define IDS_MAX 200
 #define SIGHT_AGAIN_MS 1000
 #define BACKOFF_MAX_MS 60000
@@ -35,6 +38,7 @@ struct poller {
     struct timer watch_timer;
     int64_t poll_began_ms; /* mono */
     int64_t sight_began_ms;
+    int64_t sight_age_ms;    /* how old a sight may be, at the pace of the last answer */
     int64_t sight_failed_ms; /* mono; 0: the last went well */
     int64_t last_poll_ms;    /* mono; beginning of the last good poll; 0: none */
     uint64_t generation;     /* of the last good poll */
@@ -103,6 +107,12 @@ static void see(struct poller *p, const char *flow_run_id, int64_t began_ms, uin
 
 static void ask_for_unseen(struct poller *p);
 
+static void keep_pace(struct poller *p, int64_t took_ms)
+{
+    int64_t age_ms = took_ms + SIGHT_AFTER_ANSWER_MS;
+    p->sight_age_ms = age_ms > SIGHT_AGE_MS ? age_ms : SIGHT_AGE_MS;
+}
+
 static void on_polled(void *arg, const struct prefect_reply *reply)
 {
     struct poller *p = arg;
@@ -117,6 +127,7 @@ static void on_polled(void *arg, const struct prefect_reply *reply)
     p->failures = 0;
     p->generation++;
     p->last_poll_ms = p->poll_began_ms;
+    keep_pace(p, reply->took_ms);
     for (size_t i = 0; i < reply->count; i++) {
         const struct prefect_run *run = &reply->runs[i];
         if (runner_find_flow_run(p->s.runner, run->id) != NULL)
@@ -155,12 +166,12 @@ static void begin_poll(void *arg)
 enum sight poller_sight(const struct poller *p, const struct live *live)
 {
     int64_t now = now_ms(p);
-    bool is_recent = live->seen_mono_ms != 0 && now - live->seen_mono_ms <= SIGHT_AGE_MS;
+    bool is_recent = live->seen_mono_ms != 0 && now - live->seen_mono_ms <= p->sight_age_ms;
     if (!p->s.pool->has_limits)
         return is_recent ? SIGHT_FRESH : SIGHT_STALE;
     if (is_recent && live->seen_generation == p->generation)
         return SIGHT_FRESH;
-    bool is_poll_recent = p->last_poll_ms != 0 && now - p->last_poll_ms <= SIGHT_AGE_MS;
+    bool is_poll_recent = p->last_poll_ms != 0 && now - p->last_poll_ms <= p->sight_age_ms;
     return is_poll_recent ? SIGHT_HIDDEN : SIGHT_STALE;
 }
 
@@ -176,6 +187,7 @@ static void on_seen(void *arg, const struct prefect_reply *reply)
         return;
     }
     p->sight_failed_ms = 0;
+    keep_pace(p, reply->took_ms);
     for (size_t i = 0; i < reply->count; i++)
         if (reply->runs[i].state_type == PREFECT_STATE_SCHEDULED)
             see(p, reply->runs[i].id, p->sight_began_ms, 0);
@@ -321,6 +333,7 @@ struct poller *poller_new(const struct poller_settings *settings)
 {
     struct poller *p = check_alloc(sizeof(*p));
     p->s = *settings;
+    p->sight_age_ms = SIGHT_AGE_MS;
     p->asked = check_alloc(IDS_MAX * sizeof(*p->asked));
     p->watched = check_alloc(IDS_MAX * sizeof(*p->watched));
     p->dues =

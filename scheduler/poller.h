@@ -2,7 +2,8 @@
  * poller.h - asks Prefect what is due, keeps the sight of queued runs fresh, and notices cancellations.
  *
  * A queued row is a hint, never an authority: a run is claimed only if a request begun less than 2 s ago
- * showed it SCHEDULED. Where the pool or a queue has a concurrency limit, only the newest poll counts, and no
+ * showed it SCHEDULED (or, with a server that answers more slowly than that, one answered within the last
+ * second). Where the pool or a queue has a concurrency limit, only the newest poll counts, and no
  * poll begins while a claim is out, since only the server knows what is left of such a limit.
  */
 #ifndef SLUICE_POLLER_H
