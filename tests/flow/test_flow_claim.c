@@ -154,6 +154,19 @@ static void test_retry_after_is_obeyed(void **state)
     expect_one_life(w, run);
 }
 
+static void test_a_server_that_answers_slowly(void **state)
+{
+    struct world *w = *state;
+    static const enum fake_prefect_route routes[] = {FAKE_PREFECT_POLL, FAKE_PREFECT_FILTER_RUNS};
+    for (size_t i = 0; i < ARRAY_LEN(routes); i++)
+        fake_prefect_fault(
+            w->prefect, &(struct fake_prefect_fault){
+                            .route = routes[i], .times = -1, .kind = PREFECT_FAULT_DELAY, .delay_ms = 5000});
+    const char *run = world_add_run(w);
+    world_start(w, NULL);
+    expect_one_life(w, run);
+}
+
 /* Names of the containers in the order they were created: "a b c". */
 static void expect_order(struct world *w, const char *names)
 {
@@ -326,6 +339,7 @@ int main(void)
         FLOW_TEST(test_a_lost_answer_to_submitting),
         FLOW_TEST(test_503_survives),
         FLOW_TEST(test_retry_after_is_obeyed),
+        FLOW_TEST(test_a_server_that_answers_slowly),
         FLOW_TEST(test_order_is_queue_priority_then_due_time),
         FLOW_TEST(test_class_priority_comes_before_due_time),
         FLOW_TEST(test_only_the_queues_that_were_named),
