@@ -215,6 +215,98 @@ static void test_run_once_leaves_after_one_poll(void **state)
     assert_int_equal(fake_prefect_calls(w->prefect, FAKE_PREFECT_POLL), 1);
 }
 
+static void test_run_once_with_a_limit_stays_to_the_end(void **state)
+{
+    struct world *w = *state;
+    const char *const flags[] = {"command.run_once", "true", "command.limit", "2", NULL};
+    w->flags = flags;
+    for (int i = 0; i < 2; i++)
+        world_add_run(w);
+    world_start(w, NULL);
+    UNTIL(w, MINUTES(2), w->has_ended);
+    assert_int_equal(world_count(w, PREFECT_STATE_COMPLETED), 2);
+    assert_int_equal(fake_prefect_calls(w->prefect, FAKE_PREFECT_POLL), 1);
+}
+
+static void test_output_is_copied_line_by_line(void **state)
+{
+    struct world *w = *state;
+    world_add_named_run(w, "talker");
+    w->flow.run_ms = 5000;
+    world_start(w, NULL);
+    UNTIL(w, SECONDS(5), fake_engine_starts(w->engine, NULL) == 1);
+    world_pass(w, 500);
+    assert_true(fake_engine_write(w->engine, "talker", 2, "two\nlines\n"));
+    UNTIL(w, SECONDS(30), world_launches(w) == 0);
+    assert_true(world_printed(w, "talker | hello\n"));
+    assert_true(world_printed(w, "talker | two\ntalker | lines\n"));
+}
+
+static void test_output_is_not_copied_when_the_job_says_so(void **state)
+{
+    struct world *w = *state;
+    w->flow_variables = "{\"stream_output\":false}";
+    world_add_run(w);
+    world_start(w, NULL);
+    UNTIL(w, SECONDS(30), world_state(w, fake_prefect_run_id(w->prefect, 0)) == PREFECT_STATE_COMPLETED);
+    assert_int_equal(engine_calls(w, FAKE_ENGINE_LOGS), 0);
+    assert_false(world_printed(w, "hello"));
+}
+
+/* The third proposal of a run's life is its verdict. */
+static void expect_one_verdict(struct world *w, enum fake_prefect_fault_kind kind)
+{
+    const char *run = world_add_run(w);
+    w->flow = (struct world_flow){.end = FLOW_STAYS_RUNNING, .run_ms = 1000, .exit_code = 1};
+    fake_prefect_fault(
+        w->prefect,
+        &(struct fake_prefect_fault){.route = FAKE_PREFECT_SET_STATE, .nth = 3, .kind = kind, .status = 503});
+    world_start(w, NULL);
+    UNTIL(w, MINUTES(5), world_launches(w) == 0 && world_state(w, run) == PREFECT_STATE_CRASHED);
+    assert_int_equal(fake_prefect_had_state(w->prefect, run, PREFECT_STATE_CRASHED, NULL), 1);
+    assert_non_null(strstr(world_message(w, run), "status code 1."));
+}
+
+static void test_a_verdict_whose_answer_is_lost(void **state)
+{
+    expect_one_verdict(*state, PREFECT_FAULT_DROP_AFTER);
+}
+
+static void test_a_verdict_that_never_arrived(void **state)
+{
+    expect_one_verdict(*state, PREFECT_FAULT_DROP_BEFORE);
+}
+
+static void test_a_verdict_that_the_server_has_no_time_for(void **state)
+{
+    expect_one_verdict(*state, PREFECT_FAULT_STATUS);
+}
+
+static void test_a_server_that_demands_csrf_tokens(void **state)
+{
+    struct world *w = *state;
+    fake_prefect_demand_csrf(w->prefect, true);
+    const char *run = world_add_run(w);
+    world_start(w, NULL);
+    UNTIL(w, SECONDS(5), world_is_in(w, run, RUN_STATE_RUNNING));
+    fake_prefect_forget_csrf_tokens(w->prefect);
+    const char *second = world_add_run(w);
+    UNTIL(w, SECONDS(60), world_state(w, second) == PREFECT_STATE_COMPLETED);
+    assert_int_equal(world_times_run(w, run), 1);
+    assert_int_equal(world_times_run(w, second), 1);
+}
+
+static void test_a_pool_that_is_missing_is_made(void **state)
+{
+    struct world *w = *state;
+    const char *const flags[] = {"prefect.pool", "fresh", NULL};
+    w->flags = flags;
+    world_start(w, NULL);
+    UNTIL(w, SECONDS(10),
+          fake_prefect_has_pool(w->prefect, "fresh") && fake_prefect_heartbeats(w->prefect) == 1);
+    assert_non_null(strstr(fake_prefect_pool_template(w->prefect, "fresh"), "image_pull_policy"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -233,6 +325,14 @@ int main(void)
         FLOW_TEST(test_a_calling_launch_shows_in_the_views),
         FLOW_TEST(test_a_job_that_can_not_be_made_crashes_with_the_reason),
         FLOW_TEST(test_run_once_leaves_after_one_poll),
+        FLOW_TEST(test_run_once_with_a_limit_stays_to_the_end),
+        FLOW_TEST(test_output_is_copied_line_by_line),
+        FLOW_TEST(test_output_is_not_copied_when_the_job_says_so),
+        FLOW_TEST(test_a_verdict_whose_answer_is_lost),
+        FLOW_TEST(test_a_verdict_that_never_arrived),
+        FLOW_TEST(test_a_verdict_that_the_server_has_no_time_for),
+        FLOW_TEST(test_a_server_that_demands_csrf_tokens),
+        FLOW_TEST(test_a_pool_that_is_missing_is_made),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

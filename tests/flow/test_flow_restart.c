@@ -123,7 +123,11 @@ static void test_nothing_is_claimed_from_an_old_queue_before_a_fresh_poll(void *
     assert_true(fake_prefect_container_runs(w->prefect, second));
     assert_true(fake_prefect_container_completes(w->prefect, second));
     fake_engine_exit(w->engine, fake_engine_container_at(w->engine, 0)->id, 0);
-    world_start(w, NULL);
+    /* With room for it at once, and polls that come late. */
+    fake_prefect_fault(w->prefect, &(struct fake_prefect_fault){.route = FAKE_PREFECT_POLL,
+                                                                .kind = PREFECT_FAULT_DELAY,
+                                                                .delay_ms = 1500});
+    world_start(w, "[limits]\nrunning = 9\n");
     UNTIL(w, MINUTES(3), world_launches(w) == 0);
     assert_string_equal(fake_prefect_history(w->prefect, second),
                         "SCHEDULED Scheduled, PENDING Pending, RUNNING Running, COMPLETED Completed");

@@ -57,6 +57,7 @@ int world_setup(void **state)
     CHECK(mkdtemp(w->folder) != NULL);
     w->state_path = check_printf("%s/state.db", w->folder);
     w->config_path = check_printf("%s/sluice.conf", w->folder);
+    w->output_path = check_printf("%s/output", w->folder);
     buf_init(&w->log, LOG_MAX_BYTES);
     fake_clock_init(&w->clock);
     w->timers = timers_new(fake_clock_clock(&w->clock));
@@ -101,6 +102,11 @@ static bool file_holds(const char *path, const char *text)
     return found;
 }
 
+bool world_printed(const struct world *w, const char *text)
+{
+    return file_holds(w->output_path, text);
+}
+
 static void assert_no_secret(struct world *w, const char *secret)
 {
     char *log_path = check_printf("%s-wal", w->state_path);
@@ -119,6 +125,7 @@ static void remove_files(struct world *w)
         free(path);
     }
     unlink(w->config_path);
+    unlink(w->output_path);
     CHECK(rmdir(w->folder) == 0);
 }
 
@@ -142,6 +149,7 @@ int world_teardown(void **state)
     buf_done(&w->log);
     free(w->state_path);
     free(w->config_path);
+    free(w->output_path);
     free(w->config_text);
     free(w->answer);
     free(w);
@@ -219,16 +227,17 @@ bool world_try_start(struct world *w, const char *config_text, struct err *err)
     keep_text(w, config_text);
     w->config = load_config(w);
     w->has_ended = false;
-    struct service_settings settings = {.base = w->base,
-                                        .timers = w->timers,
-                                        .clock = fake_clock_clock(&w->clock),
-                                        .random = &w->random,
-                                        .config = w->config,
-                                        .output_fd = open("/dev/null", O_WRONLY | O_CLOEXEC),
-                                        .working_directory = w->folder,
-                                        .template_json = jobspec_default_template(),
-                                        .on_end = on_end,
-                                        .arg = w};
+    struct service_settings settings = {
+        .base = w->base,
+        .timers = w->timers,
+        .clock = fake_clock_clock(&w->clock),
+        .random = &w->random,
+        .config = w->config,
+        .output_fd = open(w->output_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600),
+        .working_directory = w->folder,
+        .template_json = jobspec_default_template(),
+        .on_end = on_end,
+        .arg = w};
     w->output_fd = settings.output_fd;
     if (service_new(&settings, &w->service, err) == 0)
         return true;

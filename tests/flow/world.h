@@ -73,6 +73,7 @@ struct world {
     char folder[64];
     char *state_path;
     char *config_path;
+    char *output_path; /* what the service prints of its containers */
     char *config_text; /* of the last start */
     struct buf log;    /* every line of every level */
     char *answer;      /* world_query()'s */
@@ -145,6 +146,8 @@ const char *world_query(struct world *w, const char *sql);
 long world_number(struct world *w, const char *sql);
 /* Log lines so far that hold the text. */
 int world_logged(const struct world *w, const char *text);
+/* The service has printed this of its containers' output. */
+bool world_printed(const struct world *w, const char *text);
 /* Calls of a launch's making: everything but ping, events, list, and the look for an image. */
 int world_launch_calls(const struct world *w);
 /* Calls to Prefect in all, but for heartbeats and polls. */
