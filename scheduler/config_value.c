@@ -342,7 +342,9 @@ static int refuse(const struct config_key *key, const char *text, enum config_st
 {
     char allowed[200];
     describe(key, style, allowed, sizeof(allowed));
-    if (key->is_secret)
+    bool is_address = key->type == CONFIG_TYPE_URL || key->type == CONFIG_TYPE_ENGINE_HOST;
+    bool may_hold_login = is_address && strchr(text, '@') != NULL;
+    if (key->is_secret || may_hold_login)
         return err_set(err, ERR_INVALID, "the value %s; allowed: %s", wrong, allowed);
     if (text_find_fault(text) != NULL)
         return err_set(err, ERR_INVALID, "the value %s; allowed: %s", wrong, allowed);
