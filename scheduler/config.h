@@ -112,6 +112,7 @@ struct config_sources {
     const char *const
         *flags; /* pairs KEY, value, ..., NULL, KEY as the table names it ("prefect.pool"); from options.c */
     char **environ;
+    const char *profile;           /* --profile NAME; NULL: none */
     const char *working_directory; /* for .env and prefect.toml */
     const char *hostname;
     bool is_root;

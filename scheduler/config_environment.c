@@ -11,6 +11,7 @@
 #include "profile.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #define PREFIX "PREFECT_"
 #define CLIENT_TIMEOUT "DOCKER_CLIENT_TIMEOUT"
@@ -73,8 +74,13 @@ static void read_profile(const struct config_sources *sources, struct gathering 
         path = config_arena_printf(g->arena, "%s/profiles.toml", prefect_home);
     else if (path == NULL && home != NULL)
         path = config_arena_printf(g->arena, "%s/.prefect/profiles.toml", home);
-    if (path != NULL)
-        profile_read(path, find_in_environ(sources->environ, "PREFECT_PROFILE"), reader);
+    const char *wanted =
+        sources->profile != NULL ? sources->profile : find_in_environ(sources->environ, "PREFECT_PROFILE");
+    if (sources->profile != NULL && (path == NULL || access(path, R_OK) != 0))
+        config_problem(g->problems, "--profile: there is no profile \"%.60s\", since there is no file %s",
+                       sources->profile, path != NULL ? path : "profiles.toml");
+    else if (path != NULL)
+        profile_read(path, wanted, reader);
 }
 
 static void read_environ(char **environment, struct gathering *g)

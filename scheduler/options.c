@@ -35,8 +35,12 @@ static const struct {
 /* Options that are no setting. */
 enum extra {
     EXTRA_CONFIG,
+    EXTRA_PROFILE,
     EXTRA_JSON,
     EXTRA_INSTALL_POLICY,
+    EXTRA_PROMPT,
+    EXTRA_NO_PROMPT,
+    EXTRA_EMPTY_WORK_QUEUE,
     EXTRA_STAGE,
     EXTRA_STATUS,
     EXTRA_MESSAGE,
@@ -52,11 +56,17 @@ static const struct {
     const char *help;
 } extras[] = {
     [EXTRA_CONFIG] = {"--config", 0, "FILE", FOR_CONFIGURED, "configuration file"},
+    [EXTRA_PROFILE] = {"--profile", 0, "NAME", FOR_CONFIGURED,
+                       "the profile of Prefect to take settings from"},
     [EXTRA_JSON] = {"--json", 0, NULL,
                     FOR(COMMAND_CONFIG) | FOR(COMMAND_QUEUE) | FOR(COMMAND_STATUS) | FOR(COMMAND_EXPLAIN),
                     "print JSON"},
     [EXTRA_INSTALL_POLICY] = {"--install-policy", 0, "POLICY", FOR(COMMAND_START),
                               "always, if-not-present, never or prompt; nothing is ever installed"},
+    [EXTRA_PROMPT] = {"--prompt", 0, NULL, FOR(COMMAND_START), "accepted; nothing is ever asked"},
+    [EXTRA_NO_PROMPT] = {"--no-prompt", 0, NULL, FOR(COMMAND_START), "accepted; nothing is ever asked"},
+    [EXTRA_EMPTY_WORK_QUEUE] = {"--empty-work-queue", 0, NULL, FOR(COMMAND_START),
+                                "accepted; without --work-queue, queues are as configured"},
     [EXTRA_STAGE] = {"--stage", 0, "STAGE", FOR(COMMAND_EXPLAIN), "pull, create, start, ..."},
     [EXTRA_STATUS] = {"--status", 0, "N", FOR(COMMAND_EXPLAIN), "HTTP status of the answer"},
     [EXTRA_MESSAGE] = {"--message", 0, "TEXT", FOR(COMMAND_EXPLAIN), "message in the answer"},
@@ -185,8 +195,15 @@ static int take_extra(struct options *options, enum extra extra, struct err *err
     case EXTRA_CONFIG:
         options->config_file = optarg;
         return 0;
+    case EXTRA_PROFILE:
+        options->profile = optarg;
+        return 0;
     case EXTRA_JSON:
         options->json = true;
+        return 0;
+    case EXTRA_PROMPT:
+    case EXTRA_NO_PROMPT:
+    case EXTRA_EMPTY_WORK_QUEUE:
         return 0;
     case EXTRA_INSTALL_POLICY:
         if (text_is_in_words(optarg, "always if-not-present never prompt"))

@@ -25,6 +25,7 @@ struct options {
     enum command help_for;   /* COMMAND_HELP: the whole program when it is COMMAND_HELP itself */
     const char **flags;      /* pairs KEY, value, ..., NULL for config_sources.flags; owned */
     const char *config_file; /* --config or the positional FILE of check and config; NULL: none */
+    const char *profile;     /* --profile; NULL: PREFECT_PROFILE or the active one */
     bool json;
     /* explain */
     const char *stage;

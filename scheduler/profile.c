@@ -101,7 +101,7 @@ void profile_read(const char *path, const char *wanted, const struct profile_rea
         if (!profiles.is_found && !is_built_in(profiles.wanted)) {
             char *AUTO_FREE problem =
                 check_printf("%s: there is no profile \"%s\" (named by %s)", path, profiles.wanted,
-                             wanted != NULL ? "PREFECT_PROFILE" : "active");
+                             wanted != NULL ? "--profile or PREFECT_PROFILE" : "active");
             reader->on_problem(reader->arg, problem);
         }
     }

@@ -29,7 +29,7 @@ struct profile_reader {
 
 /* A missing file is fine for all of them: nothing is told. */
 
-/* path: profiles.toml; wanted: PREFECT_PROFILE, NULL: the file's `active`. */
+/* path: profiles.toml; wanted: --profile or PREFECT_PROFILE, NULL: the file's `active`. */
 void profile_read(const char *path, const char *wanted, const struct profile_reader *reader);
 /* [api] url = "..." is PREFECT_API_URL; in pyproject.toml below [tool.prefect]. label: the file's name in
  * origins and sentences. */

@@ -74,6 +74,7 @@ static void test_flags_become_pairs(void **state)
         {"sluice|start|--base-job-template|t.json", COMMAND_START, "command.base_job_template=t.json ", NULL},
         {"sluice|start|--install-policy|if-not-present", COMMAND_START, "", NULL},
         {"sluice|start|--install-policy=never", COMMAND_START, "", NULL},
+        {"sluice|start|--profile|a|--prompt|--no-prompt|--empty-work-queue", COMMAND_START, "", NULL},
         {"sluice|start|--config|a.conf|--state|s.db", COMMAND_START, "state.path=s.db ", "a.conf"},
         {"sluice|check", COMMAND_CHECK, "", NULL},
         {"sluice|check|a.conf", COMMAND_CHECK, "", "a.conf"},

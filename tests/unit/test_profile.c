@@ -277,7 +277,7 @@ static void test_profiles_with_mistakes(void **state)
 {
     (void)state;
     check_profile("[profiles.dev]\n", "prod", "",
-                  "profiles.toml: there is no profile \"prod\" (named by PREFECT_PROFILE)\n");
+                  "profiles.toml: there is no profile \"prod\" (named by --profile or PREFECT_PROFILE)\n");
     check_profile("active = 'prod'\n", NULL, "",
                   "profiles.toml: there is no profile \"prod\" (named by active)\n");
     check_profile("active = 'p'\n[profiles.p]\nPREFECT_X = \"a\"\nPREFECT_Y = b\n", NULL, "",
