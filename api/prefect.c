@@ -144,25 +144,28 @@ static bool is_protected_header(const char *name)
     return false;
 }
 
-static int set_custom_headers(struct prefect *p, const char *text, struct err *err)
+/* p: NULL to look only. */
+static int take_custom_headers(struct prefect *p, const char *text, struct err *err)
 {
+    static const char allowed[] = "allowed: a JSON object of texts, such as {\"X-Name\": \"value\"}";
     if (text == NULL || text[0] == '\0')
         return 0;
     struct json *root = NULL;
     struct err ignored;
     if (json_parse(text, strlen(text), &root, &ignored) != 0 || json_kind(root) != JSON_OBJECT) {
         json_free(root);
-        return err_set(err, ERR_INVALID, "PREFECT_CLIENT_CUSTOM_HEADERS is not a JSON object");
+        return err_set(err, ERR_INVALID, "PREFECT_CLIENT_CUSTOM_HEADERS: the value is not a JSON object; %s",
+                       allowed);
     }
     int result = 0;
     for (const struct json *item = json_first(root); item != NULL && result == 0; item = json_next(item)) {
         const char *name = json_key(item);
         const char *value = json_text(item, NULL);
         if (!is_header_name(name) || value == NULL || !is_header_value(value))
-            result =
-                err_set(err, ERR_INVALID,
-                        "PREFECT_CLIENT_CUSTOM_HEADERS: \"%.80s\" is not a header with a text value", name);
-        else if (!is_protected_header(name))
+            result = err_set(err, ERR_INVALID,
+                             "PREFECT_CLIENT_CUSTOM_HEADERS: \"%.80s\" is not a header with a text value; %s",
+                             name, allowed);
+        else if (p != NULL && !is_protected_header(name))
             set_header(p, name, value);
     }
     json_free(root);
@@ -178,7 +181,12 @@ static int set_headers(struct prefect *p, const struct prefect_settings *setting
     set_worker_name(p, settings->worker_name);
     if (set_authorization(p, settings, err) != 0)
         return -1;
-    return set_custom_headers(p, settings->custom_headers_json, err);
+    return take_custom_headers(p, settings->custom_headers_json, err);
+}
+
+int prefect_check_custom_headers(const char *json, struct err *err)
+{
+    return take_custom_headers(NULL, json, err);
 }
 
 /* --- the client --- */

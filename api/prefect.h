@@ -127,6 +127,9 @@ struct prefect_settings {
     const struct random_source *random;
 };
 
+/* prefect_check_custom_headers - whether prefect_new would take these; NULL is fine. Errors: INVALID. */
+int prefect_check_custom_headers(const char *json, struct err *err) MUST_CHECK;
+
 /* prefect_new - http, timers and random are borrowed; settings are copied. Errors: INVALID (URL, headers). */
 int prefect_new(struct http *http, struct timers *timers, const struct prefect_settings *settings,
                 struct prefect **out, struct err *err) MUST_CHECK;

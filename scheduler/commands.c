@@ -1,10 +1,13 @@
 #include "commands.h"
 
+#include "api/jobspec.h"
 #include "api/json.h"
+#include "api/prefect.h"
 #include "base/buf.h"
 #include "core/retry.h"
 #include "store/store.h"
 
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -22,6 +25,7 @@ static int load(const struct options *options, struct config **config, struct co
     struct config_sources sources = {.file = options->config_file,
                                      .flags = options->flags,
                                      .environ = environ,
+                                     .profile = options->profile,
                                      .working_directory = cwd == NULL ? "/" : cwd,
                                      .hostname = host,
                                      .is_root = geteuid() == 0};
@@ -54,6 +58,64 @@ struct config *commands_load_config(const struct options *options)
     return config;
 }
 
+static int read_file(const char *path, struct buf *text, struct err *err)
+{
+    FILE *f = fopen(path, "re");
+    if (f == NULL)
+        return err_sys(err, errno, "can't be read");
+    char piece[4096];
+    size_t n;
+    int rc = 0;
+    errno = 0;
+    while (rc == 0 && (n = fread(piece, 1, sizeof(piece), f)) > 0)
+        rc = buf_add(text, piece, n, err);
+    if (rc == 0 && ferror(f) != 0)
+        rc = err_sys(err, errno, "can't be read");
+    fclose(f);
+    return rc;
+}
+
+static int read_template(const char *path, struct buf *text, struct err *err)
+{
+    if (read_file(path, text, err) != 0)
+        return -1;
+    struct json *root;
+    if (json_parse(buf_text(text), text->len, &root, err) != 0)
+        return -1;
+    bool is_object = json_kind(root) == JSON_OBJECT;
+    json_free(root);
+    return is_object ? 0 : err_set(err, ERR_INVALID, "not a JSON object");
+}
+
+int commands_prepare(const struct config *config, struct buf *template_json, struct err *err)
+{
+    const char *path = config->base_job_template_file;
+    if (prefect_check_custom_headers(config->custom_headers, err) != 0)
+        return -1;
+    if (path == NULL)
+        return buf_add_str(template_json, jobspec_default_template(), err);
+    struct err why;
+    if (read_template(path, template_json, &why) == 0)
+        return 0;
+    return err_set(err, why.kind,
+                   "--base-job-template: \"%s\": %s; allowed: a file with one JSON object, as "
+                   "`prefect work-pool get-default-base-job-template --type docker` writes it",
+                   path, why.msg);
+}
+
+/* Prints what commands_prepare finds. */
+static bool can_be_prepared(const struct config *config)
+{
+    struct err err;
+    struct buf template_json;
+    buf_init(&template_json, COMMANDS_TEMPLATE_MAX_BYTES);
+    int rc = commands_prepare(config, &template_json, &err);
+    if (rc != 0)
+        fprintf(stderr, "%s\n", err.msg);
+    buf_done(&template_json);
+    return rc == 0;
+}
+
 int command_check(const struct options *options, FILE *out)
 {
     struct config *config;
@@ -61,8 +123,9 @@ int command_check(const struct options *options, FILE *out)
     if (load(options, &config, &problems) != 0)
         return EXIT_FAILED;
     print_problems(&problems, stderr);
-    int code = problems.count > 0 ? EXIT_FAILED : EXIT_FINE;
-    if (code == EXIT_FINE)
+    bool is_fine = problems.count == 0 && can_be_prepared(config);
+    int code = is_fine ? EXIT_FINE : EXIT_FAILED;
+    if (is_fine)
         fprintf(out, "%s: fine\n", options->config_file == NULL ? "configuration" : options->config_file);
     config_problems_done(&problems);
     config_free(config);
@@ -121,28 +184,42 @@ static void print_table(const struct table *t, FILE *out)
                     i + 1 < t->columns ? "  " : "\n");
 }
 
-static int print_query(const char *path, const char *title, const char *sql, bool json, FILE *out)
+struct question {
+    const char *title; /* "": the only one */
+    const char *sql;
+};
+
+/* Adds the rows to `answers` under the title, or prints them. */
+static int ask(const char *path, const struct question *question, struct json *answers, FILE *out)
 {
     struct table t = {.rows = json_new_array()};
     struct err err;
-    int rc = store_query_file(path, sql, on_row, &t, &err);
+    int rc = store_query_file(path, question->sql, on_row, &t, &err);
     if (rc != 0) {
         fprintf(stderr, "sluice: %s\n", err.msg);
-    } else if (json) {
-        char *text = json_write(t.rows);
-        fprintf(out, "%s\n", text);
-        free(text);
-    } else {
-        fprintf(out, "%s%s", title, t.columns == 0 ? "none\n" : "");
+    } else if (answers == NULL) {
+        fprintf(out, "%s%s%s", question->title, question->title[0] != '\0' ? "\n" : "",
+                t.columns == 0 ? "none\n" : "");
         print_table(&t, out);
     }
     for (size_t i = 0; i < t.columns; i++)
         free(t.names[i]);
-    json_free(t.rows);
+    if (rc == 0 && answers != NULL)
+        json_take_set(answers, question->title, t.rows);
+    else
+        json_free(t.rows);
     return rc;
 }
 
-static int look(const struct options *options, FILE *out, const char *const *titles_and_queries, size_t count)
+/* One question: its rows. Several: an object of rows by title. */
+static void print_answers(const struct json *answers, size_t count, FILE *out)
+{
+    char *text = json_write(count == 1 ? json_first(answers) : answers);
+    fprintf(out, "%s\n", text);
+    free(text);
+}
+
+static int look(const struct options *options, FILE *out, const struct question *questions, size_t count)
 {
     struct config *config = commands_load_config(options);
     if (config == NULL)
@@ -152,10 +229,16 @@ static int look(const struct options *options, FILE *out, const char *const *tit
         fprintf(stderr, "sluice: which worker? give --pool (and --name), --state FILE, or [state] path\n");
         code = EXIT_WRONG_USE;
     }
-    for (size_t i = 0; i < count && code == EXIT_FINE; i++)
-        if (print_query(config->state_path, titles_and_queries[2 * i], titles_and_queries[2 * i + 1],
-                        options->json, out) != 0)
+    struct json *answers = options->json ? json_new_object() : NULL;
+    for (size_t i = 0; i < count && code == EXIT_FINE; i++) {
+        if (i > 0 && answers == NULL)
+            fputc('\n', out);
+        if (ask(config->state_path, &questions[i], answers, out) != 0)
             code = EXIT_FAILED;
+    }
+    if (code == EXIT_FINE && answers != NULL)
+        print_answers(answers, count, out);
+    json_free(answers);
     config_free(config);
     return code;
 }
@@ -166,8 +249,8 @@ static const char sql_queue[] =
 
 int command_queue(const struct options *options, FILE *out)
 {
-    static const char *const queries[] = {"", sql_queue};
-    return look(options, out, queries, 1);
+    static const struct question questions[] = {{"", sql_queue}};
+    return look(options, out, questions, ARRAY_LEN(questions));
 }
 
 /* A launch in STARTING stands in both views; it is counted once. */
@@ -179,8 +262,8 @@ static const char sql_limits[] = "SELECT class, kind, \"limit\", in_use, tokens 
 
 int command_status(const struct options *options, FILE *out)
 {
-    static const char *const queries[] = {"launches\n", sql_launches, "\nlimits\n", sql_limits};
-    return look(options, out, queries, options->json ? 1 : 2);
+    static const struct question questions[] = {{"launches", sql_launches}, {"limits", sql_limits}};
+    return look(options, out, questions, ARRAY_LEN(questions));
 }
 
 /* ---- explain ---- */
@@ -230,9 +313,18 @@ static bool stage_changes(enum stage stage)
            stage == STAGE_REPORT;
 }
 
-static int unknown_word(const char *what, const char *word)
+#define X(name, text) text,
+static const char *const stage_words[] = {STAGES(X) NULL};
+static const char *const transport_words[] = {TRANSPORTS(X) NULL};
+static const char *const dependency_words[] = {DEPENDENCIES(X) NULL};
+#undef X
+
+static int unknown_word(const char *flag, const char *word, const char *const *allowed)
 {
-    fprintf(stderr, "sluice: unknown %s \"%s\"\n", what, word);
+    fprintf(stderr, "sluice: %s: \"%s\" is not known; allowed: one of ", flag, word);
+    for (size_t i = 0; allowed[i] != NULL; i++)
+        fprintf(stderr, "%s%s", i > 0 ? ", " : "", allowed[i]);
+    fputc('\n', stderr);
     return EXIT_WRONG_USE;
 }
 
@@ -242,13 +334,13 @@ int command_explain(const struct options *options, FILE *out)
     int transport =
         options->transport == NULL ? (int)TRANSPORT_NONE : transport_from_name(options->transport);
     if (stage < 0)
-        return unknown_word("stage", options->stage);
+        return unknown_word("--stage", options->stage, stage_words);
     if (transport < 0)
-        return unknown_word("transport", options->transport);
+        return unknown_word("--transport", options->transport, transport_words);
     int dependency = options->dependency == NULL ? (int)dependency_of((enum stage)stage)
                                                  : dependency_from_name(options->dependency);
     if (dependency < 0)
-        return unknown_word("dependency", options->dependency);
+        return unknown_word("--dependency", options->dependency, dependency_words);
     struct failure failure = {.dependency = (enum dependency)dependency,
                               .stage = (enum stage)stage,
                               .status = options->status,

@@ -5,6 +5,7 @@
 #ifndef SLUICE_COMMANDS_H
 #define SLUICE_COMMANDS_H
 
+#include "base/buf.h"
 #include "config.h"
 #include "options.h"
 
@@ -19,6 +20,15 @@ int command_config(const struct options *options, FILE *out);
 int command_queue(const struct options *options, FILE *out);
 int command_status(const struct options *options, FILE *out);
 int command_explain(const struct options *options, FILE *out);
+
+#define COMMANDS_TEMPLATE_MAX_BYTES (5 * 1024 * 1024)
+
+/*
+ * commands_prepare - what a configuration names and only `start` opens: the custom headers, and the base job
+ * template, read into template_json (its limit is COMMANDS_TEMPLATE_MAX_BYTES). A broken one is found now,
+ * not when the pool is made. Errors: INVALID, PARSE, IO, LIMIT, with a sentence.
+ */
+int commands_prepare(const struct config *config, struct buf *template_json, struct err *err) MUST_CHECK;
 
 /* commands_load_config - as `start` does; prints every mistake to stderr. NULL if there is any. */
 struct config *commands_load_config(const struct options *options);

@@ -3,8 +3,6 @@
  * the service and turns signals into calls. SIGTERM and SIGINT stop, SIGHUP reloads the configuration.
  */
 #include "api/admin_health.h"
-#include "api/jobspec.h"
-#include "api/json.h"
 #include "base/buf.h"
 #include "base/log.h"
 #include "commands.h"
@@ -16,8 +14,6 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
-
-#define TEMPLATE_MAX_BYTES (5 * 1024 * 1024)
 
 struct program {
     const struct options *options;
@@ -103,40 +99,6 @@ static int say(const char *sentence)
     return EXIT_FAILED;
 }
 
-static int read_file(const char *path, struct buf *text, struct err *err)
-{
-    FILE *f = fopen(path, "re");
-    if (f == NULL)
-        return err_sys(err, errno, "read %s", path);
-    char piece[4096];
-    size_t n;
-    int rc = 0;
-    while (rc == 0 && (n = fread(piece, 1, sizeof(piece), f)) > 0)
-        rc = buf_add(text, piece, n, err);
-    if (rc == 0 && ferror(f) != 0)
-        rc = err_set(err, ERR_IO, "read %s: read error", path);
-    fclose(f);
-    return rc;
-}
-
-/* --base-job-template: a broken file is found now, not when the pool is made. */
-static int read_template(const struct config *c, struct buf *text, struct err *err)
-{
-    if (c->base_job_template_file == NULL)
-        return buf_add_str(text, jobspec_default_template(), err);
-    if (read_file(c->base_job_template_file, text, err) != 0)
-        return -1;
-    struct json *root;
-    if (json_parse(buf_text(text), text->len, &root, err) != 0)
-        return err_wrap(err, "base job template %s", c->base_job_template_file);
-    bool is_object = json_kind(root) == JSON_OBJECT;
-    json_free(root);
-    if (!is_object)
-        return err_set(err, ERR_INVALID, "base job template %s: not a JSON object",
-                       c->base_job_template_file);
-    return 0;
-}
-
 static int connect_signals(struct program *p, struct err *err)
 {
     signal(SIGPIPE, SIG_IGN);
@@ -174,11 +136,12 @@ static int run(struct program *p, const char *template_json, struct err *err)
                                         .template_json = template_json,
                                         .on_end = on_end,
                                         .arg = p};
-    int rc = service_new(&settings, &p->service, err);
+    /* The port first: if it is taken, no state file is made. Nothing is served before the loop runs. */
+    int rc = serve_health(p, err);
+    if (rc == 0)
+        rc = service_new(&settings, &p->service, err);
     if (rc == 0)
         rc = connect_signals(p, err);
-    if (rc == 0)
-        rc = serve_health(p, err);
     if (rc == 0) {
         loop_on_turn_end(p->loop, on_turn_end, p);
         loop_run(p->loop);
@@ -197,14 +160,14 @@ static int start(const struct options *options)
     if (p.config == NULL)
         return EXIT_FAILED;
     struct buf template_json;
-    buf_init(&template_json, TEMPLATE_MAX_BYTES);
+    buf_init(&template_json, COMMANDS_TEMPLATE_MAX_BYTES);
     int code;
     if (p.config->pool == NULL) {
         code = say("no work pool was given: use --pool NAME, or pool = NAME under [prefect]");
     } else if (p.config->api_url == NULL) {
         code = say("no Prefect server was given: set PREFECT_API_URL (an ephemeral server can't be used, "
                    "since containers could not reach it)");
-    } else if (read_template(p.config, &template_json, &err) != 0) {
+    } else if (commands_prepare(p.config, &template_json, &err) != 0) {
         code = say(err.msg);
     } else {
         setup_log(p.config);

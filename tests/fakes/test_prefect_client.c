@@ -158,10 +158,16 @@ static void test_bad_settings(void **state)
                                    "{\"a:\":\"c\"}",
                                    "{\"a\":\"hunter2\\r\\nb: c\"}",
                                    "{\"a\":null}"};
-    for (size_t i = 0; i < ARRAY_LEN(headers); i++)
+    struct err err;
+    for (size_t i = 0; i < ARRAY_LEN(headers); i++) {
         assert_settings_refused(
             w, (struct prefect_settings){.api_url = "http://a/api", .custom_headers_json = headers[i]},
             "PREFECT_CLIENT_CUSTOM_HEADERS");
+        assert_int_equal(prefect_check_custom_headers(headers[i], &err), -1);
+        assert_null(strstr(err.msg, "hunter2"));
+    }
+    assert_int_equal(prefect_check_custom_headers("{\"a\":\"b\"}", &err), 0);
+    assert_int_equal(prefect_check_custom_headers(NULL, &err), 0);
     assert_settings_refused(w, (struct prefect_settings){.api_url = "http://a/api", .api_key = "hunter2\n"},
                             "API key");
 }
