@@ -91,10 +91,13 @@ class Worker:
         self.expects_end = True
         return code
 
+    def send(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+
     def stop(self, timeout_s: float = 15.0) -> int:
         """SIGTERM, and the exit code."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGTERM)
+        self.send(signal.SIGTERM)
         return self.wait_for_exit(timeout_s)
 
     def kill(self) -> None:
