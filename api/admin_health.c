@@ -61,7 +61,7 @@ int admin_health_new(struct event_base *base, const char *host, int port, bool (
     errno = 0;
     h->bound = evhttp_bind_socket_with_handle(h->http, host, (ev_uint16_t)port);
     if (h->bound == NULL) {
-        int sys = errno;
+        int sys = errno != 0 ? errno : EADDRNOTAVAIL; /* a name that can't be resolved leaves no number */
         admin_health_free(h);
         return err_sys(err, sys,
                        "the health endpoint can't listen on %s:%d (PREFECT_WORKER_WEBSERVER_HOST, _PORT)",

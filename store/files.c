@@ -128,6 +128,15 @@ static int refuse_held(int fd, const char *state_path, struct err *err)
         *holder != '\0' ? " " : "", holder, state_path);
 }
 
+int files_lock_path(const char *path, char **out, struct err *err)
+{
+    char *AUTO_FREE real = realpath(path, NULL);
+    if (real == NULL)
+        return err_sys(err, errno, "can't find out where the state file %s lies", path);
+    *out = check_printf("%s.lock", real);
+    return 0;
+}
+
 int files_lock(const char *lock_path, const char *state_path, const struct clock *clock, int *fd_out,
                struct err *err)
 {

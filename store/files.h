@@ -24,6 +24,10 @@ int files_check_begin(const char *path, struct err *err) MUST_CHECK;
 /* files_keep_private - take the rights of group and others away from path. Errors: IO. */
 int files_keep_private(const char *path, struct err *err) MUST_CHECK;
 
+/* files_lock_path - the lock's place, beside the file itself: a link to it leads to the same lock. *out is
+ * the caller's. Errors: IO. */
+int files_lock_path(const char *path, char **out, struct err *err) MUST_CHECK;
+
 /*
  * files_lock - take the lock of a state file; *fd holds it until closed or the process ends. The lock file
  * says who holds it, for the message. state_path: for messages. Errors: CONFLICT (held), IO.

@@ -7,6 +7,7 @@
 #include "store/store_internal.h"
 
 #include <errno.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define READ_BUSY_TIMEOUT_MS 2000
@@ -59,6 +60,9 @@ int store_query_file(const char *path, const char *sql, store_row_fn fn, void *a
         return err_set(err, ERR_NOT_FOUND,
                        "there is no state file %s: name it with --state, or the pool and name it belongs to",
                        path);
+    struct stat st;
+    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
+        return err_set(err, ERR_INVALID, "%s is no ordinary file: name the state file with --state", path);
     char *AUTO_FREE file = store_sqlite_file(path);
     sqlite3 *db = NULL;
     int rc = sqlite3_open_v2(file, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL);

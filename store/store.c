@@ -166,8 +166,8 @@ int store_open_list(const char *path, const struct clock *clock, const struct mi
     store->lock_fd = -1;
     store->path = check_strdup(path);
     store->file = store_sqlite_file(path);
-    store->lock_path = check_printf("%s.lock", path);
     if (files_make_folders(path, err) != 0 || files_create(path, err) != 0 ||
+        files_lock_path(path, &store->lock_path, err) != 0 ||
         files_lock(store->lock_path, path, clock, &store->lock_fd, err) != 0 ||
         files_check_begin(path, err) != 0 || open_database(store, list, count, err) != 0) {
         store_close(store);

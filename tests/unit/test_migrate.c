@@ -383,6 +383,23 @@ static void test_second_process_is_refused(void **state)
     close(ready[1]);
 }
 
+/* A link is another name of the same file: SQLite would take both writers for one. */
+static void test_a_link_does_not_get_around_the_lock(void **state)
+{
+    struct store_fixture *f = *state;
+    struct store *store = store_fixture_open(f);
+    struct store *second = NULL;
+    struct err err = {0};
+    char *link_path = check_printf("%s-link", f->path);
+    assert_int_equal(symlink(f->path, link_path), 0);
+    assert_int_equal(store_open(link_path, &f->clock, &second, &err), -1);
+    assert_int_equal(err.kind, ERR_CONFLICT);
+    assert_null(second);
+    store_close(store);
+    unlink(link_path);
+    free(link_path);
+}
+
 static void test_a_writer_from_outside_is_reported(void **state)
 {
     struct store_fixture *f = *state;
@@ -532,6 +549,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         STORE_TEST(test_a_new_file_is_private),
+        STORE_TEST(test_a_link_does_not_get_around_the_lock),
         STORE_TEST(test_an_open_file_is_made_private),
         STORE_TEST(test_settings_of_the_connection),
         STORE_TEST(test_every_table_is_strict),
