@@ -2,8 +2,6 @@
 
 #include "base/check.h"
 
-#include <string.h>
-
 void line_done(struct line *line)
 {
     free(line->heap);
@@ -20,9 +18,7 @@ bool line_is_before(const struct live *a, const struct live *b)
         return x->class_priority > y->class_priority;
     if (x->run.due_at_ms != y->run.due_at_ms)
         return x->run.due_at_ms < y->run.due_at_ms;
-    if (x->created_at_ms != y->created_at_ms)
-        return x->created_at_ms < y->created_at_ms;
-    return strcmp(x->launch_id, y->launch_id) < 0;
+    return a->arrival < b->arrival;
 }
 
 static void place(struct line *line, size_t i, struct live *live)

@@ -34,6 +34,7 @@ struct live {
     bool has_row;      /* the file has a row of it */
     bool was_drained;  /* asked to go back since we began to stop */
     bool is_forgotten; /* freed at the end of the turn */
+    uint64_t arrival;  /* order of coming into memory */
     struct list dirty_link;
     struct list acting_link;
     struct list all_link;

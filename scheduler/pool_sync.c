@@ -11,6 +11,9 @@
 
 #define RETRY_FIRST_MS 1000
 #define RETRY_MAX_MS 60000
+/* A round is several calls; a server that refuses every second one must not keep us from ever coming online.
+ */
+#define RETRY_START_MAX_MS 5000
 
 struct pool_sync {
     struct pool_sync_settings s;
@@ -94,8 +97,9 @@ static void again_later(struct pool_sync *s, const char *what, const struct pref
     const struct failure *failure = reply->failure;
     s->s.on_failure(s->s.arg, failure, reply->took_ms);
     s->retry_ms = s->retry_ms == 0 ? RETRY_FIRST_MS : s->retry_ms * 2;
-    if (s->retry_ms > RETRY_MAX_MS)
-        s->retry_ms = RETRY_MAX_MS;
+    int64_t max_ms = s->is_ready ? RETRY_MAX_MS : RETRY_START_MAX_MS;
+    if (s->retry_ms > max_ms)
+        s->retry_ms = max_ms;
     int64_t delay_ms = failure->retry_after_ms > s->retry_ms ? failure->retry_after_ms : s->retry_ms;
     if (failure->status == 401 || failure->status == 403)
         delay_ms = RETRY_MAX_MS; /* a key doesn't become right by asking often */

@@ -34,6 +34,7 @@ struct runner {
     struct list acting; /* live.acting_link */
     struct list dead;   /* live.all_link: forgotten in this turn */
     size_t count;
+    uint64_t arrivals; /* launches that ever came into memory */
     struct slots slots;
     struct class_slots *classes;
     size_t class_count;
