@@ -35,6 +35,13 @@ def read_options() -> argparse.Namespace:
     return options
 
 
+def print_machine() -> None:
+    release = dict(line.split("=", 1) for line in Path("/etc/os-release").read_text().splitlines() if "=" in line)
+    cpu = next((line.partition(": ")[2] for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line), "?")
+    commit = subprocess.run(["git", "-C", ROOT, "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
+    print(f"sluice {commit.stdout.strip() or '?'}, {release.get('PRETTY_NAME', '?').strip(chr(34))}, Linux {os.uname().release}, {cpu}")
+
+
 def print_load(when: str) -> None:
     print(f"load of {os.cpu_count()} cores {when}: {' '.join(f'{load:.2f}' for load in os.getloadavg())}", flush=True)
 
@@ -53,6 +60,7 @@ def run_lives(lives: int) -> None:
 
 def main() -> None:
     options = read_options()
+    print_machine()
     print_load("at the start")
     if "lives" in options.parts:
         run_lives(options.lives)
