@@ -215,7 +215,7 @@ static bool on_event(void *arg, const struct engine_event *event)
         pulls_forget(w->s.pulls);
         return true;
     }
-    if (event->launch_id[0] == '\0' || strcmp(event->action, "start") == 0)
+    if (event->launch_id[0] == '\0')
         return true;
     struct live *live = runner_find_launch(w->s.runner, event->launch_id);
     if (live != NULL && strcmp(live->launch->container_id, event->id) == 0)

@@ -195,8 +195,8 @@ static void test_an_events_stream_that_breaks_is_opened_again(void **state)
         fake_engine_add_fault(w->engine,
                               &(struct fake_fault){.call = FAKE_ENGINE_EVENTS, .kind = FAKE_FAULT_HALF_BODY});
     world_start(w, NULL);
-    UNTIL(w, SECONDS(40), world_state(w, run) == PREFECT_STATE_COMPLETED && world_launches(w) == 0);
-    assert_true(fake_engine_calls(w->engine, FAKE_ENGINE_EVENTS) >= 2);
+    UNTIL(w, SECONDS(40), fake_engine_calls(w->engine, FAKE_ENGINE_EVENTS) >= 2);
+    UNTIL(w, SECONDS(80), world_state(w, run) == PREFECT_STATE_COMPLETED && world_launches(w) == 0);
 }
 
 static void test_a_container_removed_by_somebody_else(void **state)
