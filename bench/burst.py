@@ -164,7 +164,7 @@ def print_round(result: Round) -> None:
     ended = ", ".join(f"{n} {state}" for state, n in result.ended_as.most_common())
     print(
         f"| {result.kind} | {result.started}/{result.runs} | {result.runs - result.started} | {result.twice} "
-        f"| {result.rate:.2f} | {result.quantile(0.5):.1f} | {result.quantile(0.95):.1f} "
+        f"| {result.rate:.2f} | {result.quantile(0.5):.1f} | {result.quantile(0.95):.1f} | {result.quantile(1.0):.1f} "
         f"| {1000 * result.cpu_s / result.runs:.2f} | {result.peak_anon_kb / 1024:.1f} / {result.peak_kb / 1024:.1f} "
         f"| {ended} | {result.left} |",
         flush=True,
@@ -202,8 +202,8 @@ def measure(place: Place, kinds: Sequence[Kind], runs: int, turns: int) -> None:
         image = rig.images.busybox
     for in_flight in (1, 3, 8):
         print(f"engine alone, {in_flight} in flight: {engine_alone(place, image, runs, in_flight):.2f} starts/s", flush=True)
-    print("\n| worker | started | lost | twice | starts/s | due to start p50, s | p95, s | CPU a run, ms ", end="")
-    print("| peak RssAnon / VmRSS, MB | ended as | left |\n|---|---|---|---|---|---|---|---|---|---|---|", flush=True)
+    print("\n| worker | started | lost | twice | starts/s | due to start p50, s | p95, s | last, s | CPU a run, ms ", end="")
+    print("| peak RssAnon / VmRSS, MB | ended as | left |\n|---|---|---|---|---|---|---|---|---|---|---|---|", flush=True)
     rounds = []
     for _ in range(turns):
         for kind in kinds:
