@@ -92,9 +92,9 @@ static void furnish(struct fakes *f)
     fake_prefect_add_pool(f->prefect, BENCH_POOL, "docker", template_json);
     if (f->shape.api_ms > 0)
         fake_prefect_fault(f->prefect, &(struct fake_prefect_fault){.route = FAKE_PREFECT_ANY,
-                                                            .times = -1,
-                                                            .kind = PREFECT_FAULT_DELAY,
-                                                            .delay_ms = f->shape.api_ms});
+                                                                    .times = -1,
+                                                                    .kind = PREFECT_FAULT_DELAY,
+                                                                    .delay_ms = f->shape.api_ms});
     f->deployment_id = fake_prefect_add_deployment(
         f->prefect, &(struct fake_prefect_deployment){.name = "short", .pool = BENCH_POOL});
     if (f->shape.gap_ms > 0)
