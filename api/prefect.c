@@ -17,8 +17,8 @@
 enum { PREFECT_MAGIC = 0x70726566, CALL_MAGIC = 0x70636c6c };
 
 /* The Prefect version whose behaviour we claim to equal (the server's rules look at it). */
-#define CLAIMED_USER_AGENT "prefect/3.8.8 (API 0.8.4)"
 #define CLAIMED_API_VERSION "0.8.4"
+#define CLAIMED_USER_AGENT "prefect/" PREFECT_CLAIMED_VERSION " (API " CLAIMED_API_VERSION ")"
 
 /* --- header lines --- */
 

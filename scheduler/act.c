@@ -3,6 +3,7 @@
 #include "api/jobspec.h"
 
 #include <stdio.h>
+#include <string.h>
 
 struct act *act_of(const struct live *live)
 {
@@ -23,6 +24,25 @@ struct prefect_ask act_ask(struct act *act, struct live *live, enum stage stage,
                                 .done = done,
                                 .arg = live,
                                 .call = &live->prefect_call};
+}
+
+bool act_prefect_is_fine(struct live *live, const struct prefect_reply *reply)
+{
+    live->prefect_call = NULL;
+    if (reply->failure == NULL)
+        return true;
+    runner_fail(live->runner, live, reply->failure, reply->took_ms);
+    return false;
+}
+
+bool act_is_our_claim(const struct live *live, const struct prefect_state *state)
+{
+    return state->type == PREFECT_STATE_PENDING && strcmp(state->transition_id, live->launch->launch_id) == 0;
+}
+
+bool act_is_our_submitting(const struct live *live, const struct prefect_state *state)
+{
+    return state->type == PREFECT_STATE_PENDING && strcmp(state->transition_id, live->launch->submit_id) == 0;
 }
 
 void act_refuse(struct act *act, struct live *live, enum dependency dependency, enum stage stage,

@@ -70,6 +70,12 @@ struct prefect_ask act_ask(struct act *act, struct live *live, enum stage stage,
  * stage. */
 void act_refuse(struct act *act, struct live *live, enum dependency dependency, enum stage stage,
                 const struct err *err);
+/* The Prefect call that was out is over. True if it went well; else it was fed as a failure. */
+bool act_prefect_is_fine(struct live *live, const struct prefect_reply *reply);
+/* A PENDING state that our claim or our Submitting has written: it carries one of our transition ids
+ * (protocol 4.4). */
+bool act_is_our_claim(const struct live *live, const struct prefect_state *state);
+bool act_is_our_submitting(const struct live *live, const struct prefect_state *state);
 void act_feed(struct live *live, enum run_event_kind kind);
 struct act *act_of(const struct live *live);
 

@@ -11,36 +11,22 @@
 #include "base/log.h"
 
 #include <stdio.h>
-#include <string.h>
 
 /* Copies of a deployment and a flow may be this old when a job is rendered. */
 #define DEPLOYMENT_AGE_MS 2000
 #define FLOW_AGE_MS (10 * 60 * 1000)
-
-static bool is_our_claim(const struct live *live, const struct prefect_state *state)
-{
-    return state->type == PREFECT_STATE_PENDING && strcmp(state->transition_id, live->launch->launch_id) == 0;
-}
-
-static bool is_our_submitting(const struct live *live, const struct prefect_state *state)
-{
-    return state->type == PREFECT_STATE_PENDING && strcmp(state->transition_id, live->launch->submit_id) == 0;
-}
 
 /* ---- CLAIM ---- */
 
 static void on_claimed(void *arg, const struct prefect_reply *reply)
 {
     struct live *live = arg;
-    live->prefect_call = NULL;
-    if (reply->failure != NULL) {
-        runner_fail(live->runner, live, reply->failure, reply->took_ms);
+    if (!act_prefect_is_fine(live, reply))
         return;
-    }
     runner_record(live->runner, live, STAGE_API, reply->took_ms, NULL);
     const struct prefect_state *state = reply->states;
-    bool is_ours = reply->outcome == PREFECT_OUTCOME_ACCEPT || is_our_claim(live, state);
-    if (!is_ours && is_our_submitting(live, state)) {
+    bool is_ours = reply->outcome == PREFECT_OUTCOME_ACCEPT || act_is_our_claim(live, state);
+    if (!is_ours && act_is_our_submitting(live, state)) {
         act_feed(live, RUN_EVENT_DONE);
         return;
     }
@@ -76,7 +62,7 @@ static void judge_history(const struct live *live, const struct prefect_reply *r
     *overtook = false;
     for (size_t i = 0; i < reply->count; i++) {
         const struct prefect_state *s = &reply->states[i];
-        if (is_our_claim(live, s) || is_our_submitting(live, s)) {
+        if (act_is_our_claim(live, s) || act_is_our_submitting(live, s)) {
             *is_ours = true;
             *overtook = has_ended;
         } else if (s->type == PREFECT_STATE_SCHEDULED) {
@@ -90,11 +76,8 @@ static void judge_history(const struct live *live, const struct prefect_reply *r
 static void on_history_of_look(void *arg, const struct prefect_reply *reply)
 {
     struct live *live = arg;
-    live->prefect_call = NULL;
-    if (reply->failure != NULL) {
-        runner_fail(live->runner, live, reply->failure, reply->took_ms);
+    if (!act_prefect_is_fine(live, reply))
         return;
-    }
     bool is_ours;
     bool overtook;
     judge_history(live, reply, &is_ours, &overtook);
@@ -118,9 +101,9 @@ static void read_history(struct live *live)
 
 static void feed_pending(struct live *live, const struct prefect_state *state)
 {
-    if (is_our_claim(live, state))
+    if (act_is_our_claim(live, state))
         act_feed(live, state->has_scheduled_time ? RUN_EVENT_RUN_PENDING : RUN_EVENT_OVERTOOK);
-    else if (!is_our_submitting(live, state))
+    else if (!act_is_our_submitting(live, state))
         act_feed(live, RUN_EVENT_RUN_ENDED);
     else if (live->launch->run.unsettled_until_ms != 0)
         read_history(
@@ -185,11 +168,8 @@ void act_look_run(struct act *act, struct live *live)
 static void on_submitted(void *arg, const struct prefect_reply *reply)
 {
     struct live *live = arg;
-    live->prefect_call = NULL;
-    if (reply->failure != NULL) {
-        runner_fail(live->runner, live, reply->failure, reply->took_ms);
+    if (!act_prefect_is_fine(live, reply))
         return;
-    }
     runner_record(live->runner, live, STAGE_API, reply->took_ms, NULL);
     switch (reply->states[0].type) {
     case PREFECT_STATE_CANCELLING:

@@ -15,11 +15,8 @@
 static void on_announced(void *arg, const struct prefect_reply *reply)
 {
     struct live *live = arg;
-    live->prefect_call = NULL;
-    if (reply->failure != NULL) {
-        runner_fail(live->runner, live, reply->failure, reply->took_ms);
+    if (!act_prefect_is_fine(live, reply))
         return;
-    }
     runner_record(live->runner, live, STAGE_API, reply->took_ms, NULL);
     act_feed(live, RUN_EVENT_DONE);
 }
@@ -40,11 +37,8 @@ void act_announce(struct act *act, struct live *live)
 static void on_reported(void *arg, const struct prefect_reply *reply)
 {
     struct live *live = arg;
-    live->prefect_call = NULL;
-    if (reply->failure != NULL) {
-        runner_fail(live->runner, live, reply->failure, reply->took_ms);
+    if (!act_prefect_is_fine(live, reply))
         return;
-    }
     runner_record(live->runner, live, STAGE_REPORT, reply->took_ms, NULL);
     bool is_cancelling = reply->states[0].type == PREFECT_STATE_CANCELLING;
     if (reply->outcome == PREFECT_OUTCOME_ACCEPT) {
@@ -95,11 +89,8 @@ static void clear_pid(struct live *live)
 static void on_handed_back(void *arg, const struct prefect_reply *reply)
 {
     struct live *live = arg;
-    live->prefect_call = NULL;
-    if (reply->failure != NULL) {
-        runner_fail(live->runner, live, reply->failure, reply->took_ms);
+    if (!act_prefect_is_fine(live, reply))
         return;
-    }
     runner_record(live->runner, live, STAGE_REPORT, reply->took_ms, NULL);
     const struct prefect_state *state = &reply->states[0];
     bool is_ours = strcmp(state->transition_id, live->launch->hand_back_id) == 0;
@@ -132,19 +123,15 @@ void act_hand_back(struct act *act, struct live *live)
 static void on_restored(void *arg, const struct prefect_reply *reply)
 {
     struct live *live = arg;
-    live->prefect_call = NULL;
-    if (reply->failure != NULL) {
-        runner_fail(live->runner, live, reply->failure, reply->took_ms);
+    if (!act_prefect_is_fine(live, reply))
         return;
-    }
     runner_record(live->runner, live, STAGE_REPORT, reply->took_ms, NULL);
     act_feed(live, RUN_EVENT_DONE);
 }
 
-static bool is_ours(const struct live *live, const struct prefect_state *s)
+static bool is_ours(const struct live *live, const struct prefect_state *state)
 {
-    return s->type == PREFECT_STATE_PENDING && (strcmp(s->transition_id, live->launch->launch_id) == 0 ||
-                                                strcmp(s->transition_id, live->launch->submit_id) == 0);
+    return act_is_our_claim(live, state) || act_is_our_submitting(live, state);
 }
 
 /* Put back the last end, if the present state is still ours. */
@@ -152,11 +139,8 @@ static void on_history(void *arg, const struct prefect_reply *reply)
 {
     struct live *live = arg;
     struct act *act = act_of(live);
-    live->prefect_call = NULL;
-    if (reply->failure != NULL) {
-        runner_fail(live->runner, live, reply->failure, reply->took_ms);
+    if (!act_prefect_is_fine(live, reply))
         return;
-    }
     const struct prefect_state *ended = NULL;
     for (size_t i = 0; i < reply->count; i++)
         if (prefect_state_type_is_final(reply->states[i].type))
