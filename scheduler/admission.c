@@ -7,14 +7,15 @@
  */
 #include "admission.h"
 
+#include "core/ahead.h"
 #include "core/bucket.h"
 #include "line.h"
 
 #include <stdio.h>
 #include <string.h>
 
-/* Claims and job configurations run this many runs ahead of the engine (design: "Pipeline"). */
-#define CLAIM_AHEAD_EXTRA 2
+/* Who is let through this soon after it got ready has found the engine idle: a turn takes so long. */
+#define SAME_TURN_MS 5
 /* Runs asked for in one fresh sight. */
 #define SIGHT_MAX 32
 /* Launches passed over in one call because the server does not offer them now. */
@@ -40,6 +41,7 @@ struct admission {
     struct timer token_timer;
     int64_t wall_base_ms; /* the wall clock, read once: see bucket_now_ms() */
     int64_t mono_base_ms;
+    int64_t ahead_extra; /* core/ahead.h */
     bool claims_open;
     bool starts_open;
 };
@@ -287,6 +289,21 @@ static int64_t bucket_now_ms(const struct admission *a)
     return a->wall_base_ms + clock_mono_ms(a->s.clock) - a->mono_base_ms;
 }
 
+/* For windows: as many starts in flight as are looked at together, where there is no limit. */
+static int64_t launching_or_so(const struct admission *a)
+{
+    return a->s.config->launching == CONFIG_NO_LIMIT ? SIGHT_MAX : a->s.config->launching;
+}
+
+static void adapt_window(struct admission *a, bool has_waited)
+{
+    size_t ready = 0;
+    for (size_t i = 0; i < a->gate_count; i++)
+        ready += a->gates[i].start.count;
+    a->ahead_extra = ahead_after_start(a->ahead_extra, launching_or_so(a), has_waited, (int64_t)ready,
+                                       (int64_t)admission_queued(a));
+}
+
 static size_t run_starts(struct admission *a)
 {
     size_t let = 0;
@@ -307,7 +324,10 @@ static size_t run_starts(struct admission *a)
         if (save_tokens(a, g, &err) != 0)
             break; /* the runner's own save will fail too, and stop the process */
         g->let_start++;
-        let_through(a, line_first(&g->start));
+        struct live *live = line_first(&g->start);
+        bool has_waited = clock_mono_ms(a->s.clock) - live->waits_since_ms > SAME_TURN_MS;
+        let_through(a, live);
+        adapt_window(a, has_waited);
         let++;
     }
     if (wait_ms > 0)
@@ -342,8 +362,7 @@ static int64_t claim_room(const struct admission *a)
 {
     struct slots slots = runner_slots(a->s.runner, NULL);
     const struct config *c = a->s.config;
-    int64_t launching = c->launching == CONFIG_NO_LIMIT ? SIGHT_MAX : c->launching;
-    int64_t room = launching + CLAIM_AHEAD_EXTRA - slots.claim_ahead;
+    int64_t room = ahead_window(launching_or_so(a), a->ahead_extra) - slots.claim_ahead;
     if (c->running != CONFIG_NO_LIMIT && c->running - slots.running < room)
         room = c->running - slots.running;
     return room;

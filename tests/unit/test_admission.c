@@ -16,10 +16,34 @@ static void test_claims_run_so_far_ahead_and_no_further(void **state)
     world_turn(w);
     assert_int_equal(w->claimed_count, 5); /* launching and two more */
     assert_int_equal(admission_queued(w->admission), 15);
-    world_answer(w, w->claimed[0], RUN_EVENT_DONE); /* on to its create: out of the window */
-    assert_int_equal(w->claimed_count, 6);
-    world_answer(w, w->claimed[1], RUN_EVENT_REFUSED); /* another worker's */
+    /* On to its create: out of the window, which grows by one, since the engine had nothing to do. */
+    world_answer(w, w->claimed[0], RUN_EVENT_DONE);
     assert_int_equal(w->claimed_count, 7);
+    world_answer(w, w->claimed[1], RUN_EVENT_REFUSED); /* another worker's */
+    assert_int_equal(w->claimed_count, 8);
+}
+
+/* A server that answers slowly must not let the engine wait: the window grows with each start that found it
+ * idle, up to its bound, and shrinks again while runs stand ready. */
+static void test_the_window_follows_the_servers_pace(void **state)
+{
+    struct admission_world *w = *state;
+    w->holds_claims = true;
+    w->config.launching = 3;
+    world_add_many(w, "a", 100);
+    world_turn(w);
+    for (size_t i = 0; i < 40; i++) {
+        world_answer(w, w->claimed[i], RUN_EVENT_DONE);
+        world_answer(w, w->created[i], RUN_EVENT_PERMANENT); /* the engine is quick */
+    }
+    assert_int_equal(runner_slots(w->runner, NULL).claim_ahead, 21);
+    /* Now the answers come at once, and all stand ready behind an engine that is slow. */
+    w->holds_claims = false;
+    for (size_t i = 40; i < 61; i++)
+        world_answer(w, w->claimed[i], RUN_EVENT_DONE);
+    for (size_t i = 40; i < 70; i++)
+        world_answer(w, w->created[i], RUN_EVENT_PERMANENT);
+    assert_in_range(runner_slots(w->runner, NULL).claim_ahead, 3, 8);
 }
 
 static void test_running_limit_of_the_pool(void **state)
@@ -446,6 +470,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_claims_run_so_far_ahead_and_no_further),
+        TEST(test_the_window_follows_the_servers_pace),
         TEST(test_running_limit_of_the_pool),
         TEST(test_a_class_at_its_running_limit_holds_up_nobody),
         TEST(test_order_is_queue_class_due),

@@ -1,0 +1,17 @@
+#include "core/ahead.h"
+
+int64_t ahead_window(int64_t launching, int64_t extra)
+{
+    return launching + AHEAD_MIN + extra;
+}
+
+int64_t ahead_after_start(int64_t extra, int64_t launching, bool has_waited, int64_t left_ready,
+                          int64_t left_queued)
+{
+    bool engine_is_idle = !has_waited && left_ready == 0;
+    if (engine_is_idle && left_queued > 0 && extra < AHEAD_MAX - AHEAD_MIN)
+        return extra + 1;
+    if (left_ready > 2 * launching && extra > 0)
+        return extra - 1;
+    return extra;
+}

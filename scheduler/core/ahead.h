@@ -1,0 +1,27 @@
+/*
+ * ahead.h - how many runs are claimed and made ready before the engine can take them.
+ *
+ * The engine must never wait for Prefect's answers, and as little as possible should have to be handed back.
+ * So the window is as wide as it must be: each start that found the engine idle widens it by one, each start
+ * that leaves a full round of ready runs behind narrows it by one. Like TCP's slow start it doubles within
+ * one latency of the server while that is needed. Pure; the shell keeps `extra`, which a restart may lose.
+ */
+#ifndef SLUICE_CORE_AHEAD_H
+#define SLUICE_CORE_AHEAD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* More than these are never claimed on top of `launching`. */
+#define AHEAD_MIN 2
+#define AHEAD_MAX 18
+
+/* ahead_window - runs that may be between claim and start. extra: 0 at first. launching: starts in flight. */
+int64_t ahead_window(int64_t launching, int64_t extra);
+
+/* ahead_after_start - extra after one start. has_waited: the run stood ready before there was a slot or token
+ * for it. left_ready: runs that stand ready behind it. left_queued: runs that wait to be claimed. */
+int64_t ahead_after_start(int64_t extra, int64_t launching, bool has_waited, int64_t left_ready,
+                          int64_t left_queued);
+
+#endif
