@@ -1,8 +1,10 @@
 /*
  * prefect.c - the Prefect client's settings, headers, and the life of one call.
  *
- * Does not know routes (prefect_calls.c), answers (prefect_read.c) or tokens (prefect_csrf.c), never retries
- * and never judges. A call goes: prefect_call_start -> [wait for a token] -> prefect_call_send -> on_answer
+ * Does not know routes (prefect_calls.c), answers (prefect_read.c), tokens (prefect_csrf.c) or who goes first
+ * (prefect_lane.c), never retries
+ * and never judges. A call goes: prefect_call_start -> [let others go first] -> [wait for a token] ->
+ * prefect_call_send -> on_answer
  * -> prefect_call_finish. An answer with a 2xx status that can't be read is BAD_ANSWER; so is a 404, 405,
  * 409, 410 or 422 whose body is not the API's own JSON, since a proxy's "not found" page says nothing about a
  * flow run. Secrets live in the header lines only and are wiped with them.
@@ -215,6 +217,7 @@ int prefect_new(struct http *http, struct timers *timers, const struct prefect_s
     *p = (struct prefect){.magic = PREFECT_MAGIC, .http = http, .timers = timers};
     p->worker_name = check_strdup(settings->worker_name != NULL ? settings->worker_name : "");
     list_init(&p->calls);
+    prefect_lane_init(p);
     prefect_csrf_init(p, settings);
     if (copy_url(p, settings->api_url, err) != 0 || set_headers(p, settings, err) != 0) {
         prefect_free(p);
@@ -224,11 +227,17 @@ int prefect_new(struct http *http, struct timers *timers, const struct prefect_s
     return 0;
 }
 
-static void free_call(struct prefect_call *call)
+/* It no longer counts as out, whatever its callback does next. */
+static void take_off(struct prefect_call *call)
 {
     timer_cancel(&call->waiting_timer);
     list_remove(&call->wait_link);
     list_remove(&call->link);
+    prefect_lane_leave(call);
+}
+
+static void free_call(struct prefect_call *call)
+{
     call->magic = 0;
     free(call->url);
     free(call->body);
@@ -243,6 +252,7 @@ void prefect_free(struct prefect *p)
     struct list *first;
     while ((first = list_take_first(&p->calls)) != NULL)
         prefect_cancel(LIST_ITEM(first, struct prefect_call, link));
+    prefect_lane_done(p);
     prefect_csrf_done(p);
     for (size_t i = 0; i < p->header_count; i++)
         wipe_free(p->headers[i]);
@@ -274,9 +284,7 @@ void prefect_call_finish(struct prefect_call *call, struct prefect_reply *reply)
 {
     struct prefect *p = call->prefect;
     call->is_finished = true;
-    timer_cancel(&call->waiting_timer);
-    list_remove(&call->wait_link);
-    list_remove(&call->link);
+    take_off(call);
     reply->took_ms = prefect_mono_ms(p) - call->started_mono_ms;
     p->delivering++;
     call->ask.done(call->ask.arg, reply);
@@ -308,6 +316,7 @@ void prefect_cancel(struct prefect_call *call)
         return; /* its callback is on the stack; the memory goes when that returns */
     if (call->http != NULL)
         http_cancel(call->http);
+    take_off(call);
     free_call(call);
 }
 
@@ -425,6 +434,21 @@ int prefect_call_send(struct prefect_call *call, struct err *err)
     return result;
 }
 
+int prefect_call_go(struct prefect_call *call, struct err *err)
+{
+    bool is_ready = prefect_csrf_is_ready(call->prefect, call->method);
+    return is_ready ? prefect_call_send(call, err) : prefect_csrf_wait(call, err);
+}
+
+void prefect_call_go_late(struct prefect_call *call)
+{
+    struct err err;
+    if (prefect_call_go(call, &err) == 0)
+        return;
+    struct failure failure = prefect_call_local_failure(call, TRANSPORT_NOTHING_ACCEPTED, err.msg);
+    prefect_call_fail(call, &failure);
+}
+
 int prefect_call_start(struct prefect *p, const struct prefect_ask *ask,
                        const struct prefect_request *request, struct err *err)
 {
@@ -441,9 +465,10 @@ int prefect_call_start(struct prefect *p, const struct prefect_ask *ask,
                                   .max_body_bytes = request->max_body_bytes,
                                   .started_mono_ms = prefect_mono_ms(p)};
     list_init(&call->wait_link);
+    list_init(&call->lane_link);
     list_add_last(&p->calls, &call->link);
-    bool is_ready = prefect_csrf_is_ready(p, call->method);
-    if ((is_ready ? prefect_call_send(call, err) : prefect_csrf_wait(call, err)) != 0) {
+    if (prefect_lane_enter(call) && prefect_call_go(call, err) != 0) {
+        take_off(call);
         free_call(call);
         return -1;
     }

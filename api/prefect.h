@@ -145,9 +145,14 @@ struct prefect_ask {
     prefect_done_fn done;
     void *arg;
     struct prefect_call **call; /* where to put the handle for prefect_cancel(), or NULL */
+    bool can_wait; /* nobody's progress hangs on it: it goes when no other call is out, or after 10 s at the
+                      latest. Its clocks and took_ms begin then */
 };
 /* No callback comes any more. Harmless from inside the call's own callback. */
 void prefect_cancel(struct prefect_call *call);
+
+/* prefect_hurry - from now on no call waits for others: for the end. */
+void prefect_hurry(struct prefect *prefect);
 
 int prefect_get_pool(struct prefect *p, const struct prefect_ask *ask, const char *pool,
                      struct err *err) MUST_CHECK;

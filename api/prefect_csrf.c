@@ -232,14 +232,9 @@ bool prefect_csrf_is_refusal(const struct prefect *p, const struct http_reply *r
 void prefect_csrf_refused(struct prefect_call *call)
 {
     struct prefect *p = call->prefect;
-    struct err err;
     call->has_repeated = true;
     /* Others sent with the same token may have been refused before, and the new one be here already. */
     if (p->csrf.generation == call->token_generation && p->csrf.state != CSRF_STATE_ASKING)
         p->csrf.state = CSRF_STATE_NONE;
-    bool is_ready = prefect_csrf_is_ready(p, call->method);
-    if ((is_ready ? prefect_call_send(call, &err) : prefect_csrf_wait(call, &err)) == 0)
-        return;
-    struct failure failure = prefect_call_local_failure(call, TRANSPORT_NOTHING_ACCEPTED, err.msg);
-    prefect_call_fail(call, &failure);
+    prefect_call_go_late(call);
 }

@@ -1,8 +1,9 @@
 /*
  * prefect_internal.h - what the files of the Prefect client share; nobody else includes it.
  *
- * A call is OUT (http is set), WAITING for a CSRF token (is_waiting), or finished (its callback runs, or has
- * run and the memory is gone). prefect_call_finish() and prefect_cancel() are the only ways to its end.
+ * A call is PATIENT (is_patient: it lets others go first), WAITING for a CSRF token (is_waiting), OUT (http
+ * is set), or finished (its callback runs, or has run and the memory is gone). prefect_call_finish() and
+ * prefect_cancel() are the only ways to its end.
  */
 #ifndef SLUICE_API_PREFECT_INTERNAL_H
 #define SLUICE_API_PREFECT_INTERNAL_H
@@ -29,6 +30,15 @@ struct prefect_csrf {
     enum stage fetch_stage;
 };
 
+/* Calls that can wait (prefect_ask.can_wait) go one by one behind those that can't. */
+struct prefect_lane {
+    struct list patient; /* of prefect_call.lane_link, oldest first */
+    struct timer timer;  /* the oldest has waited long enough */
+    int urgent_count;    /* calls that can't wait and are not over */
+    int patient_out;     /* calls that could wait and were let go */
+    bool is_in_hurry;    /* nobody waits any more */
+};
+
 struct prefect {
     uint32_t magic;
     struct http *http;
@@ -39,6 +49,7 @@ struct prefect {
     size_t header_count;
     struct list calls; /* of prefect_call.link */
     struct prefect_csrf csrf;
+    struct prefect_lane lane;
     int delivering; /* callbacks on the stack */
 };
 
@@ -56,6 +67,7 @@ struct prefect_call {
     uint32_t magic;
     struct list link;
     struct list wait_link;
+    struct list lane_link;
     struct prefect *prefect;
     struct prefect_ask ask;
     const char *method;
@@ -64,6 +76,7 @@ struct prefect_call {
     prefect_read_fn read;
     bool changes;
     size_t max_body_bytes;
+    bool is_patient;
     bool is_waiting;
     bool has_repeated; /* went again once after a refused token */
     bool is_finished;
@@ -77,6 +90,10 @@ struct prefect_call {
  * http_start(). */
 int prefect_call_start(struct prefect *p, const struct prefect_ask *ask,
                        const struct prefect_request *request, struct err *err) MUST_CHECK;
+/* Send it, or let it wait for a token. Its total clock has begun before. Errors as http_start(). */
+int prefect_call_go(struct prefect_call *call, struct err *err) MUST_CHECK;
+/* The same for a call that was accepted long ago: what goes wrong comes in its callback. */
+void prefect_call_go_late(struct prefect_call *call);
 /* Put the request on the wire with what is left of its total clock. */
 int prefect_call_send(struct prefect_call *call, struct err *err) MUST_CHECK;
 /* End the call with this failure or with what its reply holds, in its one callback. */
@@ -87,6 +104,15 @@ struct failure prefect_call_local_failure(const struct prefect_call *call, enum 
                                           const char *message);
 /* Describe an answer with an error status. */
 void prefect_describe_error(const struct http_reply *reply, int64_t wall_ms, struct failure *failure);
+
+/* --- prefect_lane.c --- */
+
+void prefect_lane_init(struct prefect *p);
+void prefect_lane_done(struct prefect *p);
+/* A call begins: false if it waits, and will be let go by prefect_call_go_late(). */
+bool prefect_lane_enter(struct prefect_call *call);
+/* A call is over, in whatever way. */
+void prefect_lane_leave(struct prefect_call *call);
 
 /* --- prefect_csrf.c --- */
 

@@ -193,8 +193,12 @@ void telemetry_queue_send(struct telemetry_queue *q)
         return;
     struct buf body;
     struct err err;
-    struct prefect_ask ask = {
-        .stage = STAGE_API, .clocks = q->owner->clocks, .done = on_posted, .arg = q, .call = &q->call};
+    struct prefect_ask ask = {.stage = STAGE_API,
+                              .clocks = q->owner->clocks,
+                              .done = on_posted,
+                              .arg = q,
+                              .call = &q->call,
+                              .can_wait = true};
     buf_init(&body, q->max_bytes + QUEUE_MAX_BYTES);
     if (write_batch(q, &body, &err) == 0 && q->post(q->owner->prefect, &ask, buf_text(&body), &err) == 0)
         q->is_out = true;
