@@ -26,6 +26,12 @@ struct prefect_ask act_ask(struct act *act, struct live *live, enum stage stage,
                                 .call = &live->prefect_call};
 }
 
+bool act_can_wait(const struct live *live)
+{
+    const struct run *run = &live->launch->run;
+    return run->state == RUN_STATE_REPORTING && run->verdict != RUN_VERDICT_CANCELLED && !run->cancel_wanted;
+}
+
 bool act_prefect_is_fine(struct live *live, const struct prefect_reply *reply)
 {
     live->prefect_call = NULL;
@@ -64,10 +70,13 @@ void act_abandon(void *arg, struct live *live)
         pulls_leave(live->pull_wait);
     if (live->in_catalog)
         catalog_leave(act->catalog, live);
+    if (live->look != NULL)
+        looks_leave(live->look);
     live->engine_call = NULL;
     live->prefect_call = NULL;
     live->pull_wait = NULL;
     live->in_catalog = false;
+    live->look = NULL;
 }
 
 void act_forget(struct act *act, struct live *live)

@@ -13,6 +13,7 @@
 #include "api/engine.h"
 #include "api/prefect.h"
 #include "catalog.h"
+#include "looks.h"
 #include "output.h"
 #include "pool.h"
 #include "pulls.h"
@@ -26,6 +27,7 @@ struct act {
     struct prefect *prefect;
     struct pulls *pulls;
     struct catalog *catalog;
+    struct looks *looks;
     struct output *output;
     struct tell *tell;
     const struct clock *clock;
@@ -66,6 +68,8 @@ void act_restore(struct act *act, struct live *live);
 
 /* How a Prefect call for a launch is asked. */
 struct prefect_ask act_ask(struct act *act, struct live *live, enum stage stage, prefect_done_fn done);
+/* Nobody waits for what becomes of an ended launch, unless a person has cancelled the run. */
+bool act_can_wait(const struct live *live);
 /* A call could not even be made (no memory, or a value the client refuses): a permanent failure of that
  * stage. */
 void act_refuse(struct act *act, struct live *live, enum dependency dependency, enum stage stage,

@@ -9,6 +9,7 @@
 
 #include "api/jobspec.h"
 #include "base/log.h"
+#include "clocks.h"
 
 #include <stdio.h>
 
@@ -112,19 +113,19 @@ static void feed_pending(struct live *live, const struct prefect_state *state)
         act_feed(live, RUN_EVENT_RUN_PENDING);
 }
 
-static void on_looked(void *arg, const struct prefect_reply *reply)
+static void on_looked(void *arg, const struct failure *failure, int64_t took_ms,
+                      const struct prefect_run *run)
 {
     struct live *live = arg;
-    live->prefect_call = NULL;
-    if (reply->failure != NULL && reply->failure->status == 404) {
+    live->look = NULL;
+    if (failure != NULL) {
+        runner_fail(live->runner, live, failure, took_ms);
+        return;
+    }
+    if (run == NULL) { /* deleted */
         act_feed(live, RUN_EVENT_RUN_ENDED);
         return;
     }
-    if (reply->failure != NULL) {
-        runner_fail(live->runner, live, reply->failure, reply->took_ms);
-        return;
-    }
-    const struct prefect_run *run = &reply->runs[0];
     switch (run->state_type) {
     case PREFECT_STATE_SCHEDULED:
         act_feed(live, RUN_EVENT_RUN_SCHEDULED);
@@ -157,10 +158,9 @@ static void on_looked(void *arg, const struct prefect_reply *reply)
 
 void act_look_run(struct act *act, struct live *live)
 {
-    struct prefect_ask ask = act_ask(act, live, STAGE_API, on_looked);
-    struct err err;
-    if (prefect_get_run(act->prefect, &ask, live->launch->flow_run_id, &err) != 0)
-        act_refuse(act, live, DEPENDENCY_PREFECT, STAGE_API, &err);
+    const struct http_clocks clocks = clocks_for(act->config, live->launch->class_name, STAGE_API);
+    live->look =
+        looks_want(act->looks, live->launch->flow_run_id, &clocks, act_can_wait(live), on_looked, live);
 }
 
 /* ---- SUBMIT ---- */
@@ -218,6 +218,7 @@ static void send_labels(struct act *act, struct live *live)
     struct prefect_ask ask = act_ask(act, live, STAGE_API, on_labelled);
     ask.call = NULL;
     ask.arg = act;
+    ask.can_wait = true;
     struct err err;
     if (prefect_patch_labels(act->prefect, &ask, live->launch->flow_run_id, labels, &err) != 0)
         log_debug("labels not sent", kv_s("error", err.msg));

@@ -54,6 +54,7 @@ static void on_reported(void *arg, const struct prefect_reply *reply)
 void act_report(struct act *act, struct live *live)
 {
     struct prefect_ask ask = act_ask(act, live, STAGE_REPORT, on_reported);
+    ask.can_wait = act_can_wait(live);
     bool is_cancelled = live->launch->run.verdict == RUN_VERDICT_CANCELLED;
     char *message = crash_text(live->launch);
     struct prefect_proposal proposal = {.type =

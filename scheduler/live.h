@@ -13,6 +13,7 @@ struct engine_call;
 struct prefect_call;
 struct jobspec;
 struct pull_wait;
+struct look;
 struct runner;
 struct act;
 
@@ -43,7 +44,8 @@ struct live {
     struct engine_call *engine_call;
     struct prefect_call *prefect_call;
     struct pull_wait *pull_wait;
-    bool in_catalog; /* waits for a deployment or a flow */
+    bool in_catalog;   /* waits for a deployment or a flow */
+    struct look *look; /* at its flow run, gathered or out */
 
     /* Admission's. */
     enum run_action waits_for; /* ADMIT, ASK_START, ASK_SLOT, ASK_STOP; NONE: in no line */

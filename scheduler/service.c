@@ -43,6 +43,7 @@ struct service {
     struct prefect *prefect;
     struct pulls *pulls;
     struct catalog *catalog;
+    struct looks *looks;
     struct output *output;
     struct tell *tell;
     struct runner *runner;
@@ -304,6 +305,7 @@ static int make_parts(struct service *s, const char *template_json, struct err *
     const struct service_settings *set = &s->s;
     s->pulls = pulls_new(s->engine, set->timers, set->config);
     s->catalog = catalog_new(s->prefect, set->clock, set->config);
+    s->looks = looks_new(s->prefect, set->timers);
     s->output = output_new(s->engine, set->timers, set->output_fd);
     s->pool_sync = pool_sync_new(&(struct pool_sync_settings){.prefect = s->prefect,
                                                               .timers = set->timers,
@@ -331,6 +333,7 @@ static int make_parts(struct service *s, const char *template_json, struct err *
                           .prefect = s->prefect,
                           .pulls = s->pulls,
                           .catalog = s->catalog,
+                          .looks = s->looks,
                           .output = s->output,
                           .tell = s->tell,
                           .clock = set->clock,
@@ -410,6 +413,7 @@ void service_free(struct service *s)
     pool_sync_free(s->pool_sync);
     output_free(s->output);
     pulls_free(s->pulls);
+    looks_free(s->looks);
     catalog_free(s->catalog);
     prefect_free(s->prefect);
     engine_free(s->engine);
@@ -462,6 +466,7 @@ void service_stop(struct service *s)
     log_info("stopping: nothing more is claimed, containers live on",
              kv_int("launches", (int64_t)runner_count(s->runner)));
     poller_stop(s->poller);
+    prefect_hurry(s->prefect);
     open_gates(s);
     struct list *all = runner_all(s->runner);
     for (struct list *link = all->next; link != all; link = link->next)
