@@ -513,6 +513,8 @@ void service_turn_end(struct service *s)
 
 bool service_is_well(const struct service *s)
 {
+    if (s->is_ended && s->exit_code != 0)
+        return false;
     int64_t since_ms = poller_last_ms(s->poller);
     if (since_ms == 0)
         since_ms = s->began_ms;

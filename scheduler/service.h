@@ -45,7 +45,7 @@ int service_reload(struct service *service, const struct config *config, struct 
 void service_stop(struct service *service);
 
 /* service_is_well - for /health: a poll went well within 30 poll intervals, or that long has not passed since
- * the start (protocol 8.3). */
+ * the start (protocol 8.3); not after a failure that ends the service. */
 bool service_is_well(const struct service *service);
 
 struct runner;
