@@ -279,11 +279,17 @@ void disk_fail(struct disk *disk, uint64_t nth, enum disk_fault fault, bool stay
     disk->fault_at = disk->operations + nth;
     disk->fault_stays = stays;
     disk->failures = 0;
+    disk->failed_at = 0;
 }
 
 uint64_t disk_failures(const struct disk *disk)
 {
     return disk->failures;
+}
+
+uint64_t disk_failed_at(const struct disk *disk)
+{
+    return disk->failed_at;
 }
 
 static bool can_fail_so(enum disk_operation operation, bool grows, enum disk_fault fault)
@@ -344,7 +350,8 @@ bool disk_begin(struct disk *disk, const struct disk_file *file, enum disk_opera
     if (disk->operations < disk->fault_at || !can_fail_so(operation, grows, disk->fault) ||
         (disk->failures > 0 && !disk->fault_stays))
         return true;
-    disk->failures++;
+    if (disk->failures++ == 0)
+        disk->failed_at = disk->operations;
     *fault = disk->fault;
     return true;
 }

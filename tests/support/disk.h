@@ -70,6 +70,8 @@ enum disk_fault {
 void disk_fail(struct disk *disk, uint64_t nth, enum disk_fault fault, bool stays);
 /* Operations that failed by disk_fail since it was last called. */
 uint64_t disk_failures(const struct disk *disk);
+/* Number of the first of them, counted as disk_operations() does; 0: none failed. */
+uint64_t disk_failed_at(const struct disk *disk);
 
 /* ---- looking ---- */
 

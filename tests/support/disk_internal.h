@@ -93,7 +93,8 @@ struct disk {
     uint64_t fault_at; /* number of the operation */
     bool fault_stays;
     uint64_t failures;
-    uint64_t stop_at; /* number of the operation, 0: never */
+    uint64_t failed_at; /* number of the first of them */
+    uint64_t stop_at;   /* number of the operation, 0: never */
     const struct random_source *stop_power;
     uint64_t random_state; /* for SQLite, and for what a failed sync leaves */
     struct random_source random;
