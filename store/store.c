@@ -5,7 +5,8 @@
  * be ours. WAL with synchronous=FULL: a commit that returned is on disk. Only this connection writes and
  * checkpoints, and no memory mapping is used, because SQLite before 3.51.3 can damage a WAL file when two
  * connections do (sqlite.org/wal.html, "WAL-reset bug"). A failed commit leaves unknown what is on disk (a
- * repeated fsync may lie), so the store then refuses everything: the process must end and read the file anew.
+ * repeated fsync may lie), so the store then refuses everything: the process must end and read the file anew
+ * (renew_log.c).
  * Rows are the business of launches.c, history.c and limits.c; reading for people of query.c.
  */
 #include "store/store.h"
@@ -151,7 +152,8 @@ static int open_database(struct store *store, const struct migration *list, size
         check_damage(store, err) != 0)
         return -1;
     sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
-    if (files_keep_private(store->path, err) != 0 || set_up(store, err) != 0)
+    if (files_keep_private(store->path, err) != 0 || set_up(store, err) != 0 ||
+        store_renew_log(store, err) != 0)
         return -1;
     return migrate_apply(store->db, store->path, list, count, err);
 }

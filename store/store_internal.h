@@ -69,6 +69,10 @@ void store_bind_int(sqlite3_stmt *statement, int index, int64_t value);
 int store_enter(struct store *store, bool *began, struct err *err) MUST_CHECK;
 int store_leave(struct store *store, bool began, int result, struct err *err) MUST_CHECK;
 
+/* Write the log that the last process left once more, so that what is read from it can't go any more
+ * (renew_log.c). */
+int store_renew_log(struct store *store, struct err *err) MUST_CHECK;
+
 /* Forget requests that were out when the last process ended (launches.c). */
 int store_clear_pending(struct store *store, struct err *err) MUST_CHECK;
 

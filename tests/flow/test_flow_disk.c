@@ -31,7 +31,7 @@ static const struct mishap {
     {"short-write", DISK_FAULT_SHORT_WRITE, false, true, 0},
     {"full", DISK_FAULT_FULL, false, true, 0},
     {"sync", DISK_FAULT_SYNC, false, false, 0},
-    {"sync-power", DISK_FAULT_SYNC, false, false, 10},
+    {"sync-power", DISK_FAULT_SYNC, false, true, 10},
     {"read", DISK_FAULT_READ, false, false, 0},
     {"read-only", DISK_FAULT_READ_ONLY, false, true, 0},
     {"io", DISK_FAULT_IO, false, true, 0},
@@ -254,13 +254,13 @@ static uint64_t tell(const struct mishap *mishap, uint64_t point, int again)
 
 static int tell_all(const struct mishap *mishap)
 {
-    uint64_t stride = tries_all ? 1 : STRIDE;
+    uint64_t stride = tries_all || one_name != NULL ? 1 : STRIDE;
     int stories = 0;
     int points = 0;
     uint64_t last = 0;
     for (uint64_t at; (at = tell(mishap, last + stride, 0)) != 0; last = at, points++) {
         stories++;
-        for (int again = 1; again < mishap->then_power && (tries_all || again < 2); again++, stories++)
+        for (int again = 1; again < mishap->then_power && (stride == 1 || again < 2); again++, stories++)
             tell(mishap, last + stride, again);
     }
     print_message("%s: %d points, %d stories, the last at operation %d\n", mishap->name, points, stories,
@@ -275,6 +275,8 @@ static void test_some_mishaps(size_t first)
     int stories = 0;
     for (size_t i = first; i < ARRAY_LEN(mishaps); i += 2) {
         if (one_name == NULL)
+            stories += tell_all(&mishaps[i]);
+        else if (strcmp(one_name, mishaps[i].name) == 0 && one_point == 0)
             stories += tell_all(&mishaps[i]);
         else if (strcmp(one_name, mishaps[i].name) == 0)
             tell(&mishaps[i], one_point, one_time);
@@ -297,9 +299,9 @@ static void test_odd_mishaps_at_any_point(void **state)
 int main(int argc, char **argv)
 {
     tries_all = argc == 3 && strcmp(argv[1], "all") == 0;
-    if (argc >= 3 && !tries_all) {
+    if (argc >= 2 && !tries_all) {
         one_name = argv[1];
-        one_point = strtoull(argv[2], NULL, 10);
+        one_point = argc >= 3 ? strtoull(argv[2], NULL, 10) : 0;
         one_time = argc == 4 ? (int)strtol(argv[3], NULL, 10) : 0;
     }
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_even_mishaps_at_any_point),

@@ -163,7 +163,8 @@ static uint64_t draw(const struct random_source *random, uint64_t below)
     return random->next(random->arg) % below;
 }
 
-/* Each sector that the piece touches is kept, lost or garbage; bytes beside the piece stay. */
+/* Each sector that the piece touches is kept, lost or garbage; bytes beside the piece stay, and so do those
+ * that it did not change. */
 static void tear(struct disk_bytes *bytes, const struct disk_piece *piece, bool with_garbage,
                  const struct random_source *random)
 {
@@ -171,14 +172,14 @@ static void tear(struct disk_bytes *bytes, const struct disk_piece *piece, bool 
         size_t next = (at / DISK_SECTOR_BYTES + 1) * DISK_SECTOR_BYTES;
         size_t end = piece->offset + piece->len;
         size_t len = (next < end ? next : end) - at;
+        const unsigned char *new = piece->data + (at - piece->offset);
         uint64_t fate = draw(random, with_garbage ? 3 : 2);
-        if (fate == 0) {
-            bytes_write(bytes, piece->data + (at - piece->offset), len, at);
-        } else if (fate == 2) {
-            unsigned char garbage[DISK_SECTOR_BYTES];
-            for (size_t i = 0; i < len; i++)
-                garbage[i] = (unsigned char)draw(random, 256);
-            bytes_write(bytes, garbage, len, at);
+        if (fate == 0)
+            bytes_write(bytes, new, len, at);
+        for (size_t i = 0; fate == 2 && i < len; i++) {
+            unsigned char garbage = (unsigned char)draw(random, 256);
+            if (at + i >= bytes->len || bytes->data[at + i] != new[i])
+                bytes_write(bytes, &garbage, 1, at + i);
         }
         at += len;
     }
