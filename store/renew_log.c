@@ -9,7 +9,8 @@
  */
 #include "store/store_internal.h"
 
-#define PIECE_BYTES (256 * 1024)
+/* The most that SQLite itself ever writes at once: the unix VFS takes no more than 128 KiB. */
+#define PIECE_BYTES (64 * 1024)
 
 static int rewrite(sqlite3_file *log, void *piece)
 {

@@ -67,6 +67,7 @@ static int on_write(sqlite3_file *base, const void *data, int len, sqlite3_int64
     size_t at = (size_t)offset;
     size_t n = (size_t)len;
     enum disk_fault fault;
+    CHECK(len > 0 && len < 0x20000); /* the unix VFS takes no more */
     if (handle->is_read_only || !begin(handle, DISK_WRITE, at + n > file->now.len, &fault))
         return SQLITE_IOERR_WRITE;
     if (fault == DISK_FAULT_SHORT_WRITE)
