@@ -8,6 +8,8 @@
  */
 #include "store/files.h"
 
+#include "store/migrate.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -105,6 +107,76 @@ int files_check_begin(const char *path, struct err *err)
     return result;
 }
 
+/* Offset of application_id in the header: four bytes, the highest first. */
+#define DATABASE_ID_OFFSET 68
+
+bool files_is_ours(const char *path)
+{
+    unsigned char header[DATABASE_ID_OFFSET + 4];
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    ssize_t n = pread(fd, header, sizeof(header), 0);
+    close(fd);
+    const unsigned char *id = header + DATABASE_ID_OFFSET;
+    return n == (ssize_t)sizeof(header) && memcmp(header, DATABASE_MAGIC, sizeof(DATABASE_MAGIC)) == 0 &&
+           ((uint32_t)id[0] << 24 | (uint32_t)id[1] << 16 | (uint32_t)id[2] << 8 | id[3]) ==
+               STORE_APPLICATION_ID;
+}
+
+bool files_is_cut(const char *path)
+{
+    struct stat file;
+    struct stat log;
+    char *AUTO_FREE log_path = check_printf("%s-wal", path);
+    return stat(path, &file) == 0 && file.st_size == 0 && stat(log_path, &log) == 0 && log.st_size > 0;
+}
+
+/* "20260102T030405Z" */
+static void stamp(const struct clock *clock, char text[static 20])
+{
+    char iso[CLOCK_TEXT_SIZE];
+    clock_format(clock_wall_ms(clock), iso);
+    size_t n = 0;
+    for (const char *p = iso; *p != '\0' && *p != '.' && n < 15; p++)
+        if (*p != '-' && *p != ':')
+            text[n++] = *p;
+    text[n++] = 'Z';
+    text[n] = '\0';
+}
+
+/* A name that nothing has yet, for the file and for its log. */
+static char *free_name(const char *path, const struct clock *clock)
+{
+    char text[20];
+    stamp(clock, text);
+    for (int i = 1;; i++) {
+        char *name = i == 1 ? check_printf("%s.corrupt-%s", path, text)
+                            : check_printf("%s.corrupt-%s-%d", path, text, i);
+        char *AUTO_FREE log = check_printf("%s-wal", name);
+        struct stat st;
+        if (lstat(name, &st) != 0 && lstat(log, &st) != 0)
+            return name;
+        free(name);
+    }
+}
+
+int files_set_aside(const char *path, const struct clock *clock, char **out, struct err *err)
+{
+    static const char *const suffixes[] = {"", "-wal", "-shm", "-journal"};
+    char *AUTO_FREE name = free_name(path, clock);
+    for (size_t i = 0; i < ARRAY_LEN(suffixes); i++) {
+        char *AUTO_FREE from = check_printf("%s%s", path, suffixes[i]);
+        char *AUTO_FREE to = check_printf("%s%s", name, suffixes[i]);
+        if (rename(from, to) != 0 && errno != ENOENT)
+            return err_sys(err, errno, "can't set the damaged state file aside: rename %s to %s", from, to);
+    }
+    if (sync_folder_of(path, err) != 0)
+        return -1;
+    *out = STEAL(name);
+    return 0;
+}
+
 int files_keep_private(const char *path, struct err *err)
 {
     struct stat st;
@@ -133,7 +205,7 @@ int files_lock_path(const char *path, char **out, struct err *err)
     char *AUTO_FREE real = realpath(path, NULL);
     if (real == NULL)
         return err_sys(err, errno, "can't find out where the state file %s lies", path);
-    *out = check_printf("%s.lock", real);
+    *out = check_printf("%s" FILES_LOCK_SUFFIX, real);
     return 0;
 }
 

@@ -7,6 +7,8 @@
 #include "base/clock.h"
 #include "base/err.h"
 
+#include <stdbool.h>
+
 /* files_make_folders - make every missing folder above path, mode 0700. Errors: IO. */
 int files_make_folders(const char *path, struct err *err) MUST_CHECK;
 
@@ -21,8 +23,25 @@ int files_create(const char *path, struct err *err) MUST_CHECK;
  */
 int files_check_begin(const char *path, struct err *err) MUST_CHECK;
 
+/* files_is_ours - do the first bytes of the file say that it is a state file, whatever else is wrong with it?
+ */
+bool files_is_ours(const char *path);
+
+/* files_is_cut - the file is empty and its log is not: SQLite would throw the log away. Also the half of a
+ * files_set_aside() that was interrupted. */
+bool files_is_cut(const char *path);
+
+/*
+ * files_set_aside - rename the file and its log to PATH.corrupt-YYYYMMDDTHHMMSSZ (and -wal, -shm), durably;
+ * never over another file. The file goes first: a log alone is set aside by the next start, a file without
+ * its log would be taken for whole. path: no link. *out: the new name; the caller's. Errors: IO.
+ */
+int files_set_aside(const char *path, const struct clock *clock, char **out, struct err *err) MUST_CHECK;
+
 /* files_keep_private - take the rights of group and others away from path. Errors: IO. */
 int files_keep_private(const char *path, struct err *err) MUST_CHECK;
+
+#define FILES_LOCK_SUFFIX ".lock"
 
 /* files_lock_path - the lock's place, beside the file itself: a link to it leads to the same lock. *out is
  * the caller's. Errors: IO. */

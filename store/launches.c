@@ -91,6 +91,8 @@ static const struct column columns[] = {
 };
 
 #define SQL_MAX_BYTES 8192
+/* No time and no duration is beyond. */
+#define NUMBER_MAX (INT64_C(1) << 53)
 
 /* The texts of the two statements; made once per connection. Both fit easily, so a failure is ours. */
 static char *make_save_sql(void)
@@ -170,33 +172,59 @@ int store_save_launch(struct store *store, const struct launch *launch, struct e
     return store_run(store, statement, "save a launch", err);
 }
 
-/* Read one value; false if the row holds what this program can't have written. */
-static bool read_column(sqlite3_stmt *statement, int index, const struct column *column,
-                        struct launch *launch)
+/* UUIDs and container ids; printable, whoever drew them. */
+static bool is_id(const char *text)
 {
-    void *member = (char *)launch + column->offset;
-    const char *text = (const char *)sqlite3_column_text(statement, index);
-    if (text == NULL)
+    for (const char *p = text; *p != '\0'; p++) {
+        if (*p <= ' ' || *p > '~')
+            return false;
+    }
+    return true;
+}
+
+/* Every value of the kind "number" is a time, a duration or a count. */
+static bool is_number(const struct column *column, int64_t number)
+{
+    switch (column->kind) {
+    case COLUMN_BOOL:
+        return number == 0 || number == 1;
+    case COLUMN_INT32:
+        return number >= INT32_MIN && number <= INT32_MAX;
+    case COLUMN_INT64:
+        return number >= -NUMBER_MAX && number <= NUMBER_MAX;
+    case COLUMN_ID:
+    case COLUMN_TEXT:
+    case COLUMN_STATE:
+    case COLUMN_VERDICT:
+        break;
+    }
+    return false;
+}
+
+static bool read_number(int64_t number, const struct column *column, void *member)
+{
+    if (!is_number(column, number))
         return false;
-    int64_t number = sqlite3_column_int64(statement, index);
+    if (column->kind == COLUMN_BOOL)
+        *(bool *)member = number != 0;
+    else if (column->kind == COLUMN_INT32)
+        *(int32_t *)member = (int32_t)number;
+    else
+        *(int64_t *)member = number;
+    return true;
+}
+
+static bool read_text(const char *text, const struct column *column, void *member)
+{
     int word;
     switch (column->kind) {
     case COLUMN_ID:
-        if (strlen(text) >= column->size)
+        if (strlen(text) >= column->size || !is_id(text))
             return false;
         snprintf(member, column->size, "%s", text);
         return true;
     case COLUMN_TEXT:
         launch_set_text(member, text);
-        return true;
-    case COLUMN_INT32:
-        *(int32_t *)member = (int32_t)number;
-        return number >= INT32_MIN && number <= INT32_MAX;
-    case COLUMN_INT64:
-        *(int64_t *)member = number;
-        return true;
-    case COLUMN_BOOL:
-        *(bool *)member = number != 0;
         return true;
     case COLUMN_STATE:
         word = run_state_from_name(text);
@@ -206,8 +234,31 @@ static bool read_column(sqlite3_stmt *statement, int index, const struct column 
         word = run_verdict_from_name(text);
         *(enum run_verdict *)member = (enum run_verdict)word;
         return word >= 0;
+    case COLUMN_INT32:
+    case COLUMN_INT64:
+    case COLUMN_BOOL:
+        break;
     }
     return false;
+}
+
+/* Read one value; false if the row holds what this program can't have written. SQLite keeps no checksum of
+ * what is in a page, so this is what tells a row that rotted. */
+static bool read_column(sqlite3_stmt *statement, int index, const struct column *column,
+                        struct launch *launch)
+{
+    void *member = (char *)launch + column->offset;
+    switch (sqlite3_column_type(statement, index)) {
+    case SQLITE_INTEGER:
+        return read_number(sqlite3_column_int64(statement, index), column, member);
+    case SQLITE_TEXT: {
+        const char *text = (const char *)sqlite3_column_text(statement, index);
+        return text != NULL && strlen(text) == (size_t)sqlite3_column_bytes(statement, index) &&
+               read_text(text, column, member);
+    }
+    default:
+        return false;
+    }
 }
 
 static struct launch *read_launch(struct store *store, sqlite3_stmt *statement, struct err *err)
@@ -216,11 +267,8 @@ static struct launch *read_launch(struct store *store, sqlite3_stmt *statement, 
     for (size_t i = 0; i < ARRAY_LEN(columns); i++) {
         if (read_column(statement, (int)i + 1, &columns[i], launch))
             continue;
-        err_set(
-            err, ERR_PARSE,
-            "row %lld of launches in %s has a %s that can't be: restore a copy of the file, or move it away "
-            "to begin anew",
-            (long long)sqlite3_column_int64(statement, 0), store->path, columns[i].name);
+        err_set(err, ERR_PARSE, "row %lld of launches in %s has a %s that can't be",
+                (long long)sqlite3_column_int64(statement, 0), store->path, columns[i].name);
         launch_free(launch);
         return NULL;
     }

@@ -59,7 +59,7 @@ static const char *way_out(int rc)
     case SQLITE_NOTADB:
         return "; it is not a sluice state file: name another one with --state";
     case SQLITE_CORRUPT:
-        return "; the file is damaged: restore a copy, or move it away to begin anew";
+        return "; the file is damaged: sluice sets it aside and begins anew";
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
         return "; another program keeps it locked: look at it with sqlite3 -readonly only";
@@ -82,6 +82,13 @@ int store_fail(sqlite3 *db, int rc, const char *path, const char *doing, struct 
     if (db != NULL && err->kind == ERR_IO)
         err->sys = sqlite3_system_errno(db);
     return -1;
+}
+
+int store_fail_with(struct store *store, int rc, const char *doing, struct err *err)
+{
+    if ((rc & 0xff) == SQLITE_CORRUPT || (rc & 0xff) == SQLITE_NOTADB)
+        store->is_damaged = true;
+    return store_fail(store->db, rc, store->path, doing, err);
 }
 
 static int set_up(struct store *store, struct err *err)
@@ -155,23 +162,39 @@ static int open_database(struct store *store, const struct migration *list, size
     if (files_keep_private(store->path, err) != 0 || set_up(store, err) != 0 ||
         store_renew_log(store, err) != 0)
         return -1;
-    return migrate_apply(store->db, store->path, list, count, err);
+    store->is_new = version == 0;
+    if (version == (int)count)
+        return 0;
+    if (migrate_apply(store->db, store->path, list, count, err) != 0)
+        return -1;
+    /* From now on the file itself says that it is ours, and not only its log. */
+    sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    return 0;
+}
+
+/* The file, and the lock that keeps it ours until the store is closed. */
+static int take_file(const char *path, const struct clock *clock, struct store *store, struct err *err)
+{
+    store->lock_fd = -1;
+    store->clock = clock;
+    store->path = check_strdup(path);
+    store->file = store_sqlite_file(path);
+    if (sqlite3_libversion_number() < 3040000)
+        return err_set(err, ERR_INVALID, "SQLite %s is too old: sluice needs 3.40 or newer",
+                       sqlite3_libversion());
+    if (files_make_folders(path, err) != 0 || files_create(path, err) != 0 ||
+        files_lock_path(path, &store->lock_path, err) != 0)
+        return -1;
+    return files_lock(store->lock_path, path, clock, &store->lock_fd, err);
 }
 
 int store_open_list(const char *path, const struct clock *clock, const struct migration *list, size_t count,
                     struct store **out, struct err *err)
 {
-    if (sqlite3_libversion_number() < 3040000)
-        return err_set(err, ERR_INVALID, "SQLite %s is too old: sluice needs 3.40 or newer",
-                       sqlite3_libversion());
     struct store *store = check_alloc(sizeof(*store));
-    store->lock_fd = -1;
-    store->path = check_strdup(path);
-    store->file = store_sqlite_file(path);
-    if (files_make_folders(path, err) != 0 || files_create(path, err) != 0 ||
-        files_lock_path(path, &store->lock_path, err) != 0 ||
-        files_lock(store->lock_path, path, clock, &store->lock_fd, err) != 0 ||
-        files_check_begin(path, err) != 0 || open_database(store, list, count, err) != 0) {
+    if (take_file(path, clock, store, err) != 0 || files_check_begin(path, err) != 0 ||
+        open_database(store, list, count, err) != 0) {
+        store->is_damaged = false;
         store_close(store);
         return -1;
     }
@@ -179,12 +202,77 @@ int store_open_list(const char *path, const struct clock *clock, const struct mi
     return 0;
 }
 
+static bool forget_launch(void *arg, struct launch *take_launch)
+{
+    (void)arg;
+    launch_free(take_launch);
+    return true;
+}
+
+/* Open it, and see that every row can be read: what is wrong shows before anything is done upon it. */
+static int open_whole(struct store *store, struct err *err)
+{
+    if (files_is_cut(store->path))
+        return err_set(err, ERR_PARSE, "the state file %s is empty, and its log is not", store->path);
+    if (files_check_begin(store->path, err) != 0 ||
+        open_database(store, migrate_list, migrate_list_count, err) != 0 ||
+        store_clear_pending(store, err) != 0)
+        return -1;
+    return store_load_launches(store, forget_launch, NULL, err);
+}
+
+static void close_database(struct store *store)
+{
+    for (size_t i = 0; i < STORE_STATEMENT_COUNT; i++) {
+        sqlite3_finalize(store->statements[i]);
+        store->statements[i] = NULL;
+    }
+    if (store->db == NULL)
+        return;
+    if (store->is_damaged)
+        sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    if (sqlite3_get_autocommit(store->db) == 0)
+        sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
+    /* The last connection to close checkpoints by itself and removes the log. With a reader still there it
+     * would not, so that the file would need its log to be complete. */
+    int is_left_alone = 0;
+    sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, -1, &is_left_alone);
+    if (!is_left_alone)
+        sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    CHECK(sqlite3_close(store->db) == SQLITE_OK);
+    store->db = NULL;
+}
+
+/* The lock lies beside the file itself, links followed. */
+static char *real_path(const struct store *store)
+{
+    size_t len = strlen(store->lock_path) - strlen(FILES_LOCK_SUFFIX);
+    return check_printf("%.*s", (int)len, store->lock_path);
+}
+
+/* A damaged file of ours makes room for a new one; any other stays as it is, and err with it. */
+static int begin_anew(struct store *store, struct err *err)
+{
+    char *AUTO_FREE path = real_path(store);
+    if (err->kind != ERR_PARSE || !(files_is_ours(path) || files_is_cut(path)))
+        return -1;
+    store->aside_why = check_strdup(err->msg);
+    store->is_damaged = true;
+    close_database(store);
+    store->is_damaged = false;
+    if (files_set_aside(path, store->clock, &store->aside_path, err) != 0 || files_create(path, err) != 0)
+        return -1;
+    return open_whole(store, err);
+}
+
 int store_open(const char *path, const struct clock *clock, struct store **out, struct err *err)
 {
-    struct store *store = NULL;
-    if (store_open_list(path, clock, migrate_list, migrate_list_count, &store, err) != 0)
-        return -1;
-    if (store_clear_pending(store, err) != 0) {
+    struct store *store = check_alloc(sizeof(*store));
+    int result = take_file(path, clock, store, err);
+    if (result == 0 && open_whole(store, err) != 0)
+        result = begin_anew(store, err);
+    if (result != 0) {
+        store->is_damaged = false;
         store_close(store);
         return -1;
     }
@@ -196,25 +284,33 @@ void store_close(struct store *store)
 {
     if (store == NULL)
         return;
-    for (size_t i = 0; i < STORE_STATEMENT_COUNT; i++)
-        sqlite3_finalize(store->statements[i]);
-    /* The last connection to close checkpoints by itself and removes the log. With a reader still there it
-     * would not, so that the file would need its log to be complete. */
-    if (store->db != NULL) {
-        if (sqlite3_get_autocommit(store->db) == 0)
-            sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
-        int is_foreign = 0;
-        sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, -1, &is_foreign);
-        if (!is_foreign)
-            sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
-        CHECK(sqlite3_close(store->db) == SQLITE_OK);
+    close_database(store);
+    if (store->is_damaged) {
+        struct err ignored; /* the next start finds the damage, or meets it again */
+        char *AUTO_FREE path = real_path(store);
+        char *AUTO_FREE aside = NULL;
+        if (files_is_ours(path) && files_set_aside(path, store->clock, &aside, &ignored) != 0)
+            CHECK(aside == NULL);
     }
     if (store->lock_fd >= 0)
         close(store->lock_fd);
+    free(store->aside_path);
+    free(store->aside_why);
     free(store->lock_path);
     free(store->file);
     free(store->path);
     free(store);
+}
+
+bool store_is_new(const struct store *store)
+{
+    return store->is_new;
+}
+
+const char *store_set_aside(const struct store *store, const char **why)
+{
+    *why = store->aside_why;
+    return store->aside_path;
 }
 
 const char *store_path(const struct store *store)
@@ -229,7 +325,7 @@ int store_prepare(struct store *store, enum store_statement which, const char *s
     if (*cached == NULL) {
         int rc = sqlite3_prepare_v3(store->db, sql, -1, SQLITE_PREPARE_PERSISTENT, cached, NULL);
         if (rc != SQLITE_OK)
-            return store_fail(store->db, rc, store->path, "prepare a statement", err);
+            return store_fail_with(store, rc, "prepare a statement", err);
     }
     *out = *cached;
     return 0;
@@ -239,7 +335,7 @@ int store_run(struct store *store, sqlite3_stmt *statement, const char *doing, s
 {
     int rc = sqlite3_step(statement);
     CHECK(rc != SQLITE_ROW);
-    int result = rc == SQLITE_DONE ? 0 : store_fail(store->db, rc, store->path, doing, err);
+    int result = rc == SQLITE_DONE ? 0 : store_fail_with(store, rc, doing, err);
     sqlite3_reset(statement);
     sqlite3_clear_bindings(statement);
     return result;

@@ -17,14 +17,22 @@ struct store;
 
 /*
  * store_open - open or make the file (mode 0600, folders made as needed, 0700), take its lock (flock on
- * PATH.lock), migrate. Errors, each with a sentence that names the file and the way out: CONFLICT (another
- * sluice holds it: use another --name), VERSION (made by a newer sluice), PARSE (not a database, or damaged),
- * IO.
+ * PATH.lock), migrate. A file of ours that is damaged (pages, or a row that can't be) is renamed to
+ * PATH.corrupt-YYYYMMDDTHHMMSSZ together with its log, and a new one begun. Errors, each with a sentence that
+ * names the file and the way out: CONFLICT (another sluice holds it: use another --name), VERSION (made by a
+ * newer sluice), PARSE (not a state file), IO.
  */
 int store_open(const char *path, const struct clock *clock, struct store **out, struct err *err) MUST_CHECK;
-/* store_close - rolls back what was not committed, checkpoints. Accepts NULL. */
+/* store_close - rolls back what was not committed, checkpoints. A file that turned out to be damaged is set
+ * aside, so that the next start begins anew. Accepts NULL. */
 void store_close(struct store *store);
 const char *store_path(const struct store *store);
+/* store_is_new - there was no file, an empty one, or a damaged one: what was claimed before is not known
+ * here. */
+bool store_is_new(const struct store *store);
+/* store_set_aside - the new name of the damaged file that store_open found, and what was wrong; NULL: none.
+ */
+const char *store_set_aside(const struct store *store, const char **why);
 
 /*
  * Saves outside of begin/commit are errors of ours (assert); store_replace_* and store_trim make a

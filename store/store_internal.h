@@ -33,17 +33,23 @@ enum store_statement {
 #define STORE_STATEMENT_COUNT (STORE_ADD_LIMIT + 1)
 
 struct store {
-    char *path;      /* as given; owned */
-    char *file;      /* the same in a form SQLite can't take for a URI; owned */
-    char *lock_path; /* owned */
-    int lock_fd;     /* holds the flock; -1: none */
-    sqlite3 *db;     /* the one writing connection */
+    const struct clock *clock; /* borrowed */
+    char *path;                /* as given; owned */
+    char *file;                /* the same in a form SQLite can't take for a URI; owned */
+    char *lock_path;           /* owned */
+    int lock_fd;               /* holds the flock; -1: none */
+    sqlite3 *db;               /* the one writing connection */
     bool is_begun;
-    bool is_failed; /* a commit failed: what is on disk is not known, so nothing more is written */
+    bool is_new;      /* nothing was in the file */
+    bool is_damaged;  /* the file is set aside when it is closed */
+    char *aside_path; /* where a damaged file went, owned; NULL: none did */
+    char *aside_why;  /* a sentence, owned; NULL */
+    bool is_failed;   /* a commit failed: what is on disk is not known, so nothing more is written */
     sqlite3_stmt *statements[STORE_STATEMENT_COUNT]; /* NULL until first used */
 };
 
-/* store_open_list - store_open with a list of migrations of the test's choice. */
+/* store_open_list - store_open with a list of migrations of the test's choice; sets nothing aside and reads
+ * no row. */
 int store_open_list(const char *path, const struct clock *clock, const struct migration *list, size_t count,
                     struct store **out, struct err *err) MUST_CHECK;
 
@@ -52,6 +58,9 @@ char *store_sqlite_file(const char *path) __attribute__((returns_nonnull));
 
 /* store_fail - make an error from a SQLite result code. doing: "save a launch". Always returns -1. */
 int store_fail(sqlite3 *db, int rc, const char *path, const char *doing, struct err *err);
+
+/* store_fail_with - the same for a store, which then knows when its file is damaged. */
+int store_fail_with(struct store *store, int rc, const char *doing, struct err *err);
 
 /* store_prepare - the cached statement, reset, made from sql when first used. */
 int store_prepare(struct store *store, enum store_statement which, const char *sql, sqlite3_stmt **out,

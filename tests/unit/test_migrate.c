@@ -26,6 +26,39 @@ static void expect_refused(struct store_fixture *f, const char *path, enum err_k
                  err_kind_name(err.kind), err.msg);
 }
 
+static char *read_file(const char *path, size_t *len)
+{
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    char *bytes = check_alloc((size_t)8 << 20);
+    *len = fread(bytes, 1, (size_t)8 << 20, file);
+    fclose(file);
+    return bytes;
+}
+
+/* Expect a file of ours that is damaged: it is kept under another name, byte for byte, and a new one begun.
+ */
+static void expect_set_aside(struct store_fixture *f, const char *named)
+{
+    size_t before_len;
+    size_t after_len;
+    char *AUTO_FREE before = read_file(f->path, &before_len);
+    struct store *store = store_fixture_open(f);
+    const char *why = "";
+    const char *aside = store_set_aside(store, &why);
+    if (aside == NULL || strstr(why, named) == NULL || strstr(why, f->path) == NULL)
+        fail_msg("not set aside for \"%s\": %s", named, why);
+    char *AUTO_FREE start = check_printf("%s.corrupt-20", f->path);
+    assert_memory_equal(aside, start, strlen(start));
+    assert_true(store_is_new(store));
+    char *AUTO_FREE after = read_file(aside, &after_len);
+    assert_int_equal(after_len, before_len);
+    assert_memory_equal(after, before, before_len);
+    assert_int_equal(unlink(aside), 0);
+    store_close(store);
+    store_fixture_expect(f->path, "select count(*) from launches", "0");
+}
+
 static void count_row(void *arg, size_t columns, const char *const *names, const char *const *values)
 {
     (void)columns;
@@ -43,16 +76,6 @@ static void expect_query_refused(const char *path, const char *sql, enum err_kin
         fail_msg("not what was expected (%s, \"%s\"): %s: %s", err_kind_name(kind), named,
                  err_kind_name(err.kind), err.msg);
     assert_int_equal(rows, 0);
-}
-
-static char *read_file(const char *path, size_t *len)
-{
-    FILE *file = fopen(path, "rb");
-    assert_non_null(file);
-    char *bytes = check_alloc((size_t)8 << 20);
-    *len = fread(bytes, 1, (size_t)8 << 20, file);
-    fclose(file);
-    return bytes;
 }
 
 /* A state file with some rows, closed. */
@@ -230,7 +253,10 @@ static void test_truncated_file(void **state)
     /* also cut inside a page */
     for (size_t cut = 1; cut < len; cut += cut < 8192 ? 1023 : 20011) {
         store_fixture_write_file(f->path, bytes, cut);
-        expect_refused(f, f->path, ERR_PARSE, f->path);
+        if (cut < 512) /* nothing says any more that it was ours */
+            expect_refused(f, f->path, ERR_PARSE, f->path);
+        else
+            expect_set_aside(f, "");
     }
     store_fixture_write_file(f->path, bytes, len);
     store_close(store_fixture_open(f));
@@ -248,11 +274,74 @@ static void test_overwritten_pages(void **state)
         memcpy(kept, bytes + at, sizeof(kept));
         memset(bytes + at, 0xee, sizeof(kept));
         store_fixture_write_file(f->path, bytes, len);
-        expect_refused(f, f->path, ERR_PARSE, "damaged");
+        expect_set_aside(f, "damaged");
         memcpy(bytes + at, kept, sizeof(kept));
         refused++;
     }
     assert_true(refused > 2);
+}
+
+/* SQLite would throw away the log of an empty file. */
+static void test_a_file_cut_to_nothing_keeps_its_log(void **state)
+{
+    struct store_fixture *f = *state;
+    struct store *store = store_fixture_open(f);
+    struct launch *l = store_fixture_launch(f, 1);
+    store_fixture_save(store, l);
+    launch_free(l);
+    char *AUTO_FREE log = check_printf("%s-wal", f->path);
+    size_t len;
+    char *AUTO_FREE bytes = read_file(log, &len);
+    assert_true(len > 0);
+    store_close(store);
+    store_fixture_write_file(f->path, "", 0);
+    store_fixture_write_file(log, bytes, len);
+    store = store_fixture_open(f);
+    const char *why;
+    const char *aside = store_set_aside(store, &why);
+    assert_non_null(aside);
+    assert_non_null(strstr(why, "its log is not"));
+    char *AUTO_FREE aside_log = check_printf("%s-wal", aside);
+    size_t aside_len;
+    char *AUTO_FREE aside_bytes = read_file(aside_log, &aside_len);
+    assert_int_equal(aside_len, len);
+    assert_memory_equal(aside_bytes, bytes, len);
+    store_close(store);
+}
+
+static void test_nothing_is_set_aside_over_another_file(void **state)
+{
+    struct store_fixture *f = *state;
+    char *names[3];
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) { /* within one second of the clock */
+        make_state_file(f, 1);
+        free(store_fixture_shell_write(f->path, "pragma user_version = -1"));
+        struct store *store = store_fixture_open(f);
+        const char *why;
+        names[i] = check_strdup(store_set_aside(store, &why));
+        store_close(store);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        store_fixture_expect(names[i], "select count(*) from launches", "1");
+        free(names[i]);
+    }
+}
+
+/* The file itself goes aside, and the link stays. */
+static void test_a_damaged_file_behind_a_link(void **state)
+{
+    struct store_fixture *f = *state;
+    make_state_file(f, 1);
+    free(store_fixture_shell_write(f->path, "pragma user_version = -1"));
+    char *AUTO_FREE link_path = check_printf("%s-link", f->path);
+    assert_int_equal(symlink(f->path, link_path), 0);
+    struct store *store = NULL;
+    struct err err = {0};
+    assert_int_equal(store_open(link_path, &f->clock, &store, &err), 0);
+    const char *why;
+    assert_memory_equal(store_set_aside(store, &why), f->path, strlen(f->path));
+    store_close(store);
+    store_fixture_expect(f->path, "select count(*) from launches", "0");
 }
 
 static void test_an_empty_file_counts_as_new(void **state)
@@ -275,7 +364,7 @@ static void test_newer_file(void **state)
     static const char *const damaged[] = {"pragma user_version = 0", "pragma user_version = -1"};
     for (size_t i = 0; i < ARRAY_LEN(damaged); i++) {
         free(store_fixture_shell_write(f->path, damaged[i]));
-        expect_refused(f, f->path, ERR_PARSE, "damaged");
+        expect_set_aside(f, "damaged");
     }
 }
 
@@ -559,6 +648,9 @@ int main(void)
         STORE_TEST(test_garbage),
         STORE_TEST(test_truncated_file),
         STORE_TEST(test_overwritten_pages),
+        STORE_TEST(test_a_file_cut_to_nothing_keeps_its_log),
+        STORE_TEST(test_nothing_is_set_aside_over_another_file),
+        STORE_TEST(test_a_damaged_file_behind_a_link),
         STORE_TEST(test_an_empty_file_counts_as_new),
         STORE_TEST(test_newer_file),
         STORE_TEST(test_places_that_can_not_be),
