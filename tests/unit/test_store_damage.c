@@ -236,7 +236,7 @@ static void test_any_damage(void **state)
         damage_once(&d, seed);
     }
     print_message("%d set aside, %d refused, %d right\n", d.set_aside, d.refused, d.right);
-    assert_true(one != NULL || (d.set_aside > 100 && d.refused > 0 && d.right > 50));
+    assert_true(one != NULL || (d.set_aside > 100 && d.right > 50));
     free(d.file.bytes);
     free(d.log.bytes);
     free(d.log_path);
