@@ -374,6 +374,20 @@ static int make_parts(struct service *s, const char *template_json, struct err *
                          &s->admission, err);
 }
 
+/* What a person must know, and what follows from it. */
+static void tell_of_file(const struct service *s)
+{
+    const char *why;
+    const char *aside = store_set_aside(s->store, &why);
+    if (aside != NULL)
+        log_error(
+            "the state file was damaged: it is kept under another name, and a new one begun; containers "
+            "that live are adopted by their label, history and backoffs are lost",
+            kv_s("file", store_path(s->store)), kv_s("kept_as", aside), kv_s("error", why));
+    log_info("state file open", kv_s("file", store_path(s->store)),
+             kv_int("unfinished", (int64_t)runner_count(s->runner)));
+}
+
 int service_new(const struct service_settings *settings, struct service **out, struct err *err)
 {
     struct service *s = check_alloc(sizeof(*s));
@@ -387,8 +401,7 @@ int service_new(const struct service_settings *settings, struct service **out, s
         service_free(s);
         return -1;
     }
-    log_info("state file open", kv_s("file", store_path(s->store)),
-             kv_int("unfinished", (int64_t)runner_count(s->runner)));
+    tell_of_file(s);
     s->unreachable_since_ms = clock_mono_ms(settings->clock);
     timer_start(settings->timers, &s->reach_timer, UNREACHABLE_LOOK_MS, on_unreachable, s);
     pool_sync_start(s->pool_sync);
