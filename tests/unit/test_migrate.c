@@ -327,6 +327,40 @@ static void test_nothing_is_set_aside_over_another_file(void **state)
     }
 }
 
+/* Damage that comes, or shows, while the file is open: saves fail, and the next start begins anew. */
+static void test_damage_that_shows_while_it_is_open(void **state)
+{
+    struct store_fixture *f = *state;
+    make_state_file(f, 3000);
+    struct store *store = store_fixture_open(f);
+    size_t len;
+    char *AUTO_FREE bytes = read_file(f->path, &len);
+    FILE *file = fopen(f->path, "r+be");
+    assert_non_null(file);
+    char garbage[4096];
+    memset(garbage, 0xee, sizeof(garbage));
+    for (size_t at = 4096; at + 4096 <= len; at += 4096)
+        assert_true(fseek(file, (long)at, SEEK_SET) == 0 && fwrite(garbage, 4096, 1, file) == 1);
+    assert_int_equal(fclose(file), 0);
+    struct err err = {0};
+    int result = 0;
+    for (int n = 0; n < 3000 && result == 0; n++) {
+        struct launch *l = store_fixture_launch(f, n);
+        result = store_begin(store, &err) != 0 || store_save_launch(store, l, &err) != 0 ||
+                 store_commit(store, &err) != 0;
+        launch_free(l);
+    }
+    assert_true(result);
+    assert_int_equal(err.kind, ERR_PARSE);
+    assert_non_null(strstr(err.msg, "sets it aside"));
+    struct stat st;
+    store_close(store);
+    assert_int_not_equal(stat(f->path, &st), 0);
+    store = store_fixture_open(f);
+    assert_true(store_is_new(store));
+    store_close(store);
+}
+
 /* The file itself goes aside, and the link stays. */
 static void test_a_damaged_file_behind_a_link(void **state)
 {
@@ -650,6 +684,7 @@ int main(void)
         STORE_TEST(test_overwritten_pages),
         STORE_TEST(test_a_file_cut_to_nothing_keeps_its_log),
         STORE_TEST(test_nothing_is_set_aside_over_another_file),
+        STORE_TEST(test_damage_that_shows_while_it_is_open),
         STORE_TEST(test_a_damaged_file_behind_a_link),
         STORE_TEST(test_an_empty_file_counts_as_new),
         STORE_TEST(test_newer_file),
