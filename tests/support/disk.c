@@ -62,8 +62,8 @@ struct disk_file *disk_file_new(struct disk *disk, const char *path)
     file->path = check_strdup(path);
     struct stat st;
     if (stat(path, &st) == 0) {
-        file->dev = st.st_dev;
         file->ino = st.st_ino;
+        file->made_at = st.st_mtim;
         file->is_named = true; /* whoever made the real file has synced its folder */
     }
     list_add_last(&disk->files, &file->in_disk);
@@ -387,6 +387,17 @@ const unsigned char *disk_file(const struct disk *disk, const char *path, size_t
     *len = file->now.len;
     static const unsigned char nothing;
     return file->now.data == NULL ? &nothing : file->now.data;
+}
+
+void disk_remove(struct disk *disk, const char *path)
+{
+    static const char *const suffixes[] = {"", "-wal", "-journal"};
+    for (size_t i = 0; i < ARRAY_LEN(suffixes); i++) {
+        char *AUTO_FREE name = check_printf("%s%s", path, suffixes[i]);
+        struct disk_file *file = disk_find(disk, name);
+        if (file != NULL)
+            disk_unlink(disk, file, true);
+    }
 }
 
 void disk_set_file(struct disk *disk, const char *path, const void *bytes, size_t len)

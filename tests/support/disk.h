@@ -84,6 +84,8 @@ const char *disk_last(const struct disk *disk);
 /* The bytes a reader would see; NULL: there is no such file. Borrowed until the next operation. path: as
  * given to SQLite, whole ("/tmp/x/s.db", "/tmp/x/s.db-wal"). */
 const unsigned char *disk_file(const struct disk *disk, const char *path, size_t *len);
+/* Take a database away, with its log and journal; none of them may be open. */
+void disk_remove(struct disk *disk, const char *path);
 /* Put a file there, durably, in place of the one that is. It must not be open. */
 void disk_set_file(struct disk *disk, const char *path, const void *bytes, size_t len);
 

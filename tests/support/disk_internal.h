@@ -10,6 +10,7 @@
 
 #include <sqlite3.h>
 #include <sys/types.h>
+#include <time.h>
 
 #define DISK_SECTOR_BYTES 512
 
@@ -45,9 +46,9 @@ struct disk_file {
     struct disk_bytes now;
     struct disk_bytes durable;
     struct list pieces;
-    bool is_named; /* its name is durable */
-    dev_t dev;     /* of the real file that stands for it; ino 0: none */
-    ino_t ino;
+    bool is_named;           /* its name is durable */
+    ino_t ino;               /* of the real file that stands for it; 0: none */
+    struct timespec made_at; /* numbers are used again, times are not: nobody writes into that file */
     int handles;
     struct disk_shm *shm; /* NULL: nobody has mapped it since the last stop */
     /* Locks, as in sqlite.org/lockingv3.html. */

@@ -158,12 +158,10 @@ static const sqlite3_io_methods methods = {
 
 /* ---- names ---- */
 
-static void forget(struct disk *disk, const char *path, const char *suffix)
+static bool is_same(const struct disk_file *file, const struct stat *st)
 {
-    char *AUTO_FREE name = check_printf("%s%s", path, suffix);
-    struct disk_file *file = disk_find(disk, name);
-    if (file != NULL)
-        disk_unlink(disk, file, true);
+    return file->ino == st->st_ino && file->made_at.tv_sec == st->st_mtim.tv_sec &&
+           file->made_at.tv_nsec == st->st_mtim.tv_nsec;
 }
 
 /* A database is there if the real file that stands for it is. If that one is not the one it was, what was
@@ -173,17 +171,15 @@ static struct disk_file *find_database(struct disk *disk, const char *path, bool
     struct stat st;
     bool is_there = stat(path, &st) == 0;
     struct disk_file *file = disk_find(disk, path);
-    if (file != NULL && file->ino != 0 && (!is_there || st.st_ino != file->ino || st.st_dev != file->dev)) {
-        forget(disk, path, "");
-        forget(disk, path, "-wal");
-        forget(disk, path, "-journal");
+    if (file != NULL && file->ino != 0 && (!is_there || !is_same(file, &st))) {
+        disk_remove(disk, path);
         file = NULL;
     }
     if (file == NULL)
         return is_there || may_create ? disk_file_new(disk, path) : NULL;
     if (is_there) {
-        file->dev = st.st_dev;
         file->ino = st.st_ino;
+        file->made_at = st.st_mtim;
     }
     return file;
 }

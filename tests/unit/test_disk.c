@@ -358,7 +358,7 @@ static void test_a_lying_disk_loses_what_was_committed(void **state)
     struct fixture *x = *state;
     int lost = 0;
     for (uint64_t at = 40; at < 80; at++) {
-        unlink(x->f->path); /* a new file each time: this one may be damaged */
+        disk_remove(x->disk, x->f->path); /* a new file each time: this one may be damaged */
         store_close(store_fixture_open(x->f));
         disk_fail(x->disk, 1, DISK_FAULT_SYNC_LIES, true);
         struct store *store = store_fixture_open(x->f);
