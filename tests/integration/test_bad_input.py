@@ -12,6 +12,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -343,15 +344,17 @@ def test_state_file_of_another_sluice_that_runs(sluice: Sluice) -> None:
 
 
 def make_newer(path: Path) -> None:
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         connection.execute(f"PRAGMA user_version = {version + 1}")
+        connection.commit()
 
 
 def make_foreign(path: Path) -> None:
     path.unlink()
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection:
         connection.execute("CREATE TABLE somebody_elses (a)")
+        connection.commit()
 
 
 def make_damaged(path: Path) -> None:
@@ -363,9 +366,7 @@ BAD_STATES: list[tuple[str, Callable[[Path], Any], str, str]] = [
     ("newer", make_newer, "made by a newer sluice", "use that version, or name another file with --state"),
     ("foreign", make_foreign, "another program's database", "name another file with --state"),
     ("text", lambda p: p.write_text("Dear diary, " * 20), "is not a", "--state"),
-    ("cut", lambda p: os.truncate(p, 5000), "damaged", "restore a copy, or move it away"),
     ("stump", lambda p: os.truncate(p, 50), "", "--state"),
-    ("damaged", make_damaged, "damaged", "restore a copy, or move it away"),
 ]
 
 
@@ -382,6 +383,30 @@ def test_bad_state_file_is_refused_and_left_as_it_is(
         assert str(state_file) in ended.only_line()
     assert state_file.read_bytes() == before
     assert sluice.was_silent()
+
+
+@pytest.mark.parametrize("spoil", [lambda p: os.truncate(p, 5000), make_damaged], ids=["cut", "damaged"])
+def test_damaged_state_file_is_set_aside(sluice: Sluice, state_file: Path, spoil: Callable[[Path], Any]) -> None:
+    spoil(state_file)
+    before = state_file.read_bytes()
+    for command in ("queue", "status"):
+        ended = sluice.run(command, "--state", str(state_file))
+        assert ended.code == 1
+        assert str(state_file) in ended.only_line()
+    assert state_file.read_bytes() == before
+    log = sluice.directory / "anew.log"
+    arguments = [sluice.binary, "start", "--pool", "p", "--state", state_file]
+    with log.open("wb") as stderr:
+        process = subprocess.Popen(arguments, env=sluice.environment(), cwd=sluice.directory, stderr=stderr)
+        wait_until(lambda: "state file open" in log.read_text(), "the state file")
+        process.terminate()
+        assert process.wait(20) == 0
+    (aside,) = [p for p in state_file.parent.glob("*.corrupt-*") if p.name.endswith("Z")]
+    assert aside.read_bytes() == before
+    (line,) = [line for line in log.read_text().splitlines() if "level=error" in line]
+    assert str(aside) in line
+    assert "adopted by their label" in line
+    assert sluice.run("queue", "--state", str(state_file)).code == 0
 
 
 @pytest.mark.parametrize("path", [".", "/dev/null", "/proc/none/w.db", "c.conf/w.db"])
