@@ -9,6 +9,10 @@
 #define RECONCILE_MS 60000
 #define REOPEN_FIRST_MS 250
 #define REOPEN_MAX_MS 5000
+/* An engine that takes longer to begin its events, or to answer the list, is as good as away. */
+#define OPEN_CLOCK_MS 15000
+/* Calls that fail without an answer lead to a list, but not more often than that. */
+#define SUSPECT_EVERY_MS 5000
 /* A container without a row that was only created may belong to a create that is just being answered. */
 #define ORPHAN_AGE_MS 120000
 /* Old containers removed in one reconcile. */
@@ -19,16 +23,26 @@ struct watcher {
     struct engine_call *stream;
     struct engine_call *list;
     struct timer stream_timer;
+    struct timer open_timer; /* the stream is being opened */
     struct timer list_timer;
     int64_t reopen_ms;
-    int64_t list_began_ms; /* wall */
-    int removals;          /* in this reconcile */
+    int64_t list_began_ms;      /* wall */
+    int64_t list_began_mono_ms; /* mono */
+    int removals;               /* in this reconcile */
     bool is_reachable;
     bool has_warned;
 };
 
 static void open_stream(void *arg);
 static void begin_list(void *arg);
+static void lose(struct watcher *w, const struct failure *f);
+
+/* Nobody has answered, but perhaps something that stands between us and the engine. */
+static bool is_silence(const struct failure *f)
+{
+    bool is_gateways = f->status >= 502 && f->status <= 504;
+    return (f->transport != TRANSPORT_NONE && f->transport != TRANSPORT_CANCELLED) || is_gateways;
+}
 
 struct watcher *watcher_new(const struct watcher_settings *settings)
 {
@@ -47,6 +61,7 @@ void watcher_free(struct watcher *w)
     if (w->list != NULL)
         engine_cancel(w->list);
     timer_cancel(&w->stream_timer);
+    timer_cancel(&w->open_timer);
     timer_cancel(&w->list_timer);
     free(w);
 }
@@ -177,6 +192,8 @@ static void on_listed(void *arg, const struct engine_reply *reply)
         runner_record_timeout(w->s.runner, reply->failure, reply->took_ms);
         log_debug("reconcile failed", kv_int("status", reply->failure->status),
                   kv_s("error", reply->failure->message));
+        if (is_silence(reply->failure))
+            lose(w, reply->failure);
         return;
     }
     w->removals = 0;
@@ -198,7 +215,10 @@ static void begin_list(void *arg)
         return;
     timer_cancel(&w->list_timer);
     w->list_began_ms = clock_wall_ms(w->s.clock);
+    w->list_began_mono_ms = clock_mono_ms(w->s.clock);
     struct http_clocks clocks = clocks_for(w->s.config, "default", STAGE_INSPECT);
+    if (clocks.total_ms == 0 || clocks.total_ms > OPEN_CLOCK_MS)
+        clocks.total_ms = OPEN_CLOCK_MS;
     char *label = check_printf("%s=%s", ENGINE_LABEL_INSTANCE, w->s.instance);
     struct err err;
     if (engine_list(w->s.engine, label, &clocks, on_listed, w, &w->list, &err) != 0)
@@ -223,9 +243,16 @@ static bool on_event(void *arg, const struct engine_event *event)
     return true;
 }
 
+static void reopen_later(struct watcher *w)
+{
+    timer_start(w->s.timers, &w->stream_timer, w->reopen_ms, open_stream, w);
+    w->reopen_ms = w->reopen_ms * 2 > REOPEN_MAX_MS ? REOPEN_MAX_MS : w->reopen_ms * 2;
+}
+
 static void on_open(void *arg)
 {
     struct watcher *w = arg;
+    timer_cancel(&w->open_timer);
     w->reopen_ms = REOPEN_FIRST_MS;
     if (!w->is_reachable) {
         log_info("engine within reach", kv_s("engine", engine_host(w->s.engine)),
@@ -238,26 +265,49 @@ static void on_open(void *arg)
     begin_list(w); /* whatever happened while nobody listened */
 }
 
+/* The engine does not answer: the stream, if it is still there, is worth nothing, and is opened again soon.
+ */
+static void lose(struct watcher *w, const struct failure *f)
+{
+    if (w->stream != NULL)
+        engine_cancel(w->stream);
+    w->stream = NULL;
+    timer_cancel(&w->open_timer);
+    if (!w->has_warned)
+        log_warn("the engine can't be reached; nothing is claimed meanwhile",
+                 kv_s("engine", engine_host(w->s.engine)), kv_int("status", f->status),
+                 kv_s("transport", transport_name(f->transport)), kv_s("error", f->message));
+    w->has_warned = true;
+    if (w->is_reachable) {
+        w->is_reachable = false;
+        w->s.on_reach(w->s.arg, false);
+    }
+    reopen_later(w);
+}
+
 static void on_stream_end(void *arg, const struct engine_reply *reply)
 {
     struct watcher *w = arg;
     w->stream = NULL;
-    const struct failure *f = reply->failure;
-    bool is_lost = f != NULL;
-    if (is_lost)
-        runner_record_timeout(w->s.runner, f, reply->took_ms);
-    if (is_lost && !w->has_warned) {
-        log_warn("the engine can't be reached; nothing is claimed meanwhile",
-                 kv_s("engine", engine_host(w->s.engine)), kv_int("status", f->status),
-                 kv_s("transport", transport_name(f->transport)), kv_s("error", f->message));
-        w->has_warned = true;
+    timer_cancel(&w->open_timer);
+    if (reply->failure == NULL) {
+        reopen_later(w);
+        return;
     }
-    if (is_lost && w->is_reachable) {
-        w->is_reachable = false;
-        w->s.on_reach(w->s.arg, false);
-    }
-    timer_start(w->s.timers, &w->stream_timer, w->reopen_ms, open_stream, w);
-    w->reopen_ms = w->reopen_ms * 2 > REOPEN_MAX_MS ? REOPEN_MAX_MS : w->reopen_ms * 2;
+    runner_record_timeout(w->s.runner, reply->failure, reply->took_ms);
+    lose(w, reply->failure);
+}
+
+/* A stream has no clock of its own once its request is out. */
+static void on_open_timer(void *arg)
+{
+    struct watcher *w = arg;
+    struct failure failure = {.dependency = DEPENDENCY_ENGINE,
+                              .stage = STAGE_INSPECT,
+                              .transport = TRANSPORT_READ_TIMEOUT,
+                              .retry_after_ms = -1,
+                              .message = "the engine took the request for its events and never answered"};
+    lose(w, &failure);
 }
 
 static void open_stream(void *arg)
@@ -267,6 +317,18 @@ static void open_stream(void *arg)
     struct err err;
     CHECK(engine_events(w->s.engine, NULL, 0, 0, on_open, on_event, &clocks, on_stream_end, w, &w->stream,
                         &err) == 0);
+    timer_start(w->s.timers, &w->open_timer, OPEN_CLOCK_MS, on_open_timer, w);
+}
+
+void watcher_suspect(struct watcher *w, const struct failure *failure)
+{
+    if (!is_silence(failure) || !w->is_reachable || w->list != NULL)
+        return;
+    int64_t at_ms = w->list_began_mono_ms + SUSPECT_EVERY_MS;
+    int64_t now_ms = clock_mono_ms(w->s.clock);
+    if (timer_is_running(&w->list_timer) && w->list_timer.deadline_ms <= at_ms)
+        return;
+    timer_start(w->s.timers, &w->list_timer, at_ms > now_ms ? at_ms - now_ms : 0, begin_list, w);
 }
 
 void watcher_start(struct watcher *watcher)

@@ -32,6 +32,9 @@ struct watcher *watcher_new(const struct watcher_settings *settings);
 void watcher_free(struct watcher *watcher);
 void watcher_set_config(struct watcher *watcher, const struct config *config);
 void watcher_start(struct watcher *watcher);
+/* watcher_suspect - a call to the engine has failed like this. If nobody has answered, the engine is asked at
+ * once whether it is there. */
+void watcher_suspect(struct watcher *watcher, const struct failure *failure);
 bool watcher_is_reachable(const struct watcher *watcher);
 
 #endif

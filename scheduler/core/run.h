@@ -193,6 +193,10 @@ bool run_action_is_request(enum run_action a);
 /* The row must be on disk before this action is performed. */
 bool run_action_is_durable(enum run_action a);
 
+/* It waits because its last request failed, and would do no harm to try again sooner. Other waits are of its
+ * own choosing. */
+bool run_is_backing_off(const struct run *run);
+
 /* Which slots a run holds follows from its row, so it cannot leak (design: "Limits"). */
 bool run_holds_running_slot(const struct run *run); /* CLAIMING to CLEARING */
 bool run_holds_launch_slot(
