@@ -156,6 +156,8 @@ struct run {
     bool has_repulled;     /* "no such image" sent us back to PULLING once */
     bool cancel_wanted;    /* the run is to be cancelled as soon as the request that is out allows */
     bool died_early;       /* the end was seen before the start's answer (not stored) */
+    bool create_lost;      /* a create was sent and not answered: it may still land (not stored) */
+    bool name_was_taken;   /* the create that was answered last met a name in use (not stored) */
     int64_t due_at_ms;     /* wall; when the run was scheduled to start */
     int64_t claimed_at_ms; /* wall; 0: not claimed */
     int64_t start_sent_at_ms; /* wall; 0: not sent */

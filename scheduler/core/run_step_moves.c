@@ -134,8 +134,16 @@ static bool may_have_reported(const struct run *run)
     return run->verdict == RUN_VERDICT_ENDED || (was_asked && run->started_at_ms != 0);
 }
 
+/* The process that died may have sent a create and not heard of it. */
+static bool may_have_created(const struct run *run)
+{
+    return run->state <= RUN_STATE_CLEARING && run->create_sent && !run->has_container;
+}
+
 struct run_step step_begin(struct run run, bool is_first, const struct step_input *in)
 {
+    if (in->event->after_restart && may_have_created(&run))
+        run.create_lost = true;
     if (in->event->after_restart && may_have_proposed(&run))
         run = step_unsettle(run, in);
     switch (run.state) {
