@@ -72,6 +72,9 @@ struct live {
     int64_t max_copy_age_ms; /* how old a copy of the deployment may be for this resolve */
     int connect_index;       /* the network that is being connected */
     bool was_started;        /* RETIRE: the engine's events tell of a start */
+    bool was_heard_to_die;   /* the events stream told of its end */
+    bool was_seen_created;   /* RETIRE: those events reach back to the create */
+    int64_t looked_mono_ms;  /* beginning of the last look that showed the container never started; 0: none */
 };
 
 #endif

@@ -410,6 +410,7 @@ static int make_parts(struct service *s, const char *template_json, struct err *
                                                         .instance = s->instance,
                                                         .on_reach = on_reach,
                                                         .arg = s});
+    s->act.watcher = s->watcher;
     return admission_new(&(struct admission_settings){.runner = s->runner,
                                                       .store = s->store,
                                                       .timers = set->timers,

@@ -25,6 +25,7 @@ struct watcher {
     struct timer stream_timer;
     struct timer open_timer; /* the stream is being opened */
     struct timer list_timer;
+    int64_t listening_since_ms; /* mono; -1: the stream is not open */
     int64_t reopen_ms;
     int64_t list_began_ms;      /* wall */
     int64_t list_began_mono_ms; /* mono */
@@ -49,6 +50,7 @@ struct watcher *watcher_new(const struct watcher_settings *settings)
     struct watcher *w = check_alloc(sizeof(*w));
     w->s = *settings;
     w->reopen_ms = REOPEN_FIRST_MS;
+    w->listening_since_ms = -1;
     return w;
 }
 
@@ -74,6 +76,11 @@ void watcher_set_config(struct watcher *watcher, const struct config *config)
 bool watcher_is_reachable(const struct watcher *watcher)
 {
     return watcher->is_reachable;
+}
+
+int64_t watcher_listening_since_ms(const struct watcher *watcher)
+{
+    return watcher->listening_since_ms;
 }
 
 /* ---- reconcile ---- */
@@ -154,7 +161,7 @@ static void settle_orphan(struct watcher *w, const struct engine_container *c)
     bool is_old = w->list_began_ms - c->created_at_ms > ORPHAN_AGE_MS;
     if (c->state == ENGINE_CONTAINER_REMOVING)
         return;
-    if (never_started && is_old)
+    if (never_started && (is_old || ended_at_ms != 0)) /* a create that landed after its launch had ended */
         remove_orphan(w, c);
     else if (!never_started && ended_at_ms == 0 && c->flow_run_id[0] != '\0')
         adopt_orphan(w, c);
@@ -238,8 +245,10 @@ static bool on_event(void *arg, const struct engine_event *event)
     if (event->launch_id[0] == '\0')
         return true;
     struct live *live = runner_find_launch(w->s.runner, event->launch_id);
-    if (live != NULL && strcmp(live->launch->container_id, event->id) == 0)
-        runner_feed_kind(w->s.runner, live, RUN_EVENT_DIED);
+    if (live == NULL || strcmp(live->launch->container_id, event->id) != 0)
+        return true;
+    live->was_heard_to_die = live->was_heard_to_die || strcmp(event->action, "die") == 0;
+    runner_feed_kind(w->s.runner, live, RUN_EVENT_DIED); /* also if it was destroyed */
     return true;
 }
 
@@ -253,6 +262,7 @@ static void on_open(void *arg)
 {
     struct watcher *w = arg;
     timer_cancel(&w->open_timer);
+    w->listening_since_ms = clock_mono_ms(w->s.clock);
     w->reopen_ms = REOPEN_FIRST_MS;
     if (!w->is_reachable) {
         log_info("engine within reach", kv_s("engine", engine_host(w->s.engine)),
@@ -272,6 +282,7 @@ static void lose(struct watcher *w, const struct failure *f)
     if (w->stream != NULL)
         engine_cancel(w->stream);
     w->stream = NULL;
+    w->listening_since_ms = -1;
     timer_cancel(&w->open_timer);
     if (!w->has_warned)
         log_warn("the engine can't be reached; nothing is claimed meanwhile",
@@ -289,6 +300,7 @@ static void on_stream_end(void *arg, const struct engine_reply *reply)
 {
     struct watcher *w = arg;
     w->stream = NULL;
+    w->listening_since_ms = -1;
     timer_cancel(&w->open_timer);
     if (reply->failure == NULL) {
         reopen_later(w);

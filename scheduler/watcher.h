@@ -36,5 +36,8 @@ void watcher_start(struct watcher *watcher);
  * once whether it is there. */
 void watcher_suspect(struct watcher *watcher, const struct failure *failure);
 bool watcher_is_reachable(const struct watcher *watcher);
+/* watcher_listening_since_ms - mono; every end of a container since then has been or will be fed as DIED. -1:
+ * the events can't be heard now. */
+int64_t watcher_listening_since_ms(const struct watcher *watcher);
 
 #endif

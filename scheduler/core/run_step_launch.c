@@ -197,10 +197,7 @@ static struct run_step step_retired(struct run run, const struct step_input *in)
 {
     switch ((int)in->event->kind) {
     case RUN_EVENT_DONE:
-        if (!run.died_early) /* else its end was seen meanwhile, so that it did start */
-            return create_anew(run, in);
-        run.has_container = false;
-        return step_end_with(run, RUN_VERDICT_DISAPPEARED, in);
+        return create_anew(run, in);
     case RUN_EVENT_GONE: /* removed, but it may have started before: nobody will ever know its exit code */
         run.has_container = false;
         return step_end_with(run, RUN_VERDICT_DISAPPEARED, in);

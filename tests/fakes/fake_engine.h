@@ -72,6 +72,7 @@ void fake_engine_set_api_version(struct fake_engine *e, const char *newest, cons
  * containers_die: those running exit with 137, as without live-restore. Delays and holds go on: what the
  * engine had begun is carried out. */
 void fake_engine_go_down(struct fake_engine *e, bool refused, bool containers_die);
+/* A daemon that comes up has forgotten all events. */
 void fake_engine_come_up(struct fake_engine *e);
 /* A halted (SIGSTOP) daemon: connections and requests pile up unread; resume carries all of them out, also
  * those whose client has gone. */

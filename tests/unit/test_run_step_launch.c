@@ -220,14 +220,6 @@ static void test_a_lost_removal_is_asked_again(void **state)
     assert_goes(RETIRE_OUT " CONFLICT FOUND_RUNNING", RUN_STATE_RUNNING, RUN_ACTION_WATCH);
 }
 
-static void test_an_end_seen_while_a_container_is_retired(void **state)
-{
-    (void)state;
-    struct trip trip = go(RETIRE_OUT " DIED DONE");
-    assert_int_equal(trip.run.verdict, RUN_VERDICT_DISAPPEARED);
-    assert_at(&trip, RUN_STATE_CLEARING, RUN_ACTION_CLEAR);
-}
-
 static void test_a_removal_that_is_always_refused_ends(void **state)
 {
     (void)state;
@@ -280,7 +272,6 @@ int main(void)
         cmocka_unit_test(test_containers_are_retired_so_often_and_no_more),
         cmocka_unit_test(test_a_start_of_unknown_outcome_and_no_container_is_disappeared),
         cmocka_unit_test(test_a_lost_removal_is_asked_again),
-        cmocka_unit_test(test_an_end_seen_while_a_container_is_retired),
         cmocka_unit_test(test_a_removal_that_is_always_refused_ends),
         cmocka_unit_test(test_an_end_seen_while_a_start_is_waited_for_is_looked_at),
         cmocka_unit_test(test_an_end_seen_before_the_answer_to_the_start_is_looked_at),
