@@ -20,6 +20,7 @@ struct engine_call;
 #define ENGINE_LABEL_LAUNCH "io.sluice.launch"
 #define ENGINE_LABEL_CLASS "io.sluice.class"
 #define ENGINE_LABEL_FLOW_RUN "io.prefect.flow-run-id"
+#define ENGINE_LABEL_POOL "io.prefect.work-pool-name"
 
 enum engine_container_state {
     ENGINE_CONTAINER_CREATED,
@@ -143,8 +144,9 @@ struct engine_event {
     const char *type;   /* "container", "image" */
     const char *action; /* "die", "start", "destroy", "oom", "delete", "untag", ... */
     const char *id;
-    const char *launch_id; /* label, "" if absent */
-    int64_t time_ms;       /* wall */
+    const char *launch_id;   /* label, "" if absent */
+    const char *flow_run_id; /* label, "" if absent */
+    int64_t time_ms;         /* wall */
 };
 /* Return false to end the stream. */
 typedef bool (*engine_event_fn)(void *arg, const struct engine_event *event);

@@ -30,11 +30,12 @@ struct live {
     /* The runner's. */
     enum run_action action; /* decided, saved or about to be, not yet performed; NONE otherwise */
     int64_t action_delay_ms;
-    bool is_dirty;     /* the row differs from the file */
-    bool has_row;      /* the file has a row of it */
-    bool was_drained;  /* asked to go back since we began to stop */
-    bool is_forgotten; /* freed at the end of the turn */
-    uint64_t arrival;  /* order of coming into memory */
+    bool is_dirty;      /* the row differs from the file */
+    bool has_row;       /* the file has a row of it */
+    bool was_drained;   /* asked to go back since we began to stop */
+    bool is_forgotten;  /* freed at the end of the turn */
+    uint64_t arrival;   /* order of coming into memory */
+    uint64_t listed_in; /* the watcher's: the last round of lists that showed its container */
     struct list dirty_link;
     struct list acting_link;
     struct list all_link;

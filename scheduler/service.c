@@ -151,6 +151,7 @@ static void on_prefect_back(void *arg, int64_t answered_since_ms)
     pool_sync_wake(s->pool_sync);
     poller_wake(s->poller);
     runner_wake(s->runner, DEPENDENCY_PREFECT);
+    watcher_look(s->watcher);
 }
 
 static bool is_away(void *arg, const struct failure *failure)
@@ -403,6 +404,7 @@ static int make_parts(struct service *s, const char *template_json, struct err *
     s->watcher = watcher_new(&(struct watcher_settings){.runner = s->runner,
                                                         .store = s->store,
                                                         .engine = s->engine,
+                                                        .prefect = s->prefect,
                                                         .pulls = s->pulls,
                                                         .timers = set->timers,
                                                         .clock = set->clock,

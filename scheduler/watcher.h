@@ -10,6 +10,7 @@
 #define SLUICE_WATCHER_H
 
 #include "api/engine.h"
+#include "api/prefect.h"
 #include "pulls.h"
 #include "runner.h"
 
@@ -19,6 +20,7 @@ struct watcher_settings {
     struct runner *runner;
     struct store *store;
     struct engine *engine;
+    struct prefect *prefect;
     struct pulls *pulls;
     struct timers *timers;
     const struct clock *clock;
@@ -32,6 +34,8 @@ struct watcher *watcher_new(const struct watcher_settings *settings);
 void watcher_free(struct watcher *watcher);
 void watcher_set_config(struct watcher *watcher, const struct config *config);
 void watcher_start(struct watcher *watcher);
+/* watcher_look - take the lists now: what could not be taken over for want of Prefect can be now. */
+void watcher_look(struct watcher *watcher);
 /* watcher_suspect - a call to the engine has failed like this. If nobody has answered, the engine is asked at
  * once whether it is there. */
 void watcher_suspect(struct watcher *watcher, const struct failure *failure);

@@ -150,6 +150,8 @@ size_t fake_engine_container_count(const struct fake_engine *e);
 const struct fake_container *fake_engine_container_at(const struct fake_engine *e, size_t index);
 /* Make one without any call, as another worker would; body as for create. NULL: refused by the rules. */
 const struct fake_container *fake_engine_create(struct fake_engine *e, const char *name, const char *body);
+/* Start it without any call, as another worker would. False: there is no such container, or it runs. */
+bool fake_engine_start(struct fake_engine *e, const char *what);
 /* Acts of the outside world; false: there is no such container, or it is in no state for it. */
 bool fake_engine_exit(struct fake_engine *e, const char *what, int exit_code);
 bool fake_engine_oom(struct fake_engine *e, const char *what); /* oom event, then exit 137 */
