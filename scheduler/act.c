@@ -68,6 +68,7 @@ void act_abandon(void *arg, struct live *live)
     live->prefect_call = NULL;
     live->pull_wait = NULL;
     live->in_catalog = false;
+    live->awaits_list = false;
 }
 
 void act_forget(struct act *act, struct live *live)

@@ -247,6 +247,8 @@ void act_look_container(struct act *act, struct live *live)
         act_feed(live, RUN_EVENT_FOUND_ABSENT);
         return;
     }
+    if (live->launch->run.state == RUN_STATE_RUNNING && watcher_answers(act->watcher, live))
+        return;
     struct http_clocks clocks = clocks_of(live, STAGE_INSPECT);
     struct err err;
     if (engine_inspect(act->engine, live->launch->container_id, &clocks, on_container_looked, live,

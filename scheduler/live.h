@@ -35,6 +35,8 @@ struct live {
     bool was_drained;   /* asked to go back since we began to stop */
     bool is_forgotten;  /* freed at the end of the turn */
     uint64_t arrival;   /* order of coming into memory */
+    bool awaits_list;   /* the watcher's: its look is answered by the first round of lists */
+    uint64_t runs_in;   /* the watcher's: the last round that showed it running */
     uint64_t listed_in; /* the watcher's: the last round of lists that showed its container */
     struct list dirty_link;
     struct list acting_link;

@@ -241,6 +241,12 @@ static void abandon(void *arg, struct live *live)
     act_abandon(&s->act, live);
 }
 
+static void look(void *arg, struct live *live)
+{
+    struct service *s = arg;
+    act_perform(&s->act, live, RUN_ACTION_LOOK_CONTAINER);
+}
+
 static enum sight sight(void *arg, const struct live *live)
 {
     struct service *s = arg;
@@ -410,6 +416,7 @@ static int make_parts(struct service *s, const char *template_json, struct err *
                                                         .clock = set->clock,
                                                         .config = set->config,
                                                         .instance = s->instance,
+                                                        .look = look,
                                                         .on_reach = on_reach,
                                                         .arg = s});
     s->act.watcher = s->watcher;
@@ -518,6 +525,7 @@ void service_stop(struct service *s)
     log_info("stopping: nothing more is claimed, containers live on",
              kv_int("launches", (int64_t)runner_count(s->runner)));
     poller_stop(s->poller);
+    watcher_stop_answering(s->watcher);
     open_gates(s);
     struct list *all = runner_all(s->runner);
     for (struct list *link = all->next; link != all; link = link->next)

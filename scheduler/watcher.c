@@ -34,6 +34,7 @@ struct watcher {
     size_t list_index;          /* 0: our own containers, n: the n-th of config.adopt */
     uint64_t round;             /* of lists */
     int removals;               /* in this round */
+    bool has_listed;            /* a round of lists has come to its end */
     bool is_reachable;
     bool has_warned;
 };
@@ -196,12 +197,49 @@ static void take_listed(struct watcher *w, const struct engine_container *c)
     struct live *live = live_of(w, c->id, c->launch_id, c->flow_run_id);
     if (live != NULL && strcmp(live->launch->container_id, c->id) == 0)
         live->listed_in = w->round;
+    if (live != NULL && live->listed_in == w->round && c->state == ENGINE_CONTAINER_RUNNING)
+        live->runs_in = w->round;
     if (live != NULL && c->state == ENGINE_CONTAINER_EXITED)
         runner_feed_kind(w->s.runner, live, RUN_EVENT_DIED);
     else if (live == NULL && is_own_list(w))
         settle_orphan(w, c);
     else if (live == NULL)
         adopt_want(w->adopt, c);
+}
+
+/* The first round is over, with or without a list. */
+static void answer_looks(struct watcher *w, bool has_list)
+{
+    bool was_first = !w->has_listed;
+    w->has_listed = true;
+    struct list *all = runner_all(w->s.runner);
+    for (struct list *link = all->next; was_first && link != all; link = link->next) {
+        struct live *live = LIST_ITEM(link, struct live, all_link);
+        if (!live->awaits_list)
+            continue;
+        live->awaits_list = false;
+        if (!has_list)
+            runner_feed(
+                w->s.runner, live,
+                (struct run_event){.kind = RUN_EVENT_TRANSIENT, .out_of_reach = true, .retry_after_ms = -1});
+        else if (live->runs_in == w->round)
+            runner_feed_kind(w->s.runner, live, RUN_EVENT_FOUND_RUNNING);
+        else
+            w->s.look(w->s.arg, live);
+    }
+}
+
+bool watcher_answers(struct watcher *w, struct live *live)
+{
+    if (w->has_listed)
+        return false;
+    live->awaits_list = true;
+    return true;
+}
+
+void watcher_stop_answering(struct watcher *w)
+{
+    answer_looks(w, false);
 }
 
 static void begin_next_list(struct watcher *w);
@@ -217,6 +255,7 @@ static void on_listed(void *arg, const struct engine_reply *reply)
                   kv_s("error", reply->failure->message));
         if (is_silence(reply->failure))
             lose(w, reply->failure);
+        answer_looks(w, false);
         return;
     }
     for (size_t i = 0; i < reply->count; i++)
@@ -226,6 +265,7 @@ static void on_listed(void *arg, const struct engine_reply *reply)
         begin_next_list(w);
         return;
     }
+    answer_looks(w, w->listening_since_ms >= 0 && w->listening_since_ms <= w->list_began_mono_ms);
     hint_running(w);
     adopt_begin(w->adopt);
 }

@@ -26,6 +26,7 @@ struct watcher_settings {
     const struct clock *clock;
     const struct config *config;
     const char *instance;
+    void (*look)(void *arg, struct live *live); /* inspect its container after all: see watcher_answers() */
     void (*on_reach)(void *arg, bool is_reachable); /* the engine came within or went out of reach */
     void *arg;
 };
@@ -40,6 +41,15 @@ void watcher_look(struct watcher *watcher);
  * once whether it is there. */
 void watcher_suspect(struct watcher *watcher, const struct failure *failure);
 bool watcher_is_reachable(const struct watcher *watcher);
+/*
+ * watcher_answers - whether the watcher answers the look of a RUNNING launch. After a start there is one look
+ * for each of perhaps thousands of rows, and one list that tells of all: until that has come, the answer is
+ * true, and FOUND_RUNNING is fed for those it shows running; for the others `look` is called. The events are
+ * listened to before the list is taken, so an end in between is heard.
+ */
+bool watcher_answers(struct watcher *watcher, struct live *live);
+/* watcher_stop_answering - we are stopping: looks that wait for the list fail as out of reach. */
+void watcher_stop_answering(struct watcher *watcher);
 /* watcher_listening_since_ms - mono; every end of a container since then has been or will be fed as DIED. -1:
  * the events can't be heard now. */
 int64_t watcher_listening_since_ms(const struct watcher *watcher);
