@@ -20,6 +20,7 @@ struct engine_call;
 #define ENGINE_LABEL_LAUNCH "io.sluice.launch"
 #define ENGINE_LABEL_CLASS "io.sluice.class"
 #define ENGINE_LABEL_FLOW_RUN "io.prefect.flow-run-id"
+#define ENGINE_LABEL_POOL "io.prefect.work-pool-name"
 
 enum engine_container_state {
     ENGINE_CONTAINER_CREATED,
@@ -143,19 +144,20 @@ struct engine_event {
     const char *type;   /* "container", "image" */
     const char *action; /* "die", "start", "destroy", "oom", "delete", "untag", ... */
     const char *id;
-    const char *launch_id; /* label, "" if absent */
-    int64_t time_ms;       /* wall */
+    const char *launch_id;   /* label, "" if absent */
+    const char *flow_run_id; /* label, "" if absent */
+    int64_t time_ms;         /* wall */
 };
 /* Return false to end the stream. */
 typedef bool (*engine_event_fn)(void *arg, const struct engine_event *event);
 typedef void (*engine_open_fn)(void *arg);
 /*
- * GET /events: container events (die, destroy, oom; of one container also start) and image events (delete,
- * untag). label: "KEY=VALUE" for containers... the engine applies label filters to all types, so it is left
- * to the caller to sort out foreign ids. since_ms, until_ms: wall, 0 = absent; with until in the past this is
- * a replay that ends by itself; what happens later in that millisecond is not in it. container_id: only this
- * container's, or NULL. on_open: the engine has accepted the stream (may be NULL). done: the stream ended,
- * with or without failure. No inactivity and total clock unless until_ms is set.
+ * GET /events: container events (die, destroy, oom; of one container also create and start) and image events
+ * (delete, untag). label: "KEY=VALUE" for containers... the engine applies label filters to all types, so it
+ * is left to the caller to sort out foreign ids. since_ms, until_ms: wall, 0 = absent; with until in the past
+ * this is a replay that ends by itself; what happens later in that millisecond is not in it. container_id:
+ * only this container's, or NULL. on_open: the engine has accepted the stream (may be NULL). done: the stream
+ * ended, with or without failure. No inactivity and total clock unless until_ms is set.
  */
 int engine_events(struct engine *engine, const char *container_id, int64_t since_ms, int64_t until_ms,
                   engine_open_fn on_open, engine_event_fn on_event, const struct http_clocks *clocks,

@@ -239,13 +239,13 @@ static char *event_filters(const char *container_id)
 {
     static const char *const both[] = {"container", "image", NULL};
     static const char *const containers_only[] = {"container", NULL};
-    /* "remove" is Podman's word for destroy. "start" comes first, so that it can be left out: an answer tells
-     * it already, and each event of any container on the host wakes us. */
-    static const char *const actions[] = {"start", "die",    "destroy", "remove",
-                                          "oom",   "delete", "untag",   NULL};
+    /* "remove" is Podman's word for destroy. "create" and "start" come first, so that they can be left out:
+     * an answer tells them already, and each event of any container on the host wakes us. */
+    static const char *const actions[] = {"create", "start",  "die",   "destroy", "remove",
+                                          "oom",    "delete", "untag", NULL};
     struct json *filters = json_new_object();
     add_filter(filters, "type", container_id == NULL ? both : containers_only);
-    add_filter(filters, "event", container_id == NULL ? actions + 1 : actions);
+    add_filter(filters, "event", container_id == NULL ? actions + 2 : actions);
     if (container_id != NULL)
         add_filter(filters, "container", (const char *const[]){container_id, NULL});
     return encode_filters(filters);

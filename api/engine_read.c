@@ -230,6 +230,7 @@ int engine_read_event(const char *line, size_t len, struct json **root, struct e
         .action = json_get_text(parsed, "Action", ""),
         .id = json_get_text(actor, "ID", ""),
         .launch_id = json_get_text(json_get(actor, "Attributes"), ENGINE_LABEL_LAUNCH, ""),
+        .flow_run_id = json_get_text(json_get(actor, "Attributes"), ENGINE_LABEL_FLOW_RUN, ""),
         .time_ms = json_get_int(parsed, "timeNano", 0) / 1000000,
     };
     if (e.type[0] == '\0' || e.action[0] == '\0' || e.id[0] == '\0') {

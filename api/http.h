@@ -98,6 +98,9 @@ int http_start(struct http *http, const struct http_request *request, struct htt
 /* http_cancel - end a call; no callback comes. May be called from inside any callback, the call's own chunk
  * callback included. */
 void http_cancel(struct http_call *call);
+/* http_give_up - end a call of which no byte of an answer has come, as one whose answer is lost; done comes
+ * later. One that is being answered, or has ended, is left alone. */
+void http_give_up(struct http_call *call);
 /* http_reply_header - value of an answer's header (case of the name doesn't matter), NULL if absent; borrowed
  * for the callback. */
 const char *http_reply_header(const struct http_reply *reply, const char *name);

@@ -218,6 +218,15 @@ void http_curl_fail_by_clock(struct http_call *call, enum clock_kind clock)
     }
 }
 
+void http_give_up(struct http_call *call)
+{
+    CHECK(call->magic == HTTP_CALL_MAGIC);
+    if (call->is_finished || call->is_cancelled || call->has_line)
+        return;
+    http_curl_fail(call, call->has_begun ? TRANSPORT_READ_TIMEOUT : TRANSPORT_CONNECT_FAILED, CLOCK_KIND_NONE,
+                   http_curl_was_sent(call), "%s has answered later calls, but not this one", call->where);
+}
+
 void http_curl_fail_uncertain(struct http_call *call, const char *why)
 {
     enum transport transport = call->has_headers ? TRANSPORT_PARTIAL_BODY

@@ -214,7 +214,11 @@ int prefect_new(struct http *http, struct timers *timers, const struct prefect_s
                 struct prefect **out, struct err *err)
 {
     struct prefect *p = check_alloc(sizeof(*p));
-    *p = (struct prefect){.magic = PREFECT_MAGIC, .http = http, .timers = timers};
+    *p = (struct prefect){.magic = PREFECT_MAGIC,
+                          .http = http,
+                          .timers = timers,
+                          .on_call_end = settings->on_call_end,
+                          .arg = settings->arg};
     p->worker_name = check_strdup(settings->worker_name != NULL ? settings->worker_name : "");
     list_init(&p->calls);
     prefect_lane_init(p);
@@ -287,6 +291,8 @@ void prefect_call_finish(struct prefect_call *call, struct prefect_reply *reply)
     take_off(call);
     reply->took_ms = prefect_mono_ms(p) - call->started_mono_ms;
     p->delivering++;
+    if (p->on_call_end != NULL)
+        p->on_call_end(p->arg, reply->failure, call->started_mono_ms);
     call->ask.done(call->ask.arg, reply);
     p->delivering--;
     free_call(call);
@@ -318,6 +324,17 @@ void prefect_cancel(struct prefect_call *call)
         http_cancel(call->http);
     take_off(call);
     free_call(call);
+}
+
+void prefect_give_up(struct prefect *p, int64_t began_ms)
+{
+    for (struct list *link = p->calls.next; link != &p->calls; link = link->next) {
+        struct prefect_call *call = LIST_ITEM(link, struct prefect_call, link);
+        /* One that has not been sent waits for the fetch of a token. */
+        struct http_call *out = call->http != NULL ? call->http : p->csrf.fetch;
+        if (out != NULL && call->started_mono_ms < began_ms)
+            http_give_up(out);
+    }
 }
 
 /* An error status whose meaning rests on the API having said it. */

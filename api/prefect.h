@@ -123,7 +123,11 @@ struct prefect_settings {
     const char *auth_string; /* NULL: none; wins over api_key. Secret */
     const char *worker_name;
     const char *custom_headers_json; /* PREFECT_CLIENT_CUSTOM_HEADERS or NULL */
-    bool csrf_enabled;               /* false for Prefect Cloud, which has no such tokens */
+    /* Told of every call's end, just before its own callback; failure NULL: it went well. began_ms: mono. May
+     * be NULL. Must not start or end calls. */
+    void (*on_call_end)(void *arg, const struct failure *failure, int64_t began_ms);
+    void *arg;
+    bool csrf_enabled; /* false for Prefect Cloud, which has no such tokens */
     const struct random_source *random;
 };
 
@@ -136,6 +140,9 @@ int prefect_new(struct http *http, struct timers *timers, const struct prefect_s
 /* prefect_free - ends every call without a callback. Not from inside a callback of a call. Accepts NULL. */
 void prefect_free(struct prefect *prefect);
 const char *prefect_api_url(const struct prefect *prefect);
+/* prefect_give_up - end the calls that began before began_ms (mono) and of which no byte of an answer has
+ * come, as ones whose answer is lost. Their callbacks come later. */
+void prefect_give_up(struct prefect *prefect, int64_t began_ms);
 
 /* What every call below takes: stage and clocks go into the failure and the clocks; *call may be NULL.
  * Returns as in engine.h. */

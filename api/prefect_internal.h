@@ -48,6 +48,8 @@ struct prefect {
     char **headers; /* "Name: value" of every request, NULL-terminated; secrets inside */
     size_t header_count;
     struct list calls; /* of prefect_call.link */
+    void (*on_call_end)(void *arg, const struct failure *failure, int64_t began_ms);
+    void *arg;
     struct prefect_csrf csrf;
     struct prefect_lane lane;
     int delivering; /* callbacks on the stack */

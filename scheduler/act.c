@@ -77,6 +77,7 @@ void act_abandon(void *arg, struct live *live)
     live->pull_wait = NULL;
     live->in_catalog = false;
     live->look = NULL;
+    live->awaits_list = false;
 }
 
 void act_forget(struct act *act, struct live *live)

@@ -33,7 +33,8 @@ struct act {
     const struct clock *clock;
     const struct config *config;
     const struct pool_record *pool;
-    const char *instance; /* label value of this worker */
+    struct watcher *watcher; /* set after watcher_new() */
+    const char *instance;    /* label value of this worker */
     const char *working_directory;
     const char *default_image;
     const char *prefect_version;

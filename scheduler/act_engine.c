@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "clocks.h"
 #include "core/run_step.h"
+#include "watcher.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -130,6 +131,8 @@ void act_create(struct act *act, struct live *live)
     struct http_clocks clocks = clocks_of(live, STAGE_CREATE);
     struct err err;
     live->launch->container_id[0] = '\0';
+    live->looked_mono_ms = 0;
+    live->was_heard_to_die = false;
     if (engine_create(act->engine, name, live->job->platform, live->job->create_body, &clocks, on_created,
                       live, &live->engine_call, &err) != 0)
         act_refuse(act, live, DEPENDENCY_ENGINE, STAGE_CREATE, &err);
@@ -230,8 +233,12 @@ static void on_container_looked(void *arg, const struct engine_reply *reply)
         act_feed(live, RUN_EVENT_FOUND_ABSENT);
         return;
     }
-    if (is_fine(live, reply))
-        feed_found(live, &reply->containers[0]);
+    if (!is_fine(live, reply))
+        return;
+    const struct engine_container *c = &reply->containers[0];
+    if (c->state == ENGINE_CONTAINER_CREATED && c->started_at_ms == 0)
+        live->looked_mono_ms = clock_mono_ms(act_of(live)->clock) - reply->took_ms;
+    feed_found(live, c);
 }
 
 void act_look_container(struct act *act, struct live *live)
@@ -240,6 +247,8 @@ void act_look_container(struct act *act, struct live *live)
         act_feed(live, RUN_EVENT_FOUND_ABSENT);
         return;
     }
+    if (live->launch->run.state == RUN_STATE_RUNNING && watcher_answers(act->watcher, live))
+        return;
     struct http_clocks clocks = clocks_of(live, STAGE_INSPECT);
     struct err err;
     if (engine_inspect(act->engine, live->launch->container_id, &clocks, on_container_looked, live,
@@ -262,32 +271,57 @@ void act_watch(struct act *act, struct live *live)
                   since_ms, &clocks);
 }
 
-/* ---- RETIRE: remove what never started, and make sure that it never did ---- */
+/* ---- RETIRE: remove what never started, and make sure that it never did ----
+ *
+ * Between the look that showed it created and its removal it may have started and ended: then it must not be
+ * taken for one that never ran. Two witnesses can exclude that. The events stream, if it has been open since
+ * that look: its end would have been heard. Or the events that the engine still keeps,
+ * the last 256, if they reach back to the container's create and tell of no start. Without either of them it
+ * counts as one that may have run.
+ */
 
 static bool on_replayed_event(void *arg, const struct engine_event *event)
 {
     struct live *live = arg;
-    if (strcmp(event->action, "start") == 0 && strcmp(event->id, live->launch->container_id) == 0)
+    if (strcmp(event->id, live->launch->container_id) != 0)
+        return true;
+    if (strcmp(event->action, "create") == 0)
+        live->was_seen_created = true;
+    if (strcmp(event->action, "start") == 0 || strcmp(event->action, "die") == 0)
         live->was_started = true;
     return true;
+}
+
+static bool has_been_heard(const struct live *live)
+{
+    int64_t since_ms = watcher_listening_since_ms(act_of(live)->watcher);
+    return live->looked_mono_ms != 0 && since_ms >= 0 && since_ms <= live->looked_mono_ms;
 }
 
 static void on_replayed(void *arg, const struct engine_reply *reply)
 {
     struct live *live = arg;
-    if (is_fine(live, reply))
-        act_feed(live, live->was_started ? RUN_EVENT_GONE : RUN_EVENT_DONE);
+    if (!is_fine(live, reply))
+        return;
+    live->was_started = live->was_started || live->was_heard_to_die;
+    bool never_started = !live->was_started && (live->was_seen_created || has_been_heard(live));
+    if (!never_started && !live->was_started)
+        log_warn("nobody can tell whether a container that is gone had ever started; its run is given up, so "
+                 "that it "
+                 "can't run twice",
+                 kv_s("run", live->launch->flow_run_id), kv_s("container", live->launch->container_id));
+    act_feed(live, never_started ? RUN_EVENT_DONE : RUN_EVENT_GONE);
 }
 
-static void replay_starts(struct live *live)
+static void replay_events(struct live *live)
 {
     struct act *act = act_of(live);
     struct http_clocks clocks = clocks_of(live, STAGE_INSPECT);
     int64_t now_ms = clock_wall_ms(act->clock) + 1; /* what happens within `until` itself is left out */
-    int64_t sent_ms = live->launch->run.start_sent_at_ms;
-    int64_t since_ms = (sent_ms > 0 ? sent_ms : live->launch->run.claimed_at_ms) - REPLAY_MARGIN_MS;
+    int64_t since_ms = live->launch->run.claimed_at_ms - REPLAY_MARGIN_MS;
     struct err err;
     live->was_started = false;
+    live->was_seen_created = false;
     if (engine_events(act->engine, live->launch->container_id, since_ms, now_ms, NULL, on_replayed_event,
                       &clocks, on_replayed, live, &live->engine_call, &err) != 0)
         act_refuse(act, live, DEPENDENCY_ENGINE, STAGE_INSPECT, &err);
@@ -301,11 +335,18 @@ static void on_retired(void *arg, const struct engine_reply *reply)
         return;
     live->engine_call = NULL;
     runner_record(live->runner, live, STAGE_REMOVE, reply->took_ms, NULL);
-    replay_starts(live);
+    replay_events(live);
 }
 
 void act_retire(struct act *act, struct live *live)
 {
+    if (watcher_listening_since_ms(act->watcher) <
+        0) { /* soon it is open again; then it is looked at once more */
+        runner_feed(
+            act->runner, live,
+            (struct run_event){.kind = RUN_EVENT_TRANSIENT, .out_of_reach = true, .retry_after_ms = -1});
+        return;
+    }
     struct http_clocks clocks = clocks_of(live, STAGE_REMOVE);
     struct err err;
     /* Without force: a container that has started meanwhile is refused, not killed. */

@@ -229,6 +229,8 @@ static void finish(struct config_settings *settings, const struct config_sources
     struct config *config = &settings->public;
     config->work_queues = (const char *const *)settings->work_queues.items;
     config->work_queue_count = settings->work_queues.count;
+    config->adopt = (const char *const *)settings->adopt.items;
+    config->adopt_count = settings->adopt.count;
     config->launching_is_auto = settings->launching == CONFIG_AUTO;
     config->launching = config->launching_is_auto ? CONFIG_LAUNCHING_AUTO : settings->launching;
     bool limit_is_smaller = config->limit != CONFIG_NO_LIMIT &&

@@ -84,6 +84,8 @@ struct config {
     /* [engine] */
     const char *engine_host;        /* DOCKER_HOST; NULL: the default socket */
     const char *engine_api_version; /* NULL: negotiate */
+    const char *const *adopt;       /* instance ids, or "official" */
+    size_t adopt_count;
 
     /* [state] */
     const char *state_path; /* never NULL once pool and name are known */

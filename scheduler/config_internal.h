@@ -37,6 +37,7 @@ struct config_settings {
     struct config public;           /* what callers see */
     struct config_class base;       /* what every class starts from; becomes "default" */
     struct config_list work_queues; /* as given */
+    struct config_list adopt;       /* as given */
     int64_t launching;              /* as given; CONFIG_AUTO */
     int64_t running;                /* [limits] running alone */
     const char **from;              /* by row of the table: origin of service values and of `base` */

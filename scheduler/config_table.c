@@ -107,6 +107,13 @@ const struct config_key config_keys[] = {
      .help = "image of a job that names none; by default Prefect's own"},
 
     {.section = "engine",
+     .key = "adopt",
+     .type = CONFIG_TYPE_LIST,
+     .flag = "--adopt",
+     .reloadable = true,
+     SERVICE(adopt),
+     .help = "take over containers of these instances of sluice, or those of the official worker"},
+    {.section = "engine",
      .key = "host",
      .type = CONFIG_TYPE_ENGINE_HOST,
      .environment = "DOCKER_HOST",

@@ -31,11 +31,14 @@ struct live {
     /* The runner's. */
     enum run_action action; /* decided, saved or about to be, not yet performed; NONE otherwise */
     int64_t action_delay_ms;
-    bool is_dirty;     /* the row differs from the file */
-    bool has_row;      /* the file has a row of it */
-    bool was_drained;  /* asked to go back since we began to stop */
-    bool is_forgotten; /* freed at the end of the turn */
-    uint64_t arrival;  /* order of coming into memory */
+    bool is_dirty;      /* the row differs from the file */
+    bool has_row;       /* the file has a row of it */
+    bool was_drained;   /* asked to go back since we began to stop */
+    bool is_forgotten;  /* freed at the end of the turn */
+    uint64_t arrival;   /* order of coming into memory */
+    bool awaits_list;   /* the watcher's: its look is answered by the first round of lists */
+    uint64_t runs_in;   /* the watcher's: the last round that showed it running */
+    uint64_t listed_in; /* the watcher's: the last round of lists that showed its container */
     struct list dirty_link;
     struct list acting_link;
     struct list all_link;
@@ -74,6 +77,9 @@ struct live {
     int64_t max_copy_age_ms; /* how old a copy of the deployment may be for this resolve */
     int connect_index;       /* the network that is being connected */
     bool was_started;        /* RETIRE: the engine's events tell of a start */
+    bool was_heard_to_die;   /* the events stream told of its end */
+    bool was_seen_created;   /* RETIRE: those events reach back to the create */
+    int64_t looked_mono_ms;  /* beginning of the last look that showed the container never started; 0: none */
 };
 
 #endif

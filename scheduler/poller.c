@@ -22,6 +22,10 @@
 #define IDS_MAX 200
 #define SIGHT_AGAIN_MS 1000
 #define BACKOFF_MAX_MS 60000
+/* After an outage runs come back that were ours, some of them only after a call or two: for so long polls are
+ * that close. */
+#define HURRY_MS 12000
+#define HURRY_POLL_MS 2500
 /* Queued runs that polls don't show any more are asked for by id after so long. */
 #define UNSEEN_MS 15000
 /* Cancellations are noticed within this while a launch is on its way, and within that otherwise. */
@@ -43,6 +47,7 @@ struct poller {
     int64_t last_poll_ms;    /* mono; beginning of the last good poll; 0: none */
     uint64_t generation;     /* of the last good poll */
     int failures;            /* polls in a row that failed */
+    int64_t hurry_until_ms;  /* mono */
     bool is_started;
     char (*asked)[UUID_TEXT_SIZE]; /* ids of the sight or the watch that is out */
     size_t asked_count;
@@ -135,7 +140,10 @@ static void on_polled(void *arg, const struct prefect_reply *reply)
         else
             dues_add(p->dues, run, p->poll_began_ms, p->generation);
     }
-    poll_again(p, p->s.config->poll_interval_ms);
+    int64_t delay_ms = p->s.config->poll_interval_ms;
+    if (now_ms(p) < p->hurry_until_ms && delay_ms > HURRY_POLL_MS)
+        delay_ms = HURRY_POLL_MS;
+    poll_again(p, delay_ms);
     ask_for_unseen(p);
     if (p->s.on_polled != NULL)
         p->s.on_polled(p->s.arg);
@@ -379,6 +387,15 @@ void poller_stop(struct poller *p)
     if (p->poll_call != NULL)
         prefect_cancel(p->poll_call);
     p->poll_call = NULL;
+}
+
+void poller_wake(struct poller *p)
+{
+    p->sight_failed_ms = 0;
+    p->hurry_until_ms = now_ms(p) + HURRY_MS;
+    begin_poll(p);
+    if (p->watch_call == NULL)
+        timer_start(p->s.timers, &p->watch_timer, 0, begin_watch, p);
 }
 
 int64_t poller_last_ms(const struct poller *p)

@@ -36,6 +36,8 @@ void poller_set_config(struct poller *poller, const struct config *config);
 void poller_start(struct poller *poller);
 /* No more polls; the watch for cancellations goes on. */
 void poller_stop(struct poller *poller);
+/* Prefect is back after an outage: poll and look at once, and often for a while. */
+void poller_wake(struct poller *poller);
 /* For admission. */
 enum sight poller_sight(const struct poller *poller, const struct live *live);
 void poller_want_sight(struct poller *poller, struct live *const *lives, size_t count);

@@ -294,3 +294,12 @@ void pool_sync_start(struct pool_sync *sync)
 {
     begin_round(sync);
 }
+
+void pool_sync_wake(struct pool_sync *sync)
+{
+    bool waits = sync->call == NULL && timer_is_running(&sync->timer);
+    if (!waits || sync->retry_ms == 0)
+        return;
+    timer_cancel(&sync->timer);
+    begin_round(sync);
+}

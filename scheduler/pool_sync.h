@@ -27,6 +27,8 @@ struct pool_sync_settings {
 
 struct pool_sync *pool_sync_new(const struct pool_sync_settings *settings);
 void pool_sync_free(struct pool_sync *sync);
+/* Prefect is back after an outage: if the last round failed, the next one begins now. */
+void pool_sync_wake(struct pool_sync *sync);
 void pool_sync_start(struct pool_sync *sync);
 /* Valid for the life of the object; its fields change. */
 const struct pool_record *pool_sync_pool(const struct pool_sync *sync);

@@ -213,7 +213,7 @@ static int step_events(struct runner *r)
 
 /* ---- acting ---- */
 
-static void on_live_timer(void *arg)
+void runner_on_live_timer(void *arg)
 {
     struct live *live = MAGIC_CAST(struct live, arg, LIVE_MAGIC);
     runner_feed_kind(live->runner, live, RUN_EVENT_ENTER);
@@ -255,7 +255,7 @@ static void act(struct runner *r, struct live *live)
     case RUN_ACTION_NONE:
         break;
     case RUN_ACTION_WAIT:
-        timer_start(r->s.timers, &live->timer, live->action_delay_ms, on_live_timer, live);
+        timer_start(r->s.timers, &live->timer, live->action_delay_ms, runner_on_live_timer, live);
         break;
     case RUN_ACTION_ADMIT:
     case RUN_ACTION_ASK_START:
@@ -265,7 +265,7 @@ static void act(struct runner *r, struct live *live)
         break;
     case RUN_ACTION_WATCH:
         if (live->action_delay_ms > 0)
-            timer_start(r->s.timers, &live->timer, live->action_delay_ms, on_live_timer, live);
+            timer_start(r->s.timers, &live->timer, live->action_delay_ms, runner_on_live_timer, live);
         r->s.ports.perform(r->s.ports.arg, live, action);
         break;
     case RUN_ACTION_FORGET:

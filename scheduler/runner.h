@@ -34,6 +34,9 @@ struct runner_ports {
     void (*forget)(void *arg, struct live *live);
     /* The state file can't be written. */
     void (*on_failure)(void *arg, const struct err *err);
+    /* A call has failed in a way that may pass: is the dependency out of reach altogether? Then it costs no
+     * attempt. May be NULL. */
+    bool (*is_away)(void *arg, const struct failure *failure);
 };
 
 struct runner_settings {
@@ -70,6 +73,10 @@ void runner_record(struct runner *runner, struct live *live, enum stage stage, i
 /* runner_record_timeout - for a call that belongs to no launch: if a clock ended it, one line of `timeouts`
  * and of log. */
 void runner_record_timeout(struct runner *runner, const struct failure *failure, int64_t took_ms);
+
+/* runner_wake - the dependency is within reach again: launches in a backoff because of it try again soon, one
+ * after the other. */
+void runner_wake(struct runner *runner, enum dependency dependency);
 
 /* End of the turn. Returns -1 after a failed save. */
 int runner_flush(struct runner *runner);

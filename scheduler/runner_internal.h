@@ -4,6 +4,7 @@
  * runner.c         the turn: events, steps, actions, slots
  * runner_save.c    the state file: rows, history, attempts, notes
  * runner_table.c   the launches in memory: adding, loading, finding
+ * runner_wake.c    who waits for a dependency goes on when it is back
  */
 #ifndef SLUICE_RUNNER_INTERNAL_H
 #define SLUICE_RUNNER_INTERNAL_H
@@ -54,6 +55,8 @@ void runner_save_soon(struct runner *r);
 /* A state change is told once, here: history and log. */
 int runner_tell_change(struct runner *r, struct live *live, enum run_state from,
                        enum run_event_kind why) MUST_CHECK;
+/* The launch's timer rings: feed ENTER. arg: the struct live. */
+void runner_on_live_timer(void *arg);
 /* live may be NULL: the default class. */
 const struct config_class *runner_class_of(const struct runner *r, const struct live *live);
 /* Arm the launch's deadline for the state it is in: launch_deadline or max_run_time. */

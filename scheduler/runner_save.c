@@ -192,6 +192,10 @@ void runner_record_timeout(struct runner *r, const struct failure *failure, int6
 void runner_fail(struct runner *r, struct live *live, const struct failure *failure, int64_t took_ms)
 {
     struct verdict_on_failure v = classify(failure);
+    /* Asked in any case: it is also how the watch over the engine learns that something is wrong. */
+    bool is_away = r->s.ports.is_away != NULL && r->s.ports.is_away(r->s.ports.arg, failure);
+    if (is_away && v.error_class == ERROR_CLASS_TRANSIENT)
+        v.out_of_reach = true;
     runner_record(r, live, failure->stage, took_ms, failure);
     char *sentence = check_printf("%s: %s", stage_name(failure->stage), failure->message);
     set_note(live, sentence);

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "poller.h"
 #include "pool_sync.h"
+#include "reach.h"
 #include "watcher.h"
 
 #include <stdio.h>
@@ -39,8 +40,11 @@ struct service {
     struct store *store;
     struct http *engine_http;
     struct http *prefect_http;
+    struct http *probe_http; /* the calls that wait in an outage use up all connections of the other */
     struct engine *engine;
     struct prefect *prefect;
+    struct prefect *probe;
+    struct reach *reach;
     struct pulls *pulls;
     struct catalog *catalog;
     struct looks *looks;
@@ -125,9 +129,41 @@ static void on_reach(void *arg, bool is_reachable)
     struct service *s = arg;
     s->unreachable_since_ms = clock_mono_ms(s->s.clock);
     timer_cancel(&s->reach_timer);
-    if (!is_reachable)
+    if (is_reachable)
+        runner_wake(s->runner, DEPENDENCY_ENGINE);
+    else
         timer_start(s->s.timers, &s->reach_timer, UNREACHABLE_LOOK_MS, on_unreachable, s);
     open_gates(s);
+}
+
+/* ---- Prefect away and back ---- */
+
+static void on_prefect_call_end(void *arg, const struct failure *failure, int64_t began_ms)
+{
+    struct service *s = arg;
+    if (s->reach != NULL)
+        reach_note(s->reach, failure, began_ms);
+}
+
+static void on_prefect_back(void *arg, int64_t answered_since_ms)
+{
+    struct service *s = arg;
+    prefect_give_up(s->prefect, answered_since_ms);
+    pool_sync_wake(s->pool_sync);
+    poller_wake(s->poller);
+    runner_wake(s->runner, DEPENDENCY_PREFECT);
+    watcher_look(s->watcher);
+}
+
+static bool is_away(void *arg, const struct failure *failure)
+{
+    struct service *s = arg;
+    if (failure->dependency == DEPENDENCY_PREFECT)
+        return reach_is_away(s->reach);
+    if (failure->dependency != DEPENDENCY_ENGINE)
+        return false;
+    watcher_suspect(s->watcher, failure);
+    return !watcher_is_reachable(s->watcher);
 }
 
 static void on_online(void *arg)
@@ -204,6 +240,12 @@ static void abandon(void *arg, struct live *live)
 {
     struct service *s = arg;
     act_abandon(&s->act, live);
+}
+
+static void look(void *arg, struct live *live)
+{
+    struct service *s = arg;
+    act_perform(&s->act, live, RUN_ACTION_LOOK_CONTAINER);
 }
 
 static enum sight sight(void *arg, const struct live *live)
@@ -284,20 +326,27 @@ static int make_clients(struct service *s, struct err *err)
     struct http_settings prefect_http = {
         .max_connections = 16, .tls_skip_verify = c->tls_skip_verify, .ca_file = c->ca_file};
     struct engine_settings engine = {.host = c->engine_host, .api_version = c->engine_api_version};
+    struct http_settings probe_http = prefect_http;
+    probe_http.max_connections = 1;
     bool is_cloud = strncmp(c->api_url, CLOUD_URL, strlen(CLOUD_URL)) == 0;
     struct prefect_settings prefect = {.api_url = c->api_url,
                                        .api_key = c->api_key,
                                        .auth_string = c->auth_string,
                                        .worker_name = c->worker_name,
                                        .custom_headers_json = c->custom_headers,
+                                       .on_call_end = on_prefect_call_end,
+                                       .arg = s,
                                        .csrf_enabled = c->csrf_enabled && !is_cloud,
                                        .random = s->s.random};
     if (http_new(s->s.base, s->s.timers, &engine_http, &s->engine_http, err) != 0 ||
-        http_new(s->s.base, s->s.timers, &prefect_http, &s->prefect_http, err) != 0)
+        http_new(s->s.base, s->s.timers, &prefect_http, &s->prefect_http, err) != 0 ||
+        http_new(s->s.base, s->s.timers, &probe_http, &s->probe_http, err) != 0)
         return -1;
     if (engine_new(s->engine_http, s->s.timers, &engine, &s->engine, err) != 0)
         return -1;
-    return prefect_new(s->prefect_http, s->s.timers, &prefect, &s->prefect, err);
+    if (prefect_new(s->prefect_http, s->s.timers, &prefect, &s->prefect, err) != 0)
+        return -1;
+    return prefect_new(s->probe_http, s->s.timers, &prefect, &s->probe, err);
 }
 
 static int make_parts(struct service *s, const char *template_json, struct err *err)
@@ -315,6 +364,13 @@ static int make_parts(struct service *s, const char *template_json, struct err *
                                                               .on_failure = on_pool_failure,
                                                               .on_fatal = on_fatal,
                                                               .arg = s});
+    s->reach = reach_new(&(struct reach_settings){.prefect = s->probe,
+                                                  .timers = set->timers,
+                                                  .clock = set->clock,
+                                                  .random = set->random,
+                                                  .pool = pool_sync_pool(s->pool_sync)->name,
+                                                  .on_back = on_prefect_back,
+                                                  .arg = s});
     s->tell = tell_new(s->prefect, set->timers, set->random, set->config, pool_sync_pool(s->pool_sync),
                        engine_pid_base(s->engine));
     s->runner = runner_new(&(struct runner_settings){.store = s->store,
@@ -325,6 +381,7 @@ static int make_parts(struct service *s, const char *template_json, struct err *
                                                      .ports = {.arg = s,
                                                                .perform = perform,
                                                                .abandon = abandon,
+                                                               .is_away = is_away,
                                                                .wait = on_wait,
                                                                .forget = on_forget,
                                                                .on_failure = on_save_failure}});
@@ -356,13 +413,16 @@ static int make_parts(struct service *s, const char *template_json, struct err *
     s->watcher = watcher_new(&(struct watcher_settings){.runner = s->runner,
                                                         .store = s->store,
                                                         .engine = s->engine,
+                                                        .prefect = s->prefect,
                                                         .pulls = s->pulls,
                                                         .timers = set->timers,
                                                         .clock = set->clock,
                                                         .config = set->config,
                                                         .instance = s->instance,
+                                                        .look = look,
                                                         .on_reach = on_reach,
                                                         .arg = s});
+    s->act.watcher = s->watcher;
     return admission_new(&(struct admission_settings){.runner = s->runner,
                                                       .store = s->store,
                                                       .timers = set->timers,
@@ -428,9 +488,12 @@ void service_free(struct service *s)
     pulls_free(s->pulls);
     looks_free(s->looks);
     catalog_free(s->catalog);
+    reach_free(s->reach);
     prefect_free(s->prefect);
+    prefect_free(s->probe);
     engine_free(s->engine);
     http_free(s->prefect_http);
+    http_free(s->probe_http);
     http_free(s->engine_http);
     store_close(s->store);
     free(s);
@@ -480,6 +543,7 @@ void service_stop(struct service *s)
              kv_int("launches", (int64_t)runner_count(s->runner)));
     poller_stop(s->poller);
     prefect_hurry(s->prefect);
+    watcher_stop_answering(s->watcher);
     open_gates(s);
     struct list *all = runner_all(s->runner);
     for (struct list *link = all->next; link != all; link = link->next)
@@ -556,5 +620,6 @@ struct runner *service_runner(struct service *s)
 
 struct http *service_http(struct service *s, int which)
 {
-    return which == 0 ? s->engine_http : s->prefect_http;
+    struct http *const all[SERVICE_HTTP_COUNT] = {s->engine_http, s->prefect_http, s->probe_http};
+    return all[which];
 }

@@ -52,7 +52,9 @@ struct runner;
 struct http;
 /* For tests. */
 struct runner *service_runner(struct service *service);
-struct http *service_http(struct service *service, int which); /* 0: engine, 1: Prefect */
+#define SERVICE_HTTP_COUNT 3
+struct http *service_http(struct service *service,
+                          int which); /* 0: engine, 1: Prefect, 2: probe of Prefect */
 
 /* The label value that marks containers as ours: a hash of server URL, pool and name, the same after a
  * restart. 32 hex digits. */

@@ -1,5 +1,6 @@
 #include "watcher.h"
 
+#include "adopt.h"
 #include "base/log.h"
 #include "clocks.h"
 
@@ -9,6 +10,10 @@
 #define RECONCILE_MS 60000
 #define REOPEN_FIRST_MS 250
 #define REOPEN_MAX_MS 5000
+/* An engine that takes longer to begin its events, or to answer the list, is as good as away. */
+#define OPEN_CLOCK_MS 15000
+/* Calls that fail without an answer lead to a list, but not more often than that. */
+#define SUSPECT_EVERY_MS 5000
 /* A container without a row that was only created may belong to a create that is just being answered. */
 #define ORPHAN_AGE_MS 120000
 /* Old containers removed in one reconcile. */
@@ -18,23 +23,43 @@ struct watcher {
     struct watcher_settings s;
     struct engine_call *stream;
     struct engine_call *list;
+    struct adopt *adopt;
     struct timer stream_timer;
+    struct timer open_timer; /* the stream is being opened */
     struct timer list_timer;
+    int64_t listening_since_ms; /* mono; -1: the stream is not open */
     int64_t reopen_ms;
-    int64_t list_began_ms; /* wall */
-    int removals;          /* in this reconcile */
+    int64_t list_began_ms;      /* wall */
+    int64_t list_began_mono_ms; /* mono */
+    size_t list_index;          /* 0: our own containers, n: the n-th of config.adopt */
+    uint64_t round;             /* of lists */
+    int removals;               /* in this round */
+    bool has_listed;            /* a round of lists has come to its end */
     bool is_reachable;
     bool has_warned;
 };
 
 static void open_stream(void *arg);
 static void begin_list(void *arg);
+static void lose(struct watcher *w, const struct failure *f);
+
+/* Nobody has answered, but perhaps something that stands between us and the engine. */
+static bool is_silence(const struct failure *f)
+{
+    bool is_gateways = f->status >= 502 && f->status <= 504;
+    return (f->transport != TRANSPORT_NONE && f->transport != TRANSPORT_CANCELLED) || is_gateways;
+}
 
 struct watcher *watcher_new(const struct watcher_settings *settings)
 {
     struct watcher *w = check_alloc(sizeof(*w));
     w->s = *settings;
     w->reopen_ms = REOPEN_FIRST_MS;
+    w->listening_since_ms = -1;
+    w->adopt = adopt_new(&(struct adopt_settings){.runner = settings->runner,
+                                                  .prefect = settings->prefect,
+                                                  .clock = settings->clock,
+                                                  .config = settings->config});
     return w;
 }
 
@@ -47,18 +72,31 @@ void watcher_free(struct watcher *w)
     if (w->list != NULL)
         engine_cancel(w->list);
     timer_cancel(&w->stream_timer);
+    timer_cancel(&w->open_timer);
     timer_cancel(&w->list_timer);
+    adopt_free(w->adopt);
     free(w);
 }
 
 void watcher_set_config(struct watcher *watcher, const struct config *config)
 {
     watcher->s.config = config;
+    adopt_set_config(watcher->adopt, config);
+    /* The lists to take are others now. */
+    if (watcher->list != NULL)
+        engine_cancel(watcher->list);
+    watcher->list = NULL;
+    watcher_look(watcher);
 }
 
 bool watcher_is_reachable(const struct watcher *watcher)
 {
     return watcher->is_reachable;
+}
+
+int64_t watcher_listening_since_ms(const struct watcher *watcher)
+{
+    return watcher->listening_since_ms;
 }
 
 /* ---- reconcile ---- */
@@ -85,31 +123,6 @@ static void remove_orphan(struct watcher *w, const struct engine_container *c)
     log_warn("removing a container of ours that was never started and that no launch knows",
              kv_s("container", c->id), kv_s("name", c->name), kv_s("launch", c->launch_id));
     remove_quietly(w, c);
-}
-
-/* The state file was lost or is older than the container: its labels say whose it is. */
-static void adopt_orphan(struct watcher *w, const struct engine_container *c)
-{
-    if (runner_find_flow_run(w->s.runner, c->flow_run_id) != NULL)
-        return; /* a newer launch of that flow run has taken over */
-    struct launch *l = launch_new(c->flow_run_id, c->created_at_ms);
-    snprintf(l->launch_id, sizeof(l->launch_id), "%s", c->launch_id);
-    snprintf(l->container_id, sizeof(l->container_id), "%s", c->id);
-    launch_set_text(&l->container_name, c->name);
-    launch_set_text(&l->run_name, c->name);
-    launch_set_text(&l->class_name, c->class_name[0] == '\0' ? "default" : c->class_name);
-    launch_set_text(&l->image, c->image);
-    l->run.state = RUN_STATE_RUNNING;
-    l->run.has_claim = true;
-    l->run.create_sent = true;
-    l->run.has_container = true;
-    l->run.start_sent = true;
-    l->run.claimed_at_ms = c->created_at_ms;
-    l->run.started_at_ms = c->created_at_ms;
-    log_warn("adopting a container of ours that no launch knows", kv_s("container", c->id),
-             kv_s("name", c->name), kv_s("run", c->flow_run_id));
-    struct live *live = runner_add(w->s.runner, l);
-    runner_feed_kind(w->s.runner, live, RUN_EVENT_ENTER);
 }
 
 /* The launch is over; its container is kept as long as its class says. */
@@ -139,34 +152,97 @@ static void settle_orphan(struct watcher *w, const struct engine_container *c)
     bool is_old = w->list_began_ms - c->created_at_ms > ORPHAN_AGE_MS;
     if (c->state == ENGINE_CONTAINER_REMOVING)
         return;
-    if (never_started && is_old)
+    if (never_started && (is_old || ended_at_ms != 0)) /* a create that landed after its launch had ended */
         remove_orphan(w, c);
     else if (!never_started && ended_at_ms == 0 && c->flow_run_id[0] != '\0')
-        adopt_orphan(w, c);
+        adopt_want(w->adopt, c);
     else if (c->state == ENGINE_CONTAINER_EXITED && ended_at_ms != 0)
         remove_when_old(w, c, ended_at_ms);
 }
 
-static bool is_listed(const struct engine_reply *reply, const char *container_id)
-{
-    for (size_t i = 0; i < reply->count; i++)
-        if (strcmp(reply->containers[i].id, container_id) == 0)
-            return true;
-    return false;
-}
-
-/* Running launches whose container ended or is gone: they look for themselves. */
-static void hint_running(struct watcher *w, const struct engine_reply *reply)
+/* Running launches whose container is gone: they look for themselves. */
+static void hint_running(struct watcher *w)
 {
     struct list *all = runner_all(w->s.runner);
     for (struct list *link = all->next; link != all; link = link->next) {
         struct live *live = LIST_ITEM(link, struct live, all_link);
         const struct run *run = &live->launch->run;
         if (run->state == RUN_STATE_RUNNING && run->started_at_ms < w->list_began_ms &&
-            !is_listed(reply, live->launch->container_id))
+            live->listed_in != w->round)
             runner_feed_kind(w->s.runner, live, RUN_EVENT_DIED);
     }
 }
+
+/* The launch of a container, or NULL. The official worker's carry no launch id. */
+static struct live *live_of(const struct watcher *w, const char *container_id, const char *launch_id,
+                            const char *flow_run_id)
+{
+    struct live *live = launch_id[0] != '\0' ? runner_find_launch(w->s.runner, launch_id)
+                                             : runner_find_flow_run(w->s.runner, flow_run_id);
+    bool is_other =
+        live != NULL && launch_id[0] == '\0' && strcmp(live->launch->container_id, container_id) != 0;
+    return is_other ? NULL : live;
+}
+
+static bool is_own_list(const struct watcher *w)
+{
+    return w->list_index == 0;
+}
+
+static void take_listed(struct watcher *w, const struct engine_container *c)
+{
+    bool is_sluices = c->instance[0] != '\0';
+    if (!is_own_list(w) && strcmp(w->s.config->adopt[w->list_index - 1], ADOPT_OFFICIAL) == 0 && is_sluices)
+        return;
+    struct live *live = live_of(w, c->id, c->launch_id, c->flow_run_id);
+    if (live != NULL && strcmp(live->launch->container_id, c->id) == 0)
+        live->listed_in = w->round;
+    if (live != NULL && live->listed_in == w->round && c->state == ENGINE_CONTAINER_RUNNING)
+        live->runs_in = w->round;
+    if (live != NULL && c->state == ENGINE_CONTAINER_EXITED)
+        runner_feed_kind(w->s.runner, live, RUN_EVENT_DIED);
+    else if (live == NULL && is_own_list(w))
+        settle_orphan(w, c);
+    else if (live == NULL)
+        adopt_want(w->adopt, c);
+}
+
+/* The first round is over, with or without a list. */
+static void answer_looks(struct watcher *w, bool has_list)
+{
+    bool was_first = !w->has_listed;
+    w->has_listed = true;
+    struct list *all = runner_all(w->s.runner);
+    for (struct list *link = all->next; was_first && link != all; link = link->next) {
+        struct live *live = LIST_ITEM(link, struct live, all_link);
+        if (!live->awaits_list)
+            continue;
+        live->awaits_list = false;
+        if (!has_list)
+            runner_feed(
+                w->s.runner, live,
+                (struct run_event){.kind = RUN_EVENT_TRANSIENT, .out_of_reach = true, .retry_after_ms = -1});
+        else if (live->runs_in == w->round)
+            runner_feed_kind(w->s.runner, live, RUN_EVENT_FOUND_RUNNING);
+        else
+            w->s.look(w->s.arg, live);
+    }
+}
+
+bool watcher_answers(struct watcher *w, struct live *live)
+{
+    if (w->has_listed)
+        return false;
+    live->awaits_list = true;
+    return true;
+}
+
+void watcher_stop_answering(struct watcher *w)
+{
+    answer_looks(w, false);
+}
+
+static void begin_next_list(struct watcher *w);
 
 static void on_listed(void *arg, const struct engine_reply *reply)
 {
@@ -177,33 +253,56 @@ static void on_listed(void *arg, const struct engine_reply *reply)
         runner_record_timeout(w->s.runner, reply->failure, reply->took_ms);
         log_debug("reconcile failed", kv_int("status", reply->failure->status),
                   kv_s("error", reply->failure->message));
+        if (is_silence(reply->failure))
+            lose(w, reply->failure);
+        answer_looks(w, false);
         return;
     }
-    w->removals = 0;
-    for (size_t i = 0; i < reply->count; i++) {
-        const struct engine_container *c = &reply->containers[i];
-        struct live *live = runner_find_launch(w->s.runner, c->launch_id);
-        if (live == NULL)
-            settle_orphan(w, c);
-        else if (c->state == ENGINE_CONTAINER_EXITED)
-            runner_feed_kind(w->s.runner, live, RUN_EVENT_DIED);
+    for (size_t i = 0; i < reply->count; i++)
+        take_listed(w, &reply->containers[i]);
+    w->list_index++;
+    if (w->list_index <= w->s.config->adopt_count) {
+        begin_next_list(w);
+        return;
     }
-    hint_running(w, reply);
+    answer_looks(w, w->listening_since_ms >= 0 && w->listening_since_ms <= w->list_began_mono_ms);
+    hint_running(w);
+    adopt_begin(w->adopt);
 }
 
+static char *list_label(const struct watcher *w)
+{
+    const char *value = is_own_list(w) ? w->s.instance : w->s.config->adopt[w->list_index - 1];
+    if (!is_own_list(w) && strcmp(value, ADOPT_OFFICIAL) == 0)
+        return check_printf("%s=%s", ENGINE_LABEL_POOL, w->s.config->pool);
+    return check_printf("%s=%s", ENGINE_LABEL_INSTANCE, value);
+}
+
+static void begin_next_list(struct watcher *w)
+{
+    timer_cancel(&w->list_timer);
+    struct http_clocks clocks = clocks_for(w->s.config, "default", STAGE_INSPECT);
+    if (clocks.total_ms == 0 || clocks.total_ms > OPEN_CLOCK_MS)
+        clocks.total_ms = OPEN_CLOCK_MS;
+    char *label = list_label(w);
+    struct err err;
+    if (engine_list(w->s.engine, label, &clocks, on_listed, w, &w->list, &err) != 0)
+        timer_start(w->s.timers, &w->list_timer, RECONCILE_MS, begin_list, w);
+    free(label);
+}
+
+/* One list of our own containers, and one for each that are to be adopted. */
 static void begin_list(void *arg)
 {
     struct watcher *w = arg;
     if (w->list != NULL)
         return;
-    timer_cancel(&w->list_timer);
     w->list_began_ms = clock_wall_ms(w->s.clock);
-    struct http_clocks clocks = clocks_for(w->s.config, "default", STAGE_INSPECT);
-    char *label = check_printf("%s=%s", ENGINE_LABEL_INSTANCE, w->s.instance);
-    struct err err;
-    if (engine_list(w->s.engine, label, &clocks, on_listed, w, &w->list, &err) != 0)
-        timer_start(w->s.timers, &w->list_timer, RECONCILE_MS, begin_list, w);
-    free(label);
+    w->list_began_mono_ms = clock_mono_ms(w->s.clock);
+    w->list_index = 0;
+    w->round++;
+    w->removals = 0;
+    begin_next_list(w);
 }
 
 /* ---- the stream ---- */
@@ -215,17 +314,25 @@ static bool on_event(void *arg, const struct engine_event *event)
         pulls_forget(w->s.pulls);
         return true;
     }
-    if (event->launch_id[0] == '\0')
+    struct live *live = live_of(w, event->id, event->launch_id, event->flow_run_id);
+    if (live == NULL || strcmp(live->launch->container_id, event->id) != 0)
         return true;
-    struct live *live = runner_find_launch(w->s.runner, event->launch_id);
-    if (live != NULL && strcmp(live->launch->container_id, event->id) == 0)
-        runner_feed_kind(w->s.runner, live, RUN_EVENT_DIED);
+    live->was_heard_to_die = live->was_heard_to_die || strcmp(event->action, "die") == 0;
+    runner_feed_kind(w->s.runner, live, RUN_EVENT_DIED); /* also if it was destroyed */
     return true;
+}
+
+static void reopen_later(struct watcher *w)
+{
+    timer_start(w->s.timers, &w->stream_timer, w->reopen_ms, open_stream, w);
+    w->reopen_ms = w->reopen_ms * 2 > REOPEN_MAX_MS ? REOPEN_MAX_MS : w->reopen_ms * 2;
 }
 
 static void on_open(void *arg)
 {
     struct watcher *w = arg;
+    timer_cancel(&w->open_timer);
+    w->listening_since_ms = clock_mono_ms(w->s.clock);
     w->reopen_ms = REOPEN_FIRST_MS;
     if (!w->is_reachable) {
         log_info("engine within reach", kv_s("engine", engine_host(w->s.engine)),
@@ -238,26 +345,51 @@ static void on_open(void *arg)
     begin_list(w); /* whatever happened while nobody listened */
 }
 
+/* The engine does not answer: the stream, if it is still there, is worth nothing, and is opened again soon.
+ */
+static void lose(struct watcher *w, const struct failure *f)
+{
+    if (w->stream != NULL)
+        engine_cancel(w->stream);
+    w->stream = NULL;
+    w->listening_since_ms = -1;
+    timer_cancel(&w->open_timer);
+    if (!w->has_warned)
+        log_warn("the engine can't be reached; nothing is claimed meanwhile",
+                 kv_s("engine", engine_host(w->s.engine)), kv_int("status", f->status),
+                 kv_s("transport", transport_name(f->transport)), kv_s("error", f->message));
+    w->has_warned = true;
+    if (w->is_reachable) {
+        w->is_reachable = false;
+        w->s.on_reach(w->s.arg, false);
+    }
+    reopen_later(w);
+}
+
 static void on_stream_end(void *arg, const struct engine_reply *reply)
 {
     struct watcher *w = arg;
     w->stream = NULL;
-    const struct failure *f = reply->failure;
-    bool is_lost = f != NULL;
-    if (is_lost)
-        runner_record_timeout(w->s.runner, f, reply->took_ms);
-    if (is_lost && !w->has_warned) {
-        log_warn("the engine can't be reached; nothing is claimed meanwhile",
-                 kv_s("engine", engine_host(w->s.engine)), kv_int("status", f->status),
-                 kv_s("transport", transport_name(f->transport)), kv_s("error", f->message));
-        w->has_warned = true;
+    w->listening_since_ms = -1;
+    timer_cancel(&w->open_timer);
+    if (reply->failure == NULL) {
+        reopen_later(w);
+        return;
     }
-    if (is_lost && w->is_reachable) {
-        w->is_reachable = false;
-        w->s.on_reach(w->s.arg, false);
-    }
-    timer_start(w->s.timers, &w->stream_timer, w->reopen_ms, open_stream, w);
-    w->reopen_ms = w->reopen_ms * 2 > REOPEN_MAX_MS ? REOPEN_MAX_MS : w->reopen_ms * 2;
+    runner_record_timeout(w->s.runner, reply->failure, reply->took_ms);
+    lose(w, reply->failure);
+}
+
+/* A stream has no clock of its own once its request is out. */
+static void on_open_timer(void *arg)
+{
+    struct watcher *w = arg;
+    struct failure failure = {.dependency = DEPENDENCY_ENGINE,
+                              .stage = STAGE_INSPECT,
+                              .transport = TRANSPORT_READ_TIMEOUT,
+                              .retry_after_ms = -1,
+                              .message = "the engine took the request for its events and never answered"};
+    lose(w, &failure);
 }
 
 static void open_stream(void *arg)
@@ -267,6 +399,24 @@ static void open_stream(void *arg)
     struct err err;
     CHECK(engine_events(w->s.engine, NULL, 0, 0, on_open, on_event, &clocks, on_stream_end, w, &w->stream,
                         &err) == 0);
+    timer_start(w->s.timers, &w->open_timer, OPEN_CLOCK_MS, on_open_timer, w);
+}
+
+void watcher_suspect(struct watcher *w, const struct failure *failure)
+{
+    if (!is_silence(failure) || !w->is_reachable || w->list != NULL)
+        return;
+    int64_t at_ms = w->list_began_mono_ms + SUSPECT_EVERY_MS;
+    int64_t now_ms = clock_mono_ms(w->s.clock);
+    if (timer_is_running(&w->list_timer) && w->list_timer.deadline_ms <= at_ms)
+        return;
+    timer_start(w->s.timers, &w->list_timer, at_ms > now_ms ? at_ms - now_ms : 0, begin_list, w);
+}
+
+void watcher_look(struct watcher *w)
+{
+    if (w->is_reachable && w->list == NULL)
+        timer_start(w->s.timers, &w->list_timer, 0, begin_list, w);
 }
 
 void watcher_start(struct watcher *watcher)

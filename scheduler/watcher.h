@@ -10,6 +10,7 @@
 #define SLUICE_WATCHER_H
 
 #include "api/engine.h"
+#include "api/prefect.h"
 #include "pulls.h"
 #include "runner.h"
 
@@ -19,11 +20,13 @@ struct watcher_settings {
     struct runner *runner;
     struct store *store;
     struct engine *engine;
+    struct prefect *prefect;
     struct pulls *pulls;
     struct timers *timers;
     const struct clock *clock;
     const struct config *config;
     const char *instance;
+    void (*look)(void *arg, struct live *live); /* inspect its container after all: see watcher_answers() */
     void (*on_reach)(void *arg, bool is_reachable); /* the engine came within or went out of reach */
     void *arg;
 };
@@ -32,6 +35,23 @@ struct watcher *watcher_new(const struct watcher_settings *settings);
 void watcher_free(struct watcher *watcher);
 void watcher_set_config(struct watcher *watcher, const struct config *config);
 void watcher_start(struct watcher *watcher);
+/* watcher_look - take the lists now: what could not be taken over for want of Prefect can be now. */
+void watcher_look(struct watcher *watcher);
+/* watcher_suspect - a call to the engine has failed like this. If nobody has answered, the engine is asked at
+ * once whether it is there. */
+void watcher_suspect(struct watcher *watcher, const struct failure *failure);
 bool watcher_is_reachable(const struct watcher *watcher);
+/*
+ * watcher_answers - whether the watcher answers the look of a RUNNING launch. After a start there is one look
+ * for each of perhaps thousands of rows, and one list that tells of all: until that has come, the answer is
+ * true, and FOUND_RUNNING is fed for those it shows running; for the others `look` is called. The events are
+ * listened to before the list is taken, so an end in between is heard.
+ */
+bool watcher_answers(struct watcher *watcher, struct live *live);
+/* watcher_stop_answering - we are stopping: looks that wait for the list fail as out of reach. */
+void watcher_stop_answering(struct watcher *watcher);
+/* watcher_listening_since_ms - mono; every end of a container since then has been or will be fed as DIED. -1:
+ * the events can't be heard now. */
+int64_t watcher_listening_since_ms(const struct watcher *watcher);
 
 #endif

@@ -100,7 +100,18 @@ static struct verdict_on_failure judge_lost(const struct failure *failure)
     };
 }
 
-struct verdict_on_failure classify(const struct failure *failure)
+/* Nothing that a launch needs comes from Prefect but its job: silence there, also a gateway's, must not use
+ * the launch up. A 500 is the server's own word on this job and counts. */
+static bool is_job_out_of_reach(const struct failure *failure, enum error_class error_class)
+{
+    bool is_success = failure->status >= 200 && failure->status <= 299; /* perhaps what it always says */
+    bool is_silence =
+        (!is_answer(failure) && !is_success) || (failure->status >= 502 && failure->status <= 504);
+    return failure->dependency == DEPENDENCY_PREFECT && failure->stage == STAGE_RESOLVE &&
+           error_class == ERROR_CLASS_TRANSIENT && is_silence;
+}
+
+static struct verdict_on_failure judge(const struct failure *failure)
 {
     CHECK((unsigned)failure->stage < STAGE_COUNT && (unsigned)failure->transport <= TRANSPORT_CANCELLED);
     if (!is_answer(failure))
@@ -112,6 +123,13 @@ struct verdict_on_failure classify(const struct failure *failure)
     if (!is_refused && failure->sent && failure->changes && rule->error_class == ERROR_CLASS_TRANSIENT &&
         !rule->out_of_reach)
         verdict.error_class = ERROR_CLASS_UNKNOWN_OUTCOME;
+    return verdict;
+}
+
+struct verdict_on_failure classify(const struct failure *failure)
+{
+    struct verdict_on_failure verdict = judge(failure);
+    verdict.out_of_reach = verdict.out_of_reach || is_job_out_of_reach(failure, verdict.error_class);
     return verdict;
 }
 

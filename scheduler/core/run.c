@@ -90,6 +90,13 @@ bool run_action_is_durable(enum run_action a)
     return false;
 }
 
+bool run_is_backing_off(const struct run *run)
+{
+    /* There `attempt` counts looks that went well. */
+    bool counts_looks = run->state == RUN_STATE_REPORTING && run->verdict == RUN_VERDICT_ENDED;
+    return run->next_try_at_ms != 0 && (run->reach_tries > 0 || (run->attempt > 0 && !counts_looks));
+}
+
 bool run_holds_running_slot(const struct run *run)
 {
     return run->state >= RUN_STATE_CLAIMING && run->state <= RUN_STATE_CLEARING;

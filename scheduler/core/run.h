@@ -156,6 +156,8 @@ struct run {
     bool has_repulled;     /* "no such image" sent us back to PULLING once */
     bool cancel_wanted;    /* the run is to be cancelled as soon as the request that is out allows */
     bool died_early;       /* the end was seen before the start's answer (not stored) */
+    bool create_lost;      /* a create was sent and not answered: it may still land (not stored) */
+    bool name_was_taken;   /* the create that was answered last met a name in use (not stored) */
     int64_t due_at_ms;     /* wall; when the run was scheduled to start */
     int64_t claimed_at_ms; /* wall; 0: not claimed */
     int64_t start_sent_at_ms; /* wall; 0: not sent */
@@ -192,6 +194,10 @@ int run_verdict_from_name(const char *text);
 bool run_action_is_request(enum run_action a);
 /* The row must be on disk before this action is performed. */
 bool run_action_is_durable(enum run_action a);
+
+/* It waits because its last request failed, and would do no harm to try again sooner. Other waits are of its
+ * own choosing. */
+bool run_is_backing_off(const struct run *run);
 
 /* Which slots a run holds follows from its row, so it cannot leak (design: "Limits"). */
 bool run_holds_running_slot(const struct run *run); /* CLAIMING to CLEARING */

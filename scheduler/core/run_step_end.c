@@ -139,7 +139,10 @@ struct run_step step_clearing(struct run run, const struct step_input *in)
         return step_stay(run);
     case RUN_EVENT_DONE:
     case RUN_EVENT_GONE:
-        return cleared(run, in);
+        if (!run.create_lost)
+            return cleared(run, in);
+        run.create_lost = false; /* from now on the wait is what tells: look once more after it */
+        return step_wait(run, in, RUN_CREATE_SETTLE_MS);
     case RUN_EVENT_TRANSIENT:
     case RUN_EVENT_THROTTLED:
     case RUN_EVENT_CAPACITY:

@@ -17,6 +17,8 @@
 /* An announcement that keeps failing is given up after so many tries: the run matters more than its cancel
  * button. */
 #define RUN_ANNOUNCE_TRIES 3
+/* An engine that answers a list has begun whatever it was asked before, and carries it out within this. */
+#define RUN_CREATE_SETTLE_MS 10000
 /* A container that ended well leaves its flow run RUNNING for so many looks, this far apart, before it counts
  * as crashed. */
 #define RUN_LEFT_RUNNING_LOOKS 6

@@ -17,6 +17,7 @@ static struct run_step create_anew(struct run run, const struct step_input *in)
     run.start_sent_at_ms = 0;
     run.is_announced = false;
     run.is_retiring = false;
+    run.died_early = false;
     run.launch_tries++;
     if (run.launch_tries >= in->policy->max_attempts)
         return step_end_with(run, RUN_VERDICT_LAUNCH_FAILED, in);
@@ -29,6 +30,19 @@ static struct run_step run_found(struct run run, const struct step_input *in)
 {
     run.has_container = true;
     return step_enter(run, RUN_STATE_RUNNING, in);
+}
+
+/* Nobody's container has our name. If it was in use a moment ago, it is held by a create that the engine is
+ * still working on, perhaps our own, or by a removal: to ask again at once would use up all tries in no time.
+ */
+static struct run_step name_is_free(struct run run, const struct step_input *in)
+{
+    if (!run.name_was_taken)
+        return step_act(run, RUN_ACTION_CREATE);
+    run.name_was_taken = false;
+    run.last_delay_ms = retry_delay_ms(in->policy, ERROR_CLASS_TRANSIENT, run.attempt, -1, run.last_delay_ms,
+                                       in->event->random);
+    return step_wait(run, in, run.last_delay_ms);
 }
 
 /* Look who holds our name: after a conflict, and after a create whose answer was lost. Counted, so that it
@@ -49,6 +63,7 @@ struct run_step step_creating(struct run run, const struct step_input *in)
     case RUN_EVENT_DONE:
     case RUN_EVENT_FOUND_CREATED:
         run.has_container = true;
+        run.create_lost = false; /* it has landed, or finds the name taken */
         return step_enter(run, RUN_STATE_CONNECTING, in);
     case RUN_EVENT_FOUND_RUNNING:
         return run_found(run, in);
@@ -56,15 +71,19 @@ struct run_step step_creating(struct run run, const struct step_input *in)
         run.has_container = true;
         return step_exited(run, in);
     case RUN_EVENT_FOUND_ABSENT:
-        return step_act(run, RUN_ACTION_CREATE);
+        return name_is_free(run, in);
     case RUN_EVENT_FOUND_FOREIGN:
         if (run.name_index >= RUN_NAME_INDEX_MAX)
             return step_end_with(run, RUN_VERDICT_LAUNCH_FAILED, in);
         run.name_index++;
+        run.name_was_taken = false;
         run.attempt = 0; /* the names are counted, not the conflicts that they cost */
         return step_act(run, RUN_ACTION_CREATE);
     case RUN_EVENT_CONFLICT:
+        run.name_was_taken = true;
+        return look_at_name(run, in);
     case RUN_EVENT_UNKNOWN_OUTCOME:
+        run.create_lost = true;
         return look_at_name(run, in);
     case RUN_EVENT_GONE: /* no such image: it was removed since we looked */
         if (run.has_repulled)
@@ -179,7 +198,7 @@ static struct run_step step_retired(struct run run, const struct step_input *in)
     switch ((int)in->event->kind) {
     case RUN_EVENT_DONE:
         return create_anew(run, in);
-    case RUN_EVENT_GONE: /* removed, but it had started before: nobody will ever know its exit code */
+    case RUN_EVENT_GONE: /* removed, but it may have started before: nobody will ever know its exit code */
         run.has_container = false;
         return step_end_with(run, RUN_VERDICT_DISAPPEARED, in);
     case RUN_EVENT_CONFLICT: /* it runs, or somebody else removes it: the look tells; counted, so that it ends

@@ -134,8 +134,16 @@ static bool may_have_reported(const struct run *run)
     return run->verdict == RUN_VERDICT_ENDED || (was_asked && run->started_at_ms != 0);
 }
 
+/* The process that died may have sent a create and not heard of it. */
+static bool may_have_created(const struct run *run)
+{
+    return run->state <= RUN_STATE_CLEARING && run->create_sent && !run->has_container;
+}
+
 struct run_step step_begin(struct run run, bool is_first, const struct step_input *in)
 {
+    if (in->event->after_restart && may_have_created(&run))
+        run.create_lost = true;
     if (in->event->after_restart && may_have_proposed(&run))
         run = step_unsettle(run, in);
     switch (run.state) {
@@ -209,13 +217,14 @@ static struct run_step wait_uncounted(struct run run, const struct step_input *i
 }
 
 /* Nobody's fault but the dependency's: costs no attempt. A claimed run that has nothing on the engine goes
- * back after a while. */
+ * back after a while; but not from RESOLVING, which waits for Prefect alone: until that is back nothing can
+ * be handed back, and then the launch goes on. */
 static struct run_step wait_for_reach(struct run run, const struct step_input *in)
 {
     const struct run_event *ev = in->event;
     if (run.unreachable_since_ms == 0 || run.unreachable_since_ms > ev->now_ms) /* or the clock jumped back */
         run.unreachable_since_ms = ev->now_ms;
-    bool may_go_back = run.state >= RUN_STATE_RESOLVING && run.state <= RUN_STATE_READY;
+    bool may_go_back = run.state == RUN_STATE_PULLING || run.state == RUN_STATE_READY;
     if (may_go_back && ev->now_ms - run.unreachable_since_ms >= in->policy->hand_back_after_ms)
         return step_end_with(run, RUN_VERDICT_HAND_BACK, in);
     return wait_uncounted(run, in);

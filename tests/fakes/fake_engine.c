@@ -180,6 +180,7 @@ void fake_engine_go_down(struct fake_engine *e, bool refused, bool containers_di
 
 void fake_engine_come_up(struct fake_engine *e)
 {
+    e->events_forgotten = e->events_made;
     wire_listen(e->wire);
 }
 

@@ -72,6 +72,7 @@ void fake_engine_set_api_version(struct fake_engine *e, const char *newest, cons
  * containers_die: those running exit with 137, as without live-restore. Delays and holds go on: what the
  * engine had begun is carried out. */
 void fake_engine_go_down(struct fake_engine *e, bool refused, bool containers_die);
+/* A daemon that comes up has forgotten all events. */
 void fake_engine_come_up(struct fake_engine *e);
 /* A halted (SIGSTOP) daemon: connections and requests pile up unread; resume carries all of them out, also
  * those whose client has gone. */
@@ -149,6 +150,8 @@ size_t fake_engine_container_count(const struct fake_engine *e);
 const struct fake_container *fake_engine_container_at(const struct fake_engine *e, size_t index);
 /* Make one without any call, as another worker would; body as for create. NULL: refused by the rules. */
 const struct fake_container *fake_engine_create(struct fake_engine *e, const char *name, const char *body);
+/* Start it without any call, as another worker would. False: there is no such container, or it runs. */
+bool fake_engine_start(struct fake_engine *e, const char *what);
 /* Acts of the outside world; false: there is no such container, or it is in no state for it. */
 bool fake_engine_exit(struct fake_engine *e, const char *what, int exit_code);
 bool fake_engine_oom(struct fake_engine *e, const char *what); /* oom event, then exit 137 */

@@ -134,6 +134,7 @@ struct fake_engine {
     void *choose_fault_arg;
     fake_latency_fn latency;
     void *latency_arg;
+    uint64_t events_forgotten; /* those before this number died with the daemon */
     struct past_event past[EVENTS_KEPT];
     uint64_t events_made;
 };

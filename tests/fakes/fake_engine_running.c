@@ -114,9 +114,24 @@ static void begin_program(struct container *c)
         timer_start(e->timers, &c->end_timer, c->program.run_ms, on_program_ends, c);
 }
 
+static void choose_program(struct container *c)
+{
+    struct fake_engine *e = c->engine;
+    c->program = e->choose_program != NULL ? e->choose_program(e->choose_program_arg, &c->pub) : e->program;
+}
+
+bool fake_engine_start(struct fake_engine *e, const char *what)
+{
+    struct container *c = fake_engine_find_container(e, what);
+    if (c == NULL || fake_engine_is_running(c))
+        return false;
+    choose_program(c);
+    begin_program(c);
+    return true;
+}
+
 void fake_engine_do_start(struct fake_call *call)
 {
-    struct fake_engine *e = call->engine;
     struct container *c = fake_engine_subject(call);
     if (c == NULL)
         return;
@@ -124,7 +139,7 @@ void fake_engine_do_start(struct fake_call *call)
         fake_engine_answer(call, 304, "");
         return;
     }
-    c->program = e->choose_program != NULL ? e->choose_program(e->choose_program_arg, &c->pub) : e->program;
+    choose_program(c);
     const char *network = missing_network(c);
     if (network != NULL) {
         char *AUTO_FREE message = check_printf("network %s not found", network);

@@ -134,6 +134,7 @@ void fake_engine_do_events(struct fake_call *call)
     if (!fake_engine_stream_begin(call))
         return;
     uint64_t first = e->events_made > EVENTS_KEPT ? e->events_made - EVENTS_KEPT : 0;
+    first = first < e->events_forgotten ? e->events_forgotten : first;
     for (uint64_t i = first; since_ms >= 0 && i < e->events_made; i++) {
         const struct past_event *past = &e->past[i % EVENTS_KEPT];
         if (past->wall_ms < since_ms || (until_ms >= 0 && past->wall_ms > until_ms))

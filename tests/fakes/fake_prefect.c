@@ -411,10 +411,32 @@ static void listen_on_loopback(struct fake_prefect *fake)
 {
     struct evhttp_bound_socket *bound = evhttp_bind_socket_with_handle(fake->http, "127.0.0.1", 0);
     CHECK(bound != NULL);
-    struct sockaddr_in address;
-    socklen_t len = sizeof(address);
-    CHECK(getsockname(evhttp_bound_socket_get_fd(bound), (struct sockaddr *)&address, &len) == 0);
-    fake->url = check_printf("http://127.0.0.1:%d/api", ntohs(address.sin_port));
+    fake->listener = bound;
+    socklen_t len = sizeof(fake->address);
+    CHECK(getsockname(evhttp_bound_socket_get_fd(bound), (struct sockaddr *)&fake->address, &len) == 0);
+    fake->url = check_printf("http://127.0.0.1:%d/api", ntohs(fake->address.sin_port));
+}
+
+void fake_prefect_go_down(struct fake_prefect *fake)
+{
+    CHECK(fake->listener != NULL);
+    evhttp_del_accept_socket(fake->http, fake->listener);
+    fake->listener = NULL;
+    fake->held_port_fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int on = 1;
+    CHECK(fake->held_port_fd >= 0 &&
+          setsockopt(fake->held_port_fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
+          bind(fake->held_port_fd, (struct sockaddr *)&fake->address, sizeof(fake->address)) == 0);
+    fake_prefect_fault(fake, &(struct fake_prefect_fault){
+                                 .route = FAKE_PREFECT_ANY, .times = -1, .kind = PREFECT_FAULT_DROP_BEFORE});
+}
+
+void fake_prefect_come_up(struct fake_prefect *fake)
+{
+    CHECK(fake->listener == NULL && listen(fake->held_port_fd, 128) == 0);
+    fake->listener = evhttp_accept_socket_with_handle(fake->http, fake->held_port_fd);
+    CHECK(fake->listener != NULL);
+    fake_prefect_clear_faults(fake);
 }
 
 void fake_prefect_new(const struct fake_prefect_settings *settings, struct fake_prefect **out)
@@ -447,6 +469,8 @@ void fake_prefect_free(struct fake_prefect *fake)
     while (!list_is_empty(&fake->pending))
         close_connection(LIST_ITEM(fake->pending.next, struct job, link));
     event_free(fake->drop_event);
+    if (fake->listener == NULL)
+        close(fake->held_port_fd);
     evhttp_free(fake->http);
     fake_free_data(fake);
     json_free(fake->last_headers);

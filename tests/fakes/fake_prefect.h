@@ -104,6 +104,11 @@ struct fake_prefect_fault {
 /* Copied. Several may be armed; the one armed first wins a call, and others count that call as well. */
 void fake_prefect_fault(struct fake_prefect *fake, const struct fake_prefect_fault *fault);
 void fake_prefect_clear_faults(struct fake_prefect *fake);
+/* The server process is gone: connecting is refused, and what arrives on connections that are still open is
+ * dropped without an effect. */
+void fake_prefect_go_down(struct fake_prefect *fake);
+/* It listens again, at the same address; every fault is cleared. */
+void fake_prefect_come_up(struct fake_prefect *fake);
 /* Carry out what is held, oldest first; returns how many. The answers go to whoever still waits. */
 int fake_prefect_release(struct fake_prefect *fake);
 size_t fake_prefect_held(const struct fake_prefect *fake);

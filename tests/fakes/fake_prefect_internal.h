@@ -6,6 +6,8 @@
 #include "base/list.h"
 #include "fake_prefect.h"
 
+#include <netinet/in.h>
+
 #define FAKE_NO_TIME INT64_MIN
 
 /* A growing array of pointers to things of one kind. */
@@ -98,6 +100,9 @@ struct fake_prefect {
     struct event_base *base;
     struct timers *timers;
     struct evhttp *http;
+    struct evhttp_bound_socket *listener; /* NULL while nobody listens */
+    int held_port_fd;                     /* meanwhile: bound, so that nobody else takes the port */
+    struct sockaddr_in address;
     struct event *drop_event;
     char *url;
     char *authorization;

@@ -185,7 +185,8 @@ static void test_events_replay(void **state)
                      0);
     engine_world_turn(w);
     noted_assert_fine(&n);
-    assert_int_equal(n.events, 1);
+    assert_int_equal(n.events, 2);
+    assert_non_null(strstr(n.event_text, "container create"));
     assert_non_null(strstr(n.event_text, "container destroy"));
     assert_non_null(
         strstr(fake_engine_last_request(w->fake, FAKE_ENGINE_EVENTS), "since=1.000000000&until="));

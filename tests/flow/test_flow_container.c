@@ -110,6 +110,106 @@ static void test_start_lands_after_its_container_was_retired(void **state)
     expect_one_life(w, run);
 }
 
+static void test_a_lost_removal_of_what_never_started(void **state)
+{
+    struct world *w = *state;
+    const char *run = world_add_run(w);
+    fault(w, FAKE_ENGINE_START, FAKE_FAULT_DROP_BEFORE);
+    fault(w, FAKE_ENGINE_REMOVE, FAKE_FAULT_DROP_AFTER);
+    world_start(w, "[timeouts]\nstart = 20s\n");
+    expect_one_life(w, run);
+    assert_int_equal(fake_engine_effects(w->engine, FAKE_ENGINE_CREATE), 2);
+}
+
+/* Between the look that showed it created and its removal the container runs and ends, the engine forgets its
+ * events, and the answer to the removal is lost: nothing is left that tells. */
+static void retire_with_no_witness(struct world *w, bool start_lands)
+{
+    w->flow.run_ms = 0;
+    fault(w, FAKE_ENGINE_START, FAKE_FAULT_HOLD);
+    fault(w, FAKE_ENGINE_REMOVE, FAKE_FAULT_HOLD);
+    world_start(w, "[timeouts]\nstart = 20s\n");
+    UNTIL(w, MINUTES(2), fake_engine_held(w->engine, FAKE_ENGINE_REMOVE) == 1);
+    fake_engine_go_down(w->engine, false, false);
+    world_pass(w, SECONDS(1));
+    if (start_lands)
+        fake_engine_release(w->engine, FAKE_ENGINE_START);
+    fake_engine_release(w->engine, FAKE_ENGINE_REMOVE);
+    assert_int_equal(fake_engine_container_count(w->engine), 0);
+    fake_engine_come_up(w->engine);
+    UNTIL(w, MINUTES(5), world_launches(w) == 0);
+}
+
+static void test_a_start_nobody_has_seen_is_not_repeated(void **state)
+{
+    struct world *w = *state;
+    const char *run = world_add_run(w);
+    retire_with_no_witness(w, true);
+    assert_int_equal(fake_engine_starts(w->engine, NULL), 1);
+    assert_int_equal(world_times_run(w, run), 1);
+    assert_int_equal(world_state(w, run), PREFECT_STATE_COMPLETED);
+}
+
+static void test_a_container_nobody_can_tell_of_is_given_up(void **state)
+{
+    struct world *w = *state;
+    const char *run = world_add_run(w);
+    retire_with_no_witness(w, false);
+    assert_int_equal(fake_engine_starts(w->engine, NULL), 0);
+    assert_int_equal(world_state(w, run), PREFECT_STATE_CRASHED);
+    assert_int_equal(world_logged(w, "nobody can tell whether"), 1);
+}
+
+/* The daemon dies with the start in its hands: after its return the look is enough. */
+static void test_a_start_that_died_with_the_engine(void **state)
+{
+    struct world *w = *state;
+    const char *run = world_add_run(w);
+    fault(w, FAKE_ENGINE_START, FAKE_FAULT_DROP_BEFORE);
+    world_start(w, "[timeouts]\nstart = 20s\n");
+    UNTIL(w, SECONDS(30), fake_engine_calls(w->engine, FAKE_ENGINE_START) == 1);
+    fake_engine_go_down(w->engine, false, false);
+    world_pass(w, SECONDS(3));
+    fake_engine_come_up(w->engine);
+    expect_one_life(w, run);
+    assert_int_equal(fake_engine_effects(w->engine, FAKE_ENGINE_CREATE), 2);
+}
+
+/* The cancel finds no container, ten seconds later it does. */
+static void test_a_create_lands_while_its_launch_is_cleared(void **state)
+{
+    struct world *w = *state;
+    const char *run = world_add_run(w);
+    fault(w, FAKE_ENGINE_CREATE, FAKE_FAULT_HOLD);
+    world_start(w, "[timeouts]\ncreate = 20s\n");
+    UNTIL(w, SECONDS(30), fake_engine_held(w->engine, FAKE_ENGINE_CREATE) == 1);
+    fake_prefect_user_cancels(w->prefect, run);
+    UNTIL(w, SECONDS(40), world_is_in(w, run, RUN_STATE_CLEARING));
+    int lists = fake_engine_calls(w->engine, FAKE_ENGINE_LIST);
+    UNTIL(w, SECONDS(2), fake_engine_calls(w->engine, FAKE_ENGINE_LIST) > lists);
+    world_pass(w, SECONDS(5));
+    assert_int_equal(fake_engine_release(w->engine, FAKE_ENGINE_CREATE), 1);
+    assert_int_equal(fake_engine_container_count(w->engine), 1);
+    UNTIL(w, SECONDS(8), world_state(w, run) == PREFECT_STATE_CANCELLED);
+    assert_int_equal(fake_engine_container_count(w->engine), 0);
+}
+
+/* Minutes later: nobody starts it, and the reconcile removes it. */
+static void test_a_create_lands_after_its_launch_has_ended(void **state)
+{
+    struct world *w = *state;
+    const char *run = world_add_run(w);
+    fault(w, FAKE_ENGINE_CREATE, FAKE_FAULT_HOLD);
+    world_start(w, "[timeouts]\ncreate = 20s\n");
+    UNTIL(w, SECONDS(30), fake_engine_held(w->engine, FAKE_ENGINE_CREATE) == 1);
+    fake_prefect_user_cancels(w->prefect, run);
+    UNTIL(w, SECONDS(60), world_state(w, run) == PREFECT_STATE_CANCELLED && world_launches(w) == 0);
+    world_pass(w, MINUTES(3));
+    assert_int_equal(fake_engine_release(w->engine, FAKE_ENGINE_CREATE), 1);
+    UNTIL(w, SECONDS(61), fake_engine_container_count(w->engine) == 0);
+    assert_int_equal(fake_engine_starts(w->engine, NULL), 0);
+}
+
 static void test_a_start_that_stalls(void **state)
 {
     struct world *w = *state;
@@ -335,6 +435,12 @@ int main(void)
         FLOW_TEST(test_start_never_arrived),
         FLOW_TEST(test_start_lands_after_its_clock),
         FLOW_TEST(test_start_lands_after_its_container_was_retired),
+        FLOW_TEST(test_a_lost_removal_of_what_never_started),
+        FLOW_TEST(test_a_start_nobody_has_seen_is_not_repeated),
+        FLOW_TEST(test_a_container_nobody_can_tell_of_is_given_up),
+        FLOW_TEST(test_a_start_that_died_with_the_engine),
+        FLOW_TEST(test_a_create_lands_while_its_launch_is_cleared),
+        FLOW_TEST(test_a_create_lands_after_its_launch_has_ended),
         FLOW_TEST(test_a_start_that_stalls),
         FLOW_TEST(test_inspect_lost),
         FLOW_TEST(test_a_500_of_create_passes),

@@ -287,7 +287,10 @@ static uint64_t activity(const struct world *w)
 {
     if (w->service == NULL)
         return 0;
-    return http_activity(service_http(w->service, 0)) + http_activity(service_http(w->service, 1));
+    uint64_t sum = 0;
+    for (int i = 0; i < SERVICE_HTTP_COUNT; i++)
+        sum += http_activity(service_http(w->service, i));
+    return sum;
 }
 
 /* Requests that no fake has seen yet, or whose answer is on its way. */
@@ -297,7 +300,8 @@ static bool is_on_the_wire(const struct world *w)
         return false;
     return http_calls_out(service_http(w->service, 0)) >
                (size_t)fake_engine_in_flight(w->engine, FAKE_ENGINE_ANY) ||
-           http_calls_out(service_http(w->service, 1)) > fake_prefect_unanswered(w->prefect);
+           http_calls_out(service_http(w->service, 1)) + http_calls_out(service_http(w->service, 2)) >
+               fake_prefect_unanswered(w->prefect);
 }
 
 static void on_wait_end(evutil_socket_t fd, short what, void *arg)

@@ -46,7 +46,7 @@ const struct situation situations[] = {
     {.title = "first try", .path = RESOLVING},
     {.title = "last try", .path = RESOLVING FAILS FAILS FAILS FAILS FAILS},
     {.title = "first try, parking is asked for", .path = RESOLVING, .park = true},
-    {.title = "Prefect was out of reach for 30 s", .path = RESOLVING " out_of_reach +30000 ENTER"},
+    {.title = "Prefect has been out of reach for 30 s", .path = RESOLVING " out_of_reach +30000 ENTER"},
     {.title = "backoff", .path = RESOLVING " TRANSIENT"},
 
     {.title = "the image is looked for or pulled", .path = PULLING},

@@ -121,6 +121,8 @@ static void forget_what_is_not_stored(struct trip *trip)
 {
     trip->run.pending = RUN_ACTION_NONE;
     trip->run.died_early = false;
+    trip->run.create_lost = false;
+    trip->run.name_was_taken = false;
 }
 
 static bool feed_variant(struct trip *trip, const char *word)
@@ -218,6 +220,8 @@ static void add_changes(char *changes, const struct run *before, const struct ru
     add_flag(changes, "has_repulled", before->has_repulled, after->has_repulled);
     add_flag(changes, "cancel_wanted", before->cancel_wanted, after->cancel_wanted);
     add_flag(changes, "died_early", before->died_early, after->died_early);
+    add_flag(changes, "create_lost", before->create_lost, after->create_lost);
+    add_flag(changes, "name_was_taken", before->name_was_taken, after->name_was_taken);
     add_flag(changes, "unsettled", before->unsettled_until_ms != 0, after->unsettled_until_ms != 0);
 }
 

@@ -35,7 +35,7 @@ struct late {
     enum run_action action;
     int box; /* the container it is about */
     int name_index;
-    int64_t until_ms; /* it lands by then, if it changes the server */
+    int64_t until_ms; /* it lands by then; INT64_MAX: a create, and the engine has answered nothing since */
 };
 
 /* The row: the run and, as the shell keeps it, which container is ours. */
@@ -181,8 +181,18 @@ static bool has_running_box(const struct world *w)
     return false;
 }
 
+/* Nothing that was sent for this launch may be able to land behind its verdict. */
+static void expect_nothing_to_land(struct world *w)
+{
+    const struct run *run = &w->row.run;
+    for (int i = 0; i < w->late_count; i++)
+        if (w->late[i].action == RUN_ACTION_CREATE && run->started_at_ms == 0 && !run->has_container)
+            violate(w, "a verdict while a create may still land");
+}
+
 static struct run_event effect_report(struct world *w, enum run_verdict verdict)
 {
+    expect_nothing_to_land(w);
     bool cancels = verdict == RUN_VERDICT_CANCELLED;
     if (w->server == CANCELLING && !cancels)
         return answer(RUN_EVENT_RUN_CANCELLING);
@@ -198,6 +208,7 @@ static struct run_event effect_report(struct world *w, enum run_verdict verdict)
 
 static struct run_event effect_hand_back(struct world *w)
 {
+    expect_nothing_to_land(w);
     if (w->server == CANCELLING)
         return answer(RUN_EVENT_RUN_CANCELLING);
     if (w->server == PENDING_OURS)
@@ -373,8 +384,16 @@ static void pass_time(struct world *w, int64_t ms)
 {
     w->now_ms += ms;
     for (int i = w->late_count - 1; i >= 0; i--)
-        if (is_server_change(w->late[i].action) && w->late[i].until_ms <= w->now_ms)
+        if (w->late[i].action != RUN_ACTION_START && w->late[i].until_ms <= w->now_ms)
             land(w, i);
+}
+
+/* The engine answers: what it was asked to create before is under way. */
+static void engine_answers(struct world *w)
+{
+    for (int i = 0; i < w->late_count; i++)
+        if (w->late[i].action == RUN_ACTION_CREATE && w->late[i].until_ms == INT64_MAX)
+            w->late[i].until_ms = w->now_ms + (int64_t)draw(w, 10000);
 }
 
 /* Which effects may land late: those whose repetition is the danger. */
@@ -409,10 +428,14 @@ static void perform_request(struct world *w, enum run_action action)
 {
     struct late what = {action, w->row.box, w->row.run.name_index,
                         w->now_ms + (int64_t)draw(w, (uint64_t)w->policy.settle_ms)};
+    if (action == RUN_ACTION_CREATE)
+        what.until_ms = INT64_MAX;
     uint64_t fate = draw(w, 100);
     w->has_answer = true;
     if (fate < 70) {
         w->answer = apply(w, what);
+        if (action == RUN_ACTION_CLEAR || action == RUN_ACTION_LOOK_NAME || action == RUN_ACTION_CREATE)
+            engine_answers(w);
     } else if (fate < 78) {
         int box = w->row.box;
         apply(w, what);
@@ -481,6 +504,8 @@ static void crash(struct world *w)
     w->is_restarted = true;
     w->row.run.pending = RUN_ACTION_NONE;
     w->row.run.died_early = false;
+    w->row.run.create_lost = false;
+    w->row.run.name_was_taken = false;
     w->has_answer = false;
     w->wait = RUN_ACTION_WAIT; /* loaded: ENTER comes next */
 }
@@ -531,6 +556,8 @@ static void world_moves(struct world *w)
 /* What reaches the launch from outside, at any moment. */
 static void outside_event(struct world *w)
 {
+    if (w->is_restarted) /* ENTER comes first */
+        return;
     if (w->user_wants_cancel && chance(w, 30))
         feed(w, answer(RUN_EVENT_CANCEL));
     else if (chance(w, 2))

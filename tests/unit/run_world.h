@@ -4,8 +4,9 @@
  * One flow run, one launch of ours, a second worker on the same pool that claims and finishes the run when it
  * can, a person who cancels. Requests lose their answers before or after their effect, their effects land
  * late (also after a later look), the process dies between any two of save, effect and answer, and changes of
- * state that needed no commit of their own may be lost with it. Limit of the model: a proposal of a state
- * lands within settle_ms, or never; a create or start may land at any time.
+ * state that needed no commit of their own may be lost with it. Limits of the model: a proposal of a state
+ * lands within settle_ms, or never; a create within ten seconds of the first answer that the engine gives
+ * after it (a halted one may have waited for hours); a start at any time.
  */
 #ifndef SLUICE_TESTS_RUN_WORLD_H
 #define SLUICE_TESTS_RUN_WORLD_H

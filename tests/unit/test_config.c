@@ -42,6 +42,8 @@ static const struct key_case key_cases[] = {
     {"prefect", "create_pool", "No", "false", "maybe",
      "\"maybe\" is neither true nor false; allowed: true or false"},
     {"prefect", "default_image", "img:1", "img:1", "", "\"\" is empty; allowed: a text of one line"},
+    {"engine", "adopt", "0123456789abcdef, official", "0123456789abcdef, official", "a,,b",
+     "\"a,,b\" has an empty item; allowed: names separated by commas, or nothing"},
     {"engine", "host", "unix:///run/d.sock", "unix:///run/d.sock", "ssh://h",
      "\"ssh://h\" is not supported yet (TLS and ssh come later); allowed: unix:///PATH or tcp://HOST:PORT"},
     {"engine", "api_version", "1.44", "1.44", "v1.44",

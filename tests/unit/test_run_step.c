@@ -151,14 +151,21 @@ static void test_out_of_reach_costs_no_attempt(void **state)
 static void test_hand_back_after_a_dependency_was_out_of_reach(void **state)
 {
     (void)state;
-    static const char *const ways[] = {RESOLVE_OUT, PULL_OUT};
-    for (size_t w = 0; w < sizeof(ways) / sizeof(ways[0]); w++) {
-        struct trip trip = go(ways[w]);
-        trip_go(&trip, "out_of_reach +29999 ENTER out_of_reach");
-        assert_int_equal(trip.action, RUN_ACTION_WAIT);
-        trip_go(&trip, "+1 ENTER out_of_reach");
-        assert_at(&trip, RUN_STATE_HANDING_BACK, RUN_ACTION_HAND_BACK);
-    }
+    struct trip trip = go(PULL_OUT);
+    trip_go(&trip, "out_of_reach +29999 ENTER out_of_reach");
+    assert_int_equal(trip.action, RUN_ACTION_WAIT);
+    trip_go(&trip, "+1 ENTER out_of_reach");
+    assert_at(&trip, RUN_STATE_HANDING_BACK, RUN_ACTION_HAND_BACK);
+}
+
+static void test_no_hand_back_while_prefect_itself_is_away(void **state)
+{
+    (void)state;
+    struct trip trip = go(RESOLVE_OUT);
+    trip_go(&trip, "out_of_reach +600000 ENTER out_of_reach");
+    assert_at(&trip, RUN_STATE_RESOLVING, RUN_ACTION_WAIT);
+    trip_go(&trip, "ENTER DONE");
+    assert_at(&trip, RUN_STATE_PULLING, RUN_ACTION_PULL);
 }
 
 static void test_reach_begins_anew_after_an_answer(void **state)
@@ -364,6 +371,7 @@ int main(void)
         cmocka_unit_test(test_delays_grow_to_the_cap),
         cmocka_unit_test(test_out_of_reach_costs_no_attempt),
         cmocka_unit_test(test_hand_back_after_a_dependency_was_out_of_reach),
+        cmocka_unit_test(test_no_hand_back_while_prefect_itself_is_away),
         cmocka_unit_test(test_reach_begins_anew_after_an_answer),
         cmocka_unit_test(test_reach_survives_a_clock_that_jumps_back),
         cmocka_unit_test(test_hand_back_after_a_second_pull_goes_through_clearing),

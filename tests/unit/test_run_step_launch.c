@@ -62,6 +62,8 @@ static void test_conflicts_that_no_look_explains_end(void **state)
     int conflicts = 0;
     while (trip.run.state == RUN_STATE_CREATING && conflicts < 100) {
         trip_go(&trip, "CONFLICT FOUND_ABSENT");
+        if (trip.action == RUN_ACTION_WAIT)
+            trip_go(&trip, "ENTER ADMITTED FOUND_ABSENT");
         conflicts++;
     }
     assert_int_equal(trip.run.state, RUN_STATE_CLEARING);
@@ -76,6 +78,36 @@ static void test_a_lost_create_is_looked_for(void **state)
     assert_goes(CREATE_OUT " UNKNOWN_OUTCOME FOUND_CREATED", RUN_STATE_CONNECTING, RUN_ACTION_CONNECT);
     assert_goes(CREATE_OUT " UNKNOWN_OUTCOME FOUND_RUNNING", RUN_STATE_RUNNING, RUN_ACTION_WATCH);
     assert_goes(CREATE_OUT " restart ADMITTED", RUN_STATE_CREATING, RUN_ACTION_LOOK_NAME);
+}
+
+/* The engine reserves the name before the container is there to be looked at. */
+static void test_a_create_in_progress_is_waited_for(void **state)
+{
+    (void)state;
+    struct trip trip = go(CREATE_OUT " UNKNOWN_OUTCOME FOUND_ABSENT");
+    assert_at(&trip, RUN_STATE_CREATING, RUN_ACTION_CREATE);
+    trip_go(&trip, "CONFLICT FOUND_ABSENT");
+    assert_at(&trip, RUN_STATE_CREATING, RUN_ACTION_WAIT);
+    assert_true(trip.delay_ms >= 500);
+    trip_go(&trip, "ENTER ADMITTED FOUND_ABSENT");
+    assert_at(&trip, RUN_STATE_CREATING, RUN_ACTION_CREATE);
+    trip_go(&trip, "CONFLICT FOUND_CREATED");
+    assert_at(&trip, RUN_STATE_CONNECTING, RUN_ACTION_CONNECT);
+}
+
+static void test_a_verdict_waits_for_a_lost_create(void **state)
+{
+    (void)state;
+    struct trip trip = go(CREATE_OUT " UNKNOWN_OUTCOME CANCEL DONE");
+    assert_at(&trip, RUN_STATE_CLEARING, RUN_ACTION_WAIT);
+    assert_int_equal(trip.delay_ms, RUN_CREATE_SETTLE_MS);
+    trip_go(&trip, "ENTER DONE");
+    assert_at(&trip, RUN_STATE_REPORTING, RUN_ACTION_REPORT);
+    /* Whether the process that died had sent one is not known. */
+    trip = go(CREATE_OUT " restart CANCEL DONE");
+    assert_at(&trip, RUN_STATE_CLEARING, RUN_ACTION_WAIT);
+    trip_go(&trip, "restart DONE");
+    assert_at(&trip, RUN_STATE_CLEARING, RUN_ACTION_WAIT);
 }
 
 static void test_a_missing_image_is_pulled_again_once(void **state)
@@ -229,6 +261,8 @@ int main(void)
         cmocka_unit_test(test_names_up_to_21_are_tried),
         cmocka_unit_test(test_conflicts_that_no_look_explains_end),
         cmocka_unit_test(test_a_lost_create_is_looked_for),
+        cmocka_unit_test(test_a_create_in_progress_is_waited_for),
+        cmocka_unit_test(test_a_verdict_waits_for_a_lost_create),
         cmocka_unit_test(test_a_missing_image_is_pulled_again_once),
         cmocka_unit_test(test_an_announcement_never_ends_the_launch),
         cmocka_unit_test(test_a_start_is_sent_once),

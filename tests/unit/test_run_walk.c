@@ -123,12 +123,22 @@ static struct run_step lost_claim_forgotten(const struct run *run, const struct 
     return run_step(run, &refused, policy);
 }
 
+static struct run_step cleared_at_first_sight(const struct run *run, const struct run_event *ev,
+                                              const struct retry_policy *policy)
+{
+    struct run settled = *run;
+    if (run->state == RUN_STATE_CLEARING)
+        settled.create_lost = false;
+    return run_step(&settled, ev, policy);
+}
+
 static void test_broken_copies_are_caught(void **state)
 {
     (void)state;
     assert_caught(start_without_look, "start without looking first");
     assert_caught(retire_too_early, "a new container while the old one may still start");
     assert_caught(verdict_without_clearing, "verdict without clearing");
+    assert_caught(cleared_at_first_sight, "verdict while a lost create may land");
     assert_caught(overtaking_unnoticed, "claim of an ended run goes unnoticed");
     assert_caught(lost_claim_forgotten, "claim with a lost answer is forgotten");
 }

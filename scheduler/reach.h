@@ -1,0 +1,36 @@
+/*
+ * reach.h - whether Prefect answers: one notion, for everybody who has to wait for it.
+ *
+ * Every call to Prefect is told here when it ends. Prefect counts as away when for a few seconds no call was
+ * answered: no connection, silence, a gateway's 502 to 504, a page that is not the API's. While it is away it
+ * is asked for our pool every few seconds, each time with short clocks, so that its return is noticed soon
+ * however long the backoffs of those who wait have become. It is back with the first call that is answered;
+ * who waits is told then.
+ */
+#ifndef SLUICE_REACH_H
+#define SLUICE_REACH_H
+
+#include "api/prefect.h"
+#include "base/timers.h"
+
+struct reach;
+
+struct reach_settings {
+    struct prefect *prefect;
+    struct timers *timers;
+    const struct clock *clock;
+    const struct random_source *random;
+    const char *pool; /* borrowed */
+    /* Prefect answers again. answered_since_ms: mono; calls that began before it and have got no byte yet
+     * were sent into the void. Comes from a timer, never from inside a call's end. */
+    void (*on_back)(void *arg, int64_t answered_since_ms);
+    void *arg;
+};
+
+struct reach *reach_new(const struct reach_settings *settings);
+void reach_free(struct reach *reach);
+/* reach_note - a call to Prefect has ended; failure NULL: it went well. began_ms: mono. */
+void reach_note(struct reach *reach, const struct failure *failure, int64_t began_ms);
+bool reach_is_away(const struct reach *reach);
+
+#endif
