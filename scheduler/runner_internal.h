@@ -54,6 +54,8 @@ void runner_save_soon(struct runner *r);
 /* A state change is told once, here: history and log. */
 int runner_tell_change(struct runner *r, struct live *live, enum run_state from,
                        enum run_event_kind why) MUST_CHECK;
+/* Say in log and row that the container of a run that is over is left alone. */
+void runner_tell_left_alone(struct runner *r, struct live *live);
 /* live may be NULL: the default class. */
 const struct config_class *runner_class_of(const struct runner *r, const struct live *live);
 /* Arm the launch's deadline for the state it is in: launch_deadline or max_run_time. */
