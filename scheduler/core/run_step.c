@@ -204,6 +204,8 @@ static struct run_step step_drop_launch(struct run run, const struct step_input 
 static struct run_step step_hand_back(struct run run, const struct step_input *in)
 {
     bool is_drain = in->event->kind == RUN_EVENT_DRAIN;
+    if (is_drain && run.state == RUN_STATE_CLAIMING && run.pending == RUN_ACTION_NONE)
+        return step_begin(run, false, in); /* the claim may have landed: find out while there is time */
     if (run.state == RUN_STATE_CLAIMING || run.state == RUN_STATE_SUBMITTING || is_changing_request_out(&run))
         return step_stay(run);
     if (run.start_sent || (is_drain && run.has_container))
