@@ -385,6 +385,16 @@ static void test_removed_while_down(void **state)
     assert_int_equal(fake_prefect_had_state(w->prefect, run, PREFECT_STATE_CRASHED, NULL), 0);
 }
 
+/* Ended with 0 and left its run RUNNING: cancelled just after the first look at that. */
+static const char *begin_left_running(struct world *w)
+{
+    const char *run = run_until_told(w, false);
+    assert_true(fake_engine_exit(w->engine, fake_engine_container_at(w->engine, 0)->id, 0));
+    UNTIL(w, SECONDS(20), is_resting(w, run, RUN_STATE_REPORTING));
+    return run;
+}
+CASE(left_running, 0, 1)
+
 static void test_it_dies_of_the_cancel(void **state)
 {
     struct world *w = *state;
@@ -492,6 +502,7 @@ int main(void)
         TESTS(a_restart),
         FLOW_TEST(test_dead_while_down),
         FLOW_TEST(test_removed_while_down),
+        TESTS(left_running),
         FLOW_TEST(test_it_dies_of_the_cancel),
         FLOW_TEST(test_it_ends_well_and_says_nothing),
         FLOW_TEST(test_another_workers_run_is_left_to_it),
