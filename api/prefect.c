@@ -330,8 +330,8 @@ void prefect_give_up(struct prefect *p, int64_t began_ms)
 {
     for (struct list *link = p->calls.next; link != &p->calls; link = link->next) {
         struct prefect_call *call = LIST_ITEM(link, struct prefect_call, link);
-        /* One that has not been sent waits for the fetch of a token. */
-        struct http_call *out = call->http != NULL ? call->http : p->csrf.fetch;
+        /* One that has not been sent lets others go first, or waits for the fetch of a token. */
+        struct http_call *out = call->is_waiting ? p->csrf.fetch : call->http;
         if (out != NULL && call->started_mono_ms < began_ms)
             http_give_up(out);
     }

@@ -212,6 +212,10 @@ int prefect_get_deployment(struct prefect *p, const struct prefect_ask *ask, con
                            struct err *err) MUST_CHECK;
 int prefect_get_flow(struct prefect *p, const struct prefect_ask *ask, const char *flow_id,
                      struct err *err) MUST_CHECK;
+/* POST /v2/concurrency_limits/leases/ID/renew: the lease ends duration_s (60 to 86400) from now. 410: it has
+ * expired or was given up. */
+int prefect_renew_lease(struct prefect *p, const struct prefect_ask *ask, const char *lease_id,
+                        int64_t duration_s, struct err *err) MUST_CHECK;
 /* GET /admin/version -> json. */
 int prefect_server_version(struct prefect *p, const struct prefect_ask *ask, struct err *err) MUST_CHECK;
 /* POST /events, POST /logs/: body is a finished JSON list. */

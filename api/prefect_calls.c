@@ -250,6 +250,15 @@ int prefect_patch_labels(struct prefect *p, const struct prefect_ask *ask, const
 
 /* --- the rest --- */
 
+int prefect_renew_lease(struct prefect *p, const struct prefect_ask *ask, const char *lease_id,
+                        int64_t duration_s, struct err *err)
+{
+    struct json *body = json_new_object();
+    json_set_int(body, "lease_duration", duration_s);
+    struct prefect_request request = {.method = "POST"};
+    return start_named(p, ask, request, "/v2/concurrency_limits/leases/", lease_id, "/renew", body, err);
+}
+
 int prefect_get_deployment(struct prefect *p, const struct prefect_ask *ask, const char *deployment_id,
                            struct err *err)
 {

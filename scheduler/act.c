@@ -121,6 +121,7 @@ void act_perform(void *arg, struct live *live, enum run_action action)
         [RUN_ACTION_RETIRE] = act_retire,
         [RUN_ACTION_WATCH] = act_watch,
         [RUN_ACTION_STOP] = act_stop,
+        [RUN_ACTION_KILL] = act_kill,
         [RUN_ACTION_CLEAR] = act_clear,
         [RUN_ACTION_REPORT] = act_report,
         [RUN_ACTION_HAND_BACK] = act_hand_back,

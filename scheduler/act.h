@@ -60,6 +60,7 @@ void act_look_container(struct act *act, struct live *live);
 void act_retire(struct act *act, struct live *live);
 void act_watch(struct act *act, struct live *live);
 void act_stop(struct act *act, struct live *live);
+void act_kill(struct act *act, struct live *live);
 void act_clear(struct act *act, struct live *live);
 void act_remove(struct act *act, struct live *live);
 void act_announce(struct act *act, struct live *live);

@@ -19,6 +19,13 @@
 
 /* ---- CLAIM ---- */
 
+/* Whichever answer shows our state first brings the deployment's lease along. */
+static void keep_lease(struct live *live, const struct prefect_state *state)
+{
+    if (state->lease_id[0] != '\0')
+        snprintf(live->launch->lease_id, sizeof(live->launch->lease_id), "%s", state->lease_id);
+}
+
 static void on_claimed(void *arg, const struct prefect_reply *reply)
 {
     struct live *live = arg;
@@ -28,6 +35,7 @@ static void on_claimed(void *arg, const struct prefect_reply *reply)
     const struct prefect_state *state = reply->states;
     bool is_ours = reply->outcome == PREFECT_OUTCOME_ACCEPT || act_is_our_claim(live, state);
     if (!is_ours && act_is_our_submitting(live, state)) {
+        keep_lease(live, state);
         act_feed(live, RUN_EVENT_DONE);
         return;
     }
@@ -38,7 +46,7 @@ static void on_claimed(void *arg, const struct prefect_reply *reply)
         act_feed(live, RUN_EVENT_REFUSED);
         return;
     }
-    snprintf(live->launch->lease_id, sizeof(live->launch->lease_id), "%s", state->lease_id);
+    keep_lease(live, state);
     act_feed(live, state->has_scheduled_time ? RUN_EVENT_DONE : RUN_EVENT_OVERTOOK);
 }
 
@@ -54,9 +62,9 @@ void act_claim(struct act *act, struct live *live)
 
 /* ---- LOOK_RUN ---- */
 
-/* Does the history say that one of our states was written, and did it overwrite an end? */
-static void judge_history(const struct live *live, const struct prefect_reply *reply, bool *is_ours,
-                          bool *overtook)
+/* Does the history say that the run is ours, by one of our states and nobody's since, and did that overwrite
+ * an end? */
+static void judge_history(struct live *live, const struct prefect_reply *reply, bool *is_ours, bool *overtook)
 {
     bool has_ended = false;
     *is_ours = false;
@@ -66,8 +74,10 @@ static void judge_history(const struct live *live, const struct prefect_reply *r
         if (act_is_our_claim(live, s) || act_is_our_submitting(live, s)) {
             *is_ours = true;
             *overtook = has_ended;
-        } else if (s->type == PREFECT_STATE_SCHEDULED) {
+            keep_lease(live, s);
+        } else if (s->type == PREFECT_STATE_SCHEDULED || s->type == PREFECT_STATE_PENDING) {
             has_ended = false;
+            *is_ours = false;
         } else if (prefect_state_type_is_final(s->type)) {
             has_ended = true;
         }
@@ -102,6 +112,8 @@ static void read_history(struct live *live)
 
 static void feed_pending(struct live *live, const struct prefect_state *state)
 {
+    if (act_is_our_claim(live, state) || act_is_our_submitting(live, state))
+        keep_lease(live, state);
     if (act_is_our_claim(live, state))
         act_feed(live, state->has_scheduled_time ? RUN_EVENT_RUN_PENDING : RUN_EVENT_OVERTOOK);
     else if (!act_is_our_submitting(live, state))
@@ -140,8 +152,9 @@ static void on_looked(void *arg, const struct failure *failure, int64_t took_ms,
         act_feed(live, RUN_EVENT_RUN_RUNNING);
         return;
     case PREFECT_STATE_CANCELLING:
-        if (live->launch->run.state == RUN_STATE_CLAIMING)
-            read_history(live); /* ours only if our claim had landed before */
+        if (live->launch->run.state == RUN_STATE_CLAIMING ||
+            live->launch->run.state == RUN_STATE_HANDING_BACK)
+            read_history(live); /* ours only if our claim had landed before, and our hand back has not */
         else
             act_feed(live, RUN_EVENT_RUN_CANCELLING);
         return;

@@ -355,7 +355,7 @@ void act_retire(struct act *act, struct live *live)
         act_refuse(act, live, DEPENDENCY_ENGINE, STAGE_REMOVE, &err);
 }
 
-/* ---- STOP, REMOVE ---- */
+/* ---- STOP, KILL, REMOVE ---- */
 
 static void on_stopped(void *arg, const struct engine_reply *reply)
 {
@@ -372,6 +372,15 @@ void act_stop(struct act *act, struct live *live)
     struct err err;
     if (engine_stop(act->engine, live->launch->container_id, live->launch->grace_ms, &clocks, on_stopped,
                     live, &live->engine_call, &err) != 0)
+        act_refuse(act, live, DEPENDENCY_ENGINE, STAGE_STOP, &err);
+}
+
+void act_kill(struct act *act, struct live *live)
+{
+    struct http_clocks clocks = clocks_of(live, STAGE_STOP);
+    struct err err;
+    if (engine_kill(act->engine, live->launch->container_id, "SIGKILL", &clocks, on_stopped, live,
+                    &live->engine_call, &err) != 0)
         act_refuse(act, live, DEPENDENCY_ENGINE, STAGE_STOP, &err);
 }
 

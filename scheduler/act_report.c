@@ -96,7 +96,7 @@ static void on_handed_back(void *arg, const struct prefect_reply *reply)
     const struct prefect_state *state = &reply->states[0];
     bool is_ours = strcmp(state->transition_id, live->launch->hand_back_id) == 0;
     if (reply->outcome == PREFECT_OUTCOME_ACCEPT || (state->type == PREFECT_STATE_SCHEDULED && is_ours)) {
-        if (live->launch->run.is_announced)
+        if (live->launch->run.create_sent) /* it may be announced, also by a call whose answer was lost */
             clear_pid(live);
         else
             act_feed(live, RUN_EVENT_DONE);

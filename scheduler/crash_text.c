@@ -81,6 +81,8 @@ char *crash_text(const struct launch *launch)
         return check_strdup("Flow run infrastructure was stopped after max_run_time.");
     case RUN_VERDICT_CANCELLED:
         return check_strdup("Flow run cancelled by worker.");
+    case RUN_VERDICT_OVER:
+        return check_strdup("Flow run was given up: it was seen to have ended while it was being launched.");
     case RUN_VERDICT_NONE:
     case RUN_VERDICT_ENDED:
     case RUN_VERDICT_HAND_BACK:

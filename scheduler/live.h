@@ -16,6 +16,7 @@ struct pull_wait;
 struct look;
 struct runner;
 struct act;
+struct leases;
 
 #define LIVE_MAGIC 0x6c697665u
 /* Names of containers to remove while CLEARING; a launch has one, rarely two. */
@@ -58,6 +59,16 @@ struct live {
     /* The poller's. */
     int64_t seen_mono_ms;     /* beginning of the last request that showed the run SCHEDULED; 0: never */
     uint64_t seen_generation; /* the poll it came from; 0: another request */
+    int64_t watched_mono_ms;  /* beginning of the last watch that asked for the run; 0: never, or it failed */
+    bool is_running_at_server; /* as that watch saw it */
+
+    /* The leases'. */
+    int64_t lease_renewed_mono_ms; /* 0: not by this process */
+    int64_t lease_tried_mono_ms;   /* the last try, which failed; 0: none */
+    bool is_lease_lost;            /* the server has given its slot away */
+    bool is_lease_unknown;         /* the server can't renew leases */
+    struct prefect_call *lease_call;
+    struct leases *leases; /* borrowed; set with the first call */
 
     /* Telemetry's: the events that the next ones follow; not known after a restart. */
     struct prefect_event_ref submitted_event;

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "clocks.h"
 #include "due.h"
+#include "watch.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -28,9 +29,12 @@
 #define HURRY_POLL_MS 2500
 /* Queued runs that polls don't show any more are asked for by id after so long. */
 #define UNSEEN_MS 15000
-/* Cancellations are noticed within this while a launch is on its way, and within that otherwise. */
-#define WATCH_LAUNCHING_MS 3000
-#define WATCH_RUNNING_MS 10000
+/* After a look that failed, the first time. */
+#define WATCH_FAILED_MS 1000
+/* Between two requests of the watch. */
+#define WATCH_PAUSE_MS 20
+/* A cancel is seen within 10 s; a lost look makes it a little more. */
+#define WATCH_AGE_MAX_MS 20000
 
 struct poller {
     struct poller_settings s;
@@ -49,12 +53,11 @@ struct poller {
     int failures;            /* polls in a row that failed */
     int64_t hurry_until_ms;  /* mono */
     bool is_started;
-    char (*asked)[UUID_TEXT_SIZE]; /* ids of the sight or the watch that is out */
+    char (*asked)[UUID_TEXT_SIZE]; /* flow run ids of the sight that is out */
     size_t asked_count;
-    char (*watched)[UUID_TEXT_SIZE];
+    char (*watched)[UUID_TEXT_SIZE]; /* launch ids of the watch that is out */
     size_t watched_count;
-    char watch_after[UUID_TEXT_SIZE]; /* the watch goes round in blocks: the last launch id of the last block
-                                       */
+    bool watch_has_failed; /* the last one did */
 };
 
 static void begin_poll(void *arg);
@@ -260,27 +263,71 @@ static void ask_for_unseen(struct poller *p)
 
 /* ---- watch ---- */
 
-static bool is_watched(const struct run *run)
+static int64_t watch_due_ms(const struct live *live)
 {
-    return run->state >= RUN_STATE_SUBMITTING && run->state <= RUN_STATE_CLEARING && !run->cancel_wanted;
+    return live->watched_mono_ms == 0 ? 0 : live->watched_mono_ms + watch_period_ms(&live->launch->run);
 }
 
+/* The next look is due when the first launch's is; new ones are noticed with the next tick. */
 static void watch_again(struct poller *p)
 {
-    bool is_launching = false;
+    int64_t now = now_ms(p);
+    int64_t delay_ms = WATCH_LAUNCHING_MS;
     struct list *all = runner_all(p->s.runner);
-    for (struct list *link = all->next; link != all && !is_launching; link = link->next) {
-        const struct run *run = &LIST_ITEM(link, struct live, all_link)->launch->run;
-        is_launching = is_watched(run) && run->state < RUN_STATE_RUNNING;
+    for (struct list *link = all->next; link != all; link = link->next) {
+        const struct live *live = LIST_ITEM(link, struct live, all_link);
+        if (run_is_watched(&live->launch->run) && live->watched_mono_ms != 0 &&
+            watch_due_ms(live) - now < delay_ms)
+            delay_ms = watch_due_ms(live) - now;
     }
-    bool goes_round = p->watch_after[0] != '\0';
-    int64_t delay_ms = is_launching ? WATCH_LAUNCHING_MS : WATCH_RUNNING_MS;
-    timer_start(p->s.timers, &p->watch_timer, goes_round ? 100 : delay_ms, begin_watch, p);
+    timer_start(p->s.timers, &p->watch_timer, delay_ms < WATCH_PAUSE_MS ? WATCH_PAUSE_MS : delay_ms,
+                begin_watch, p);
 }
 
-static bool is_cancelled(enum prefect_state_type type)
+static void watch_failed(struct poller *p, const struct failure *failure, int64_t took_ms)
 {
-    return type == PREFECT_STATE_CANCELLING || type == PREFECT_STATE_CANCELLED;
+    runner_record_timeout(p->s.runner, failure, took_ms);
+    for (size_t i = 0; i < p->watched_count; i++) {
+        struct live *live = runner_find_launch(p->s.runner, p->watched[i]);
+        if (live != NULL)
+            live->watched_mono_ms = 0;
+    }
+    int64_t delay_ms = p->watch_has_failed ? WATCH_LAUNCHING_MS : WATCH_FAILED_MS;
+    p->watch_has_failed = true;
+    if (failure->retry_after_ms > delay_ms)
+        delay_ms = failure->retry_after_ms;
+    timer_start(p->s.timers, &p->watch_timer, delay_ms, begin_watch, p);
+}
+
+static const struct prefect_run *find_in(const struct prefect_reply *reply, const char *flow_run_id)
+{
+    for (size_t i = 0; i < reply->count; i++)
+        if (strcmp(reply->runs[i].id, flow_run_id) == 0)
+            return &reply->runs[i];
+    return NULL;
+}
+
+/* How long ago the run came into the state that it is seen in; clocks that differ must not eat up a grace
+ * time. */
+static int64_t age_of(const struct poller *p, const struct prefect_run *run)
+{
+    if (run == NULL || run->state == NULL || run->state->timestamp_ms == 0)
+        return 0;
+    int64_t age_ms = clock_wall_ms(p->s.clock) - run->state->timestamp_ms;
+    return age_ms < 0 ? 0 : age_ms > WATCH_AGE_MAX_MS ? WATCH_AGE_MAX_MS : age_ms;
+}
+
+/* run NULL: missing from the answer, that is, deleted. */
+static void judge(struct poller *p, struct live *live, const struct prefect_run *run)
+{
+    enum prefect_state_type type = run == NULL ? PREFECT_STATE_CANCELLED : run->state_type;
+    enum run_event_kind kind;
+    live->is_running_at_server = type == PREFECT_STATE_RUNNING;
+    if (!run_is_watched(&live->launch->run) || !run_heeds(&live->launch->run, type, &kind))
+        return;
+    runner_feed(
+        p->s.runner, live,
+        (struct run_event){.kind = kind, .retry_after_ms = -1, .was_sent = true, .age_ms = age_of(p, run)});
 }
 
 static void on_watched(void *arg, const struct prefect_reply *reply)
@@ -288,48 +335,49 @@ static void on_watched(void *arg, const struct prefect_reply *reply)
     struct poller *p = arg;
     p->watch_call = NULL;
     if (reply->failure != NULL) {
-        runner_record_timeout(p->s.runner, reply->failure, reply->took_ms);
-    } else {
-        for (size_t i = 0; i < p->watched_count; i++) {
-            const struct prefect_run *run = NULL;
-            for (size_t j = 0; j < reply->count && run == NULL; j++)
-                if (strcmp(reply->runs[j].id, p->watched[i]) == 0)
-                    run = &reply->runs[j];
-            struct live *live = runner_find_flow_run(p->s.runner, p->watched[i]);
-            /* Missing from the answer: deleted. */
-            if (live != NULL && is_watched(&live->launch->run) &&
-                (run == NULL || is_cancelled(run->state_type)))
-                runner_feed_kind(p->s.runner, live, RUN_EVENT_CANCEL);
-        }
+        watch_failed(p, reply->failure, reply->took_ms);
+        return;
+    }
+    p->watch_has_failed = false;
+    for (size_t i = 0; i < p->watched_count; i++) {
+        /* By launch: another one of the same flow run is no business of this answer. */
+        struct live *live = runner_find_launch(p->s.runner, p->watched[i]);
+        if (live != NULL)
+            judge(p, live, find_in(reply, live->launch->flow_run_id));
     }
     watch_again(p);
 }
 
+/* Take the launches whose look is due within so long, until the request is full. */
+static void collect(struct poller *p, int64_t within_ms, const char **ids)
+{
+    int64_t now = now_ms(p);
+    struct list *all = runner_all(p->s.runner);
+    for (struct list *link = all->next; link != all && p->watched_count < IDS_MAX; link = link->next) {
+        struct live *live = LIST_ITEM(link, struct live, all_link);
+        if (!run_is_watched(&live->launch->run) || live->watched_mono_ms == now ||
+            watch_due_ms(live) > now + within_ms)
+            continue;
+        live->watched_mono_ms = now;
+        snprintf(p->watched[p->watched_count], UUID_TEXT_SIZE, "%s", live->launch->launch_id);
+        ids[p->watched_count++] = live->launch->flow_run_id;
+    }
+}
+
+/* A request holds 200 launches and is filled up with those that are due next, so that no launch costs a
+ * request of its own. */
 static void begin_watch(void *arg)
 {
     struct poller *p = arg;
     const char *ids[IDS_MAX];
-    bool is_past = p->watch_after[0] == '\0';
-    struct list *all = runner_all(p->s.runner);
-    struct list *link;
     p->watched_count = 0;
-    for (link = all->next; link != all && p->watched_count < IDS_MAX; link = link->next) {
-        struct live *live = LIST_ITEM(link, struct live, all_link);
-        if (is_past && is_watched(&live->launch->run)) {
-            snprintf(p->watched[p->watched_count], UUID_TEXT_SIZE, "%s", live->launch->flow_run_id);
-            ids[p->watched_count] = p->watched[p->watched_count];
-            p->watched_count++;
-            if (p->watched_count == IDS_MAX)
-                snprintf(p->watch_after, sizeof(p->watch_after), "%s", live->launch->launch_id);
-        }
-        is_past = is_past || strcmp(live->launch->launch_id, p->watch_after) == 0;
-    }
-    if (p->watched_count < IDS_MAX)
-        p->watch_after[0] = '\0';
+    collect(p, 0, ids);
     if (p->watched_count == 0) {
         watch_again(p);
         return;
     }
+    collect(p, WATCH_LAUNCHING_MS, ids);
+    collect(p, WATCH_RUNNING_MS, ids);
     struct prefect_ask ask = ask_for(p, on_watched, &p->watch_call);
     struct err err;
     CHECK(prefect_filter_runs(p->s.prefect, &ask, ids, p->watched_count, &err) == 0);
@@ -346,7 +394,7 @@ struct poller *poller_new(const struct poller_settings *settings)
     p->watched = check_alloc(IDS_MAX * sizeof(*p->watched));
     p->dues =
         dues_new(settings->runner, settings->catalog, settings->config, settings->pool, settings->clock);
-    timer_start(p->s.timers, &p->watch_timer, WATCH_LAUNCHING_MS, begin_watch, p);
+    timer_start(p->s.timers, &p->watch_timer, 0, begin_watch, p);
     return p;
 }
 

@@ -139,6 +139,7 @@ static struct retry_policy policy_of(const struct runner *r, const struct live *
     const struct config_class *c = runner_class_of(r, live);
     struct retry_policy policy = c->retry;
     policy.remove_ended_container = live->launch->auto_remove;
+    policy.stop_when_over = strcmp(c->when_run_is_over, "stop") == 0;
     if (c->clocks[STAGE_START].total.ms > 0)
         policy.start_clock_ms = c->clocks[STAGE_START].total.ms;
     /* How long we wait for an answer says little about how long a server takes to carry out the request. */
@@ -172,6 +173,8 @@ static int step(struct runner *r, struct live *live, const struct queued_event *
     live->launch->run = s.next;
     runner_count_change(r, live, &before, &s.next);
     runner_mark_dirty(r, live);
+    if (s.next.is_left_alone && !before.is_left_alone)
+        runner_tell_left_alone(r, live);
     if (s.next.state != before.state) {
         if (runner_tell_change(r, live, before.state, q->event.kind) != 0)
             return -1;
@@ -284,6 +287,7 @@ static void act(struct runner *r, struct live *live)
     case RUN_ACTION_LOOK_CONTAINER:
     case RUN_ACTION_RETIRE:
     case RUN_ACTION_STOP:
+    case RUN_ACTION_KILL:
     case RUN_ACTION_CLEAR:
     case RUN_ACTION_REPORT:
     case RUN_ACTION_HAND_BACK:

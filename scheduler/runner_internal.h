@@ -57,6 +57,8 @@ int runner_tell_change(struct runner *r, struct live *live, enum run_state from,
                        enum run_event_kind why) MUST_CHECK;
 /* The launch's timer rings: feed ENTER. arg: the struct live. */
 void runner_on_live_timer(void *arg);
+/* Say in log and row that the container of a run that is over is left alone. */
+void runner_tell_left_alone(struct runner *r, struct live *live);
 /* live may be NULL: the default class. */
 const struct config_class *runner_class_of(const struct runner *r, const struct live *live);
 /* Arm the launch's deadline for the state it is in: launch_deadline or max_run_time. */

@@ -109,6 +109,16 @@ static void set_note(struct live *live, const char *sentence)
     free(copy);
 }
 
+void runner_tell_left_alone(struct runner *r, struct live *live)
+{
+    const struct launch *l = live->launch;
+    log_warn("a container runs on although its flow run is over; it is left alone (when_run_is_over = leave)",
+             kv_s("run", l->flow_run_id), kv_s("name", l->run_name), kv_s("container", l->container_id),
+             kv_s("class", l->class_name));
+    runner_note(r, live,
+                "the flow run is over, and its container runs on: left alone (when_run_is_over = leave)");
+}
+
 void runner_note(struct runner *r, struct live *live, const char *sentence)
 {
     set_note(live, sentence);

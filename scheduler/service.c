@@ -10,6 +10,7 @@
 #include "act.h"
 #include "admission.h"
 #include "base/log.h"
+#include "leases.h"
 #include "poller.h"
 #include "pool_sync.h"
 #include "reach.h"
@@ -54,6 +55,7 @@ struct service {
     struct admission *admission;
     struct pool_sync *pool_sync;
     struct poller *poller;
+    struct leases *leases;
     struct watcher *watcher;
     struct act act;
     struct timer stop_timer;
@@ -227,6 +229,7 @@ static void on_forget(void *arg, struct live *live)
     struct service *s = arg;
     if (live->launch->run.state == RUN_STATE_FINISHED)
         tell_over(s->tell, live);
+    leases_forget(s->leases, live);
     act_forget(&s->act, live);
 }
 
@@ -410,6 +413,11 @@ static int make_parts(struct service *s, const char *template_json, struct err *
                                                      .pool = pool_sync_pool(s->pool_sync),
                                                      .on_polled = on_polled,
                                                      .arg = s});
+    s->leases = leases_new(&(struct leases_settings){.runner = s->runner,
+                                                     .prefect = s->prefect,
+                                                     .timers = set->timers,
+                                                     .clock = set->clock,
+                                                     .config = set->config});
     s->watcher = watcher_new(&(struct watcher_settings){.runner = s->runner,
                                                         .store = s->store,
                                                         .engine = s->engine,
@@ -481,6 +489,7 @@ void service_free(struct service *s)
     watcher_free(s->watcher);
     poller_free(s->poller);
     runner_free(s->runner);
+    leases_free(s->leases);
     admission_free(s->admission);
     tell_free(s->tell);
     pool_sync_free(s->pool_sync);
@@ -609,6 +618,7 @@ int service_reload(struct service *s, const struct config *config, struct err *e
     catalog_set_config(s->catalog, config);
     pool_sync_set_config(s->pool_sync, config);
     poller_set_config(s->poller, config);
+    leases_set_config(s->leases, config);
     watcher_set_config(s->watcher, config);
     return admission_set_config(s->admission, config, err);
 }

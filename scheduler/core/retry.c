@@ -33,6 +33,7 @@ struct retry_policy retry_policy_default(void)
         .jitter = JITTER_FULL,
         .hand_back_after_ms = 30000,
         .cancel_grace_ms = 60000,
+        .stop_when_over = false,
         .start_clock_ms = 60000,
         .settle_ms = 60000,
         .park = false,

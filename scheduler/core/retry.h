@@ -32,9 +32,11 @@ struct retry_policy {
     enum jitter jitter;
     int64_t hand_back_after_ms; /* a claimed run without a container waits this long for a dependency out of
                                    reach */
-    int64_t cancel_grace_ms;    /* a RUNNING container may handle its cancellation itself for this long */
-    int64_t start_clock_ms;     /* after this long an unanswered start is looked at for the last time */
-    int64_t settle_ms;          /* after this long a state proposed to Prefect can't land any more */
+    int64_t cancel_grace_ms; /* a RUNNING container whose run was cancelled, or is over, may end by itself for
+                                this long */
+    bool stop_when_over;     /* stop it then also when the run is over though not cancelled; else leave it */
+    int64_t start_clock_ms;  /* after this long an unanswered start is looked at for the last time */
+    int64_t settle_ms;       /* after this long a state proposed to Prefect can't land any more */
     bool park; /* when the policy is exhausted: keep the run aside instead of reporting Crashed */
     bool remove_ended_container; /* the job's auto_remove: REMOVING removes; otherwise it is kept */
 };

@@ -62,6 +62,7 @@ enum run_state {
     X(WATCH, "watch", false, false)       /* events and reconcile tell the end; copy its output */           \
     X(ASK_STOP, "ask_stop", false, false) /* wait for a stop slot */                                         \
     X(STOP, "stop", true, false)                                                                             \
+    X(KILL, "kill", true, false) /* a container that runs although it can't be stopped */                    \
     X(CLEAR, "clear", true, true)                                                                            \
     X(REPORT, "report", true, true)                                                                          \
     X(HAND_BACK, "hand_back", true, true)                                                                    \
@@ -103,8 +104,11 @@ enum run_action {
     X(FOUND_EXITED, "FOUND_EXITED")     /* looked: ours, ended; exit_code is true */                         \
     X(DIED, "DIED")                     /* the events stream says so; a hint to look */                      \
     X(CANCEL, "CANCEL")                 /* the run is seen CANCELLING, CANCELLED or deleted at the server */ \
-    X(SEEN_ELSEWHERE, "SEEN_ELSEWHERE") /* a queued run is no longer SCHEDULED */                            \
+    X(SEEN_OVER, "SEEN_OVER")   /* a claimed run is seen COMPLETED, FAILED or CRASHED at the server */       \
+    X(SEEN_ALIVE, "SEEN_ALIVE") /* it is so no longer */                                                     \
+    X(SEEN_ELSEWHERE, "SEEN_ELSEWHERE")   /* a queued run is no longer SCHEDULED */                          \
     X(LAUNCH_DEADLINE, "LAUNCH_DEADLINE") /* claimed so long ago, and not started */                         \
+    X(LEASE_LOST, "LEASE_LOST")           /* the server has given the run's concurrency slot away */         \
     X(MAX_RUN_TIME, "MAX_RUN_TIME")                                                                          \
     X(DRAIN, "DRAIN")     /* we are stopping: nothing new */                                                 \
     X(RELEASE, "RELEASE") /* a parked run shall be tried again */                                            \
@@ -128,6 +132,7 @@ enum run_event_kind {
     X(DISAPPEARED, "disappeared")     /* CRASHED: the container is gone, its exit code unknown */            \
     X(RAN_TOO_LONG, "ran_too_long")   /* CRASHED: max_run_time */                                            \
     X(CANCELLED, "cancelled")                                                                                \
+    X(OVER, "over") /* none: the server knows the run's end from others; look whether that still holds */    \
     X(HAND_BACK, "hand_back") /* no verdict on the run: after CLEARING it goes back */
 
 enum run_verdict {
@@ -158,11 +163,14 @@ struct run {
     bool died_early;       /* the end was seen before the start's answer (not stored) */
     bool create_lost;      /* a create was sent and not answered: it may still land (not stored) */
     bool name_was_taken;   /* the create that was answered last met a name in use (not stored) */
+    bool is_over;          /* the server shows the run's end while its container runs (not stored) */
+    bool is_left_alone;    /* and that has lasted, and the class says to leave it (not stored) */
     int64_t due_at_ms;     /* wall; when the run was scheduled to start */
     int64_t claimed_at_ms; /* wall; 0: not claimed */
     int64_t start_sent_at_ms; /* wall; 0: not sent */
     int64_t started_at_ms;    /* wall; when RUNNING was entered; 0: not yet */
-    int64_t cancel_at_ms; /* wall; when the cancel of a RUNNING container becomes ours to enforce; 0: none */
+    int64_t cancel_at_ms; /* wall; when the end of a RUNNING container whose run was cancelled, or is over,
+                             becomes ours to enforce; 0: none */
     int64_t unreachable_since_ms; /* wall; 0: reachable */
     int64_t next_try_at_ms;       /* wall; end of the present backoff; 0: none */
     int64_t unsettled_until_ms;   /* wall; a proposal of PENDING whose answer was lost may still land until
@@ -178,8 +186,9 @@ struct run_event {
     bool out_of_reach;      /* with TRANSIENT: the dependency could not be reached */
     bool was_sent;          /* with an error class: the request may have reached the other side */
     int64_t retry_after_ms; /* -1: none */
-    int32_t exit_code;      /* with FOUND_EXITED */
-    bool oom_killed;        /* with FOUND_EXITED */
+    int64_t age_ms;    /* with CANCEL and SEEN_OVER: how long ago that happened; 0: just now, or not known */
+    int32_t exit_code; /* with FOUND_EXITED */
+    bool oom_killed;   /* with FOUND_EXITED */
 };
 
 const char *run_state_name(enum run_state s);

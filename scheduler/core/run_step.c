@@ -22,6 +22,8 @@ static struct run_step step_queued(struct run run, const struct step_input *in)
         if (run.has_claim)
             return step_end_with(run, RUN_VERDICT_CANCELLED, in);
         return step_enter(run, RUN_STATE_FINISHED, in);
+    case RUN_EVENT_SEEN_OVER:
+        return run.has_claim ? step_end_with(run, RUN_VERDICT_OVER, in) : step_stay(run);
     case RUN_EVENT_SEEN_ELSEWHERE:
         if (run.has_claim) /* released: it is PENDING through us, and CLAIMING will look */
             return step_stay(run);
@@ -31,9 +33,13 @@ static struct run_step step_queued(struct run run, const struct step_input *in)
     }
 }
 
+/* A claim whose answer is missing may be another worker's run: only a look tells whose cancellation that is.
+ */
 static struct run_step step_claiming(struct run run, const struct step_input *in)
 {
     switch ((int)in->event->kind) {
+    case RUN_EVENT_CANCEL:
+        return run.pending == RUN_ACTION_NONE ? step_begin(run, false, in) : step_stay(run);
     case RUN_EVENT_DONE:
     case RUN_EVENT_RUN_PENDING:
         return step_enter(run, RUN_STATE_SUBMITTING, in);
@@ -170,6 +176,11 @@ static bool is_before_running(const struct run *run)
     return run->state >= RUN_STATE_CLAIMING && run->state <= RUN_STATE_STARTING;
 }
 
+static bool is_launching(const struct run *run)
+{
+    return run->state >= RUN_STATE_SUBMITTING && run->state <= RUN_STATE_STARTING;
+}
+
 /* CANCEL before RUNNING: at once, or after the answer of the changing request that is out. */
 static struct run_step step_cancel_launch(struct run run, const struct step_input *in)
 {
@@ -179,11 +190,22 @@ static struct run_step step_cancel_launch(struct run run, const struct step_inpu
     return step_end_with(run, RUN_VERDICT_CANCELLED, in);
 }
 
-/* Deadline or drain before RUNNING: give the claim back, as long as surely no container of it has been
- * started. */
+/* Others have ended the run: it isn't launched any more. Once the start may have been sent, that end may be
+ * our own container's. */
+static struct run_step step_drop_launch(struct run run, const struct step_input *in)
+{
+    if (run.start_sent || is_changing_request_out(&run))
+        return step_stay(run);
+    return step_end_with(run, RUN_VERDICT_OVER, in);
+}
+
+/* Deadline, drain or a lost lease before RUNNING: give the claim back, as long as surely no container of it
+ * has been started. */
 static struct run_step step_hand_back(struct run run, const struct step_input *in)
 {
     bool is_drain = in->event->kind == RUN_EVENT_DRAIN;
+    if (is_drain && run.state == RUN_STATE_CLAIMING && run.pending == RUN_ACTION_NONE)
+        return step_begin(run, false, in); /* the claim may have landed: find out while there is time */
     if (run.state == RUN_STATE_CLAIMING || run.state == RUN_STATE_SUBMITTING || is_changing_request_out(&run))
         return step_stay(run);
     if (run.start_sent || (is_drain && run.has_container))
@@ -241,6 +263,11 @@ static bool is_answer(enum run_event_kind kind)
     return kind >= RUN_EVENT_DONE && kind <= RUN_EVENT_FOUND_EXITED;
 }
 
+static bool is_reason_to_hand_back(enum run_event_kind kind)
+{
+    return kind == RUN_EVENT_DRAIN || kind == RUN_EVENT_LAUNCH_DEADLINE || kind == RUN_EVENT_LEASE_LOST;
+}
+
 struct run_step run_step(const struct run *run, const struct run_event *event,
                          const struct retry_policy *policy)
 {
@@ -255,10 +282,11 @@ struct run_step run_step(const struct run *run, const struct run_event *event,
     }
     if (event->kind == RUN_EVENT_ENTER)
         return step_begin(now, false, &in);
-    if (event->kind == RUN_EVENT_CANCEL && is_before_running(&now))
+    if (event->kind == RUN_EVENT_CANCEL && is_launching(&now))
         return step_cancel_launch(now, &in);
-    if ((event->kind == RUN_EVENT_DRAIN || event->kind == RUN_EVENT_LAUNCH_DEADLINE) &&
-        is_before_running(&now))
+    if (event->kind == RUN_EVENT_SEEN_OVER && is_launching(&now))
+        return step_drop_launch(now, &in);
+    if (is_reason_to_hand_back(event->kind) && is_before_running(&now))
         return step_hand_back(now, &in);
 
     struct run_step step = step_in_state(now, &in);

@@ -41,9 +41,26 @@ static struct run_step watch(struct run run, const struct step_input *in)
         run.died_early = false;
         return step_wait(run, in, in->policy->base_ms);
     }
-    if (run.cancel_wanted && run.cancel_at_ms != 0 && in->event->now_ms >= run.cancel_at_ms)
+    bool is_due = run.cancel_at_ms != 0 && in->event->now_ms >= run.cancel_at_ms;
+    if (run.cancel_wanted && is_due)
         return step_enter(run, RUN_STATE_STOPPING, in);
+    if (run.is_over && is_due && in->policy->stop_when_over) {
+        run.verdict = RUN_VERDICT_OVER;
+        return step_enter(run, RUN_STATE_STOPPING, in);
+    }
+    run.is_left_alone = run.is_over && is_due;
     return step_watch(run, in);
+}
+
+/* The container may end by itself within the grace time, which began when that happened at the server. */
+static struct run_step begin_grace(struct run run, const struct step_input *in)
+{
+    run.cancel_at_ms = in->event->now_ms + in->policy->cancel_grace_ms - in->event->age_ms;
+    /* A look that is out, or due after a backoff, comes first: it may show the end. */
+    if (run.pending != RUN_ACTION_NONE || run.next_try_at_ms != 0)
+        return step_stay(run);
+    bool is_due = run.cancel_at_ms <= in->event->now_ms;
+    return is_due ? step_act(run, RUN_ACTION_LOOK_CONTAINER) : step_watch(run, in);
 }
 
 static struct run_step cancel_running(struct run run, const struct step_input *in)
@@ -51,11 +68,26 @@ static struct run_step cancel_running(struct run run, const struct step_input *i
     if (run.cancel_wanted)
         return step_stay(run);
     run.cancel_wanted = true;
-    run.cancel_at_ms = in->event->now_ms + in->policy->cancel_grace_ms;
-    /* A look that is out, or due after a backoff, comes first: it may show the end. */
-    if (run.pending != RUN_ACTION_NONE || run.next_try_at_ms != 0)
+    run.is_over = false;
+    run.is_left_alone = false;
+    return begin_grace(run, in);
+}
+
+static struct run_step over_while_running(struct run run, const struct step_input *in)
+{
+    if (run.cancel_wanted || run.is_over)
         return step_stay(run);
-    return step_watch(run, in);
+    run.is_over = true;
+    return begin_grace(run, in);
+}
+
+static struct run_step alive_after_all(struct run run)
+{
+    run.is_over = false;
+    run.is_left_alone = false;
+    if (!run.cancel_wanted)
+        run.cancel_at_ms = 0;
+    return step_stay(run);
 }
 
 struct run_step step_running(struct run run, const struct step_input *in)
@@ -75,6 +107,10 @@ struct run_step step_running(struct run run, const struct step_input *in)
         return disappeared(run, in);
     case RUN_EVENT_CANCEL:
         return cancel_running(run, in);
+    case RUN_EVENT_SEEN_OVER:
+        return over_while_running(run, in);
+    case RUN_EVENT_SEEN_ALIVE:
+        return alive_after_all(run);
     case RUN_EVENT_MAX_RUN_TIME:
         run.verdict = RUN_VERDICT_RAN_TOO_LONG;
         return step_enter(run, RUN_STATE_STOPPING, in);
@@ -92,6 +128,14 @@ struct run_step step_running(struct run run, const struct step_input *in)
     }
 }
 
+/* The engine says that the container has ended, or is gone. */
+static struct run_step stopped(struct run run, const struct step_input *in)
+{
+    if (run.cancel_wanted || run.verdict == RUN_VERDICT_NONE)
+        run.verdict = RUN_VERDICT_CANCELLED;
+    return step_enter(run, RUN_STATE_REPORTING, in);
+}
+
 struct run_step step_stopping(struct run run, const struct step_input *in)
 {
     switch ((int)in->event->kind) {
@@ -101,13 +145,18 @@ struct run_step step_stopping(struct run run, const struct step_input *in)
         run.cancel_wanted = true;
         return step_stay(run);
     case RUN_EVENT_DONE:
+        /* A kill is answered before the container has ended. */
+        return in->answered == RUN_ACTION_KILL ? step_retry(run, in) : stopped(run, in);
     case RUN_EVENT_FOUND_EXITED:
     case RUN_EVENT_FOUND_ABSENT:
     case RUN_EVENT_GONE:
-    case RUN_EVENT_PERMANENT:
-        if (run.cancel_wanted || run.verdict == RUN_VERDICT_NONE)
-            run.verdict = RUN_VERDICT_CANCELLED;
-        return step_enter(run, RUN_STATE_REPORTING, in);
+        return stopped(run, in);
+    case RUN_EVENT_PERMANENT: /* refused, but it may run: only its end is an end */
+        return in->answered == RUN_ACTION_STOP ? step_act(run, RUN_ACTION_LOOK_CONTAINER)
+                                               : step_retry(run, in);
+    case RUN_EVENT_FOUND_RUNNING:
+        return step_act(run, RUN_ACTION_KILL);
+    case RUN_EVENT_FOUND_CREATED:
     case RUN_EVENT_TRANSIENT:
     case RUN_EVENT_THROTTLED:
     case RUN_EVENT_CAPACITY:
@@ -136,6 +185,10 @@ struct run_step step_clearing(struct run run, const struct step_input *in)
     case RUN_EVENT_CANCEL:
         run.cancel_wanted = true;
         run.verdict = RUN_VERDICT_CANCELLED;
+        return step_stay(run);
+    case RUN_EVENT_SEEN_OVER: /* handed back, it would begin anew */
+        if (run.verdict == RUN_VERDICT_HAND_BACK)
+            run.verdict = RUN_VERDICT_OVER;
         return step_stay(run);
     case RUN_EVENT_DONE:
     case RUN_EVENT_GONE:
@@ -168,7 +221,7 @@ static struct run_step reported(struct run run, const struct step_input *in)
 static struct run_step report_running(struct run run, const struct step_input *in)
 {
     bool ours_may_have_run = run.start_sent || run.started_at_ms != 0;
-    if (!ours_may_have_run)
+    if (!ours_may_have_run || run.verdict == RUN_VERDICT_OVER)
         return reported(run, in); /* it is another's */
     if (run.verdict != RUN_VERDICT_ENDED)
         return step_act(run, RUN_ACTION_REPORT);
@@ -219,6 +272,8 @@ struct run_step step_reporting(struct run run, const struct step_input *in)
 struct run_step step_handing_back(struct run run, const struct step_input *in)
 {
     switch ((int)in->event->kind) {
+    case RUN_EVENT_CANCEL: /* waits: don't wait any longer */
+        return run.pending == RUN_ACTION_NONE ? step_begin(run, false, in) : step_stay(run);
     case RUN_EVENT_RUN_PENDING:
         /* Sent twice, the first could land on a run that another worker has taken up since. */
         return run.unsettled_until_ms == 0 ? step_act(run, RUN_ACTION_HAND_BACK) : step_finish(run, in);
@@ -290,6 +345,9 @@ struct run_step step_parked(struct run run, const struct step_input *in)
         return step_enter(run, RUN_STATE_REPORTING, in);
     case RUN_EVENT_CANCEL:
         run.verdict = RUN_VERDICT_CANCELLED;
+        return step_enter(run, RUN_STATE_REPORTING, in);
+    case RUN_EVENT_SEEN_OVER:
+        run.verdict = RUN_VERDICT_OVER;
         return step_enter(run, RUN_STATE_REPORTING, in);
     default:
         return step_stay(run);

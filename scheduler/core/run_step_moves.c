@@ -99,7 +99,7 @@ static struct run_step begin_claim(struct run run, const struct step_input *in)
 struct run_step step_watch(struct run run, const struct step_input *in)
 {
     struct run_step step = step_act(run, RUN_ACTION_WATCH);
-    if (!run.cancel_wanted)
+    if (!run.cancel_wanted && (!run.is_over || run.is_left_alone))
         return step;
     int64_t left_ms = run.cancel_at_ms - in->event->now_ms;
     bool is_wrong =
@@ -131,7 +131,8 @@ static bool may_have_proposed(const struct run *run)
 static bool may_have_reported(const struct run *run)
 {
     bool was_asked = run->verdict == RUN_VERDICT_CANCELLED || run->verdict == RUN_VERDICT_RAN_TOO_LONG;
-    return run->verdict == RUN_VERDICT_ENDED || (was_asked && run->started_at_ms != 0);
+    return run->verdict == RUN_VERDICT_ENDED || run->verdict == RUN_VERDICT_OVER ||
+           (was_asked && run->started_at_ms != 0);
 }
 
 /* The process that died may have sent a create and not heard of it. */

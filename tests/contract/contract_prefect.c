@@ -419,6 +419,85 @@ static void try_limit(struct contract *c, const char *name, const char *options)
     free(path);
 }
 
+/* --- leases on those slots --- */
+
+static void tell_slots(struct contract *c, const char *what, const char *deployment)
+{
+    char *path = check_printf("/deployments/%s", deployment);
+    raw(c, "GET", path, NULL);
+    free(path);
+    const struct json *limit = json_get(c->raw_body, "global_concurrency_limit");
+    printf("%s: slots %lld of %lld\n", what, (long long)json_get_int(limit, "active_slots", -1),
+           (long long)json_get_int(limit, "limit", -1));
+}
+
+static void get_lease(struct contract *c, const char *run, char lease[static UUID_TEXT_SIZE])
+{
+    char *path = check_printf("/flow_runs/%s", run);
+    raw(c, "GET", path, NULL);
+    free(path);
+    const struct json *details = json_get(json_get(c->raw_body, "state"), "state_details");
+    snprintf(lease, UUID_TEXT_SIZE, "%s", json_get_text(details, "deployment_concurrency_lease_id", ""));
+}
+
+static void renew(struct contract *c, const char *what, const char *lease, int64_t duration_s)
+{
+    TELL_STATUS(c, what, prefect_renew_lease(c->prefect, ask(c), lease, duration_s, &c->err));
+}
+
+/* A run takes this way, and each step tells the slots and whether the lease can be renewed. */
+static void try_way(struct contract *c, const char *deployment, const struct prefect_proposal *way,
+                    size_t count)
+{
+    char run[UUID_TEXT_SIZE];
+    char lease[UUID_TEXT_SIZE] = "";
+    make_run(c, deployment, 0, run);
+    for (size_t i = 0; i < count; i++) {
+        propose(c, "leased run", run, &way[i]);
+        if (i == 0)
+            get_lease(c, run, lease);
+        tell_slots(c, "then", deployment);
+        renew(c, "renewed", lease, 300);
+    }
+    delete_run(c, run);
+    tell_slots(c, "run deleted", deployment);
+    renew(c, "renewed", lease, 300);
+}
+
+static void try_leases(struct contract *c)
+{
+    static const struct prefect_proposal claim = {.type = PREFECT_STATE_PENDING, .name = "Pending"};
+    static const struct prefect_proposal submit = {.type = PREFECT_STATE_PENDING, .name = "Submitting"};
+    static const struct prefect_proposal back = {.type = PREFECT_STATE_SCHEDULED};
+    static const struct prefect_proposal crash = {.type = PREFECT_STATE_CRASHED};
+    static const struct prefect_proposal begin = {.type = PREFECT_STATE_RUNNING};
+    static const struct prefect_proposal cancel = {.type = PREFECT_STATE_CANCELLING};
+    static const struct prefect_proposal cancelled = {.type = PREFECT_STATE_CANCELLED};
+    char deployment[UUID_TEXT_SIZE];
+    char run[UUID_TEXT_SIZE];
+    char lease[UUID_TEXT_SIZE];
+    make_deployment(c, "leased",
+                    ",\"concurrency_limit\":1,\"concurrency_options\":{\"collision_strategy\":\"ENQUEUE\","
+                    "\"grace_period_seconds\":60}",
+                    deployment);
+    try_way(c, deployment, (const struct prefect_proposal[]){claim, submit, back, claim, crash}, 5);
+    try_way(c, deployment, (const struct prefect_proposal[]){claim, begin, cancel, cancelled}, 4);
+    try_way(c, deployment, (const struct prefect_proposal[]){claim}, 1); /* deleted while PENDING */
+    make_run(c, deployment, 0, run);
+    propose(c, "leased run", run, &claim);
+    get_lease(c, run, lease);
+    renew(c, "renewed for 60 s", lease, 60);
+    renew(c, "renewed for 59 s", lease, 59);
+    renew(c, "renewed for a day", lease, 86400);
+    renew(c, "renewed for longer", lease, 86401);
+    renew(c, "unknown lease", "00000000-0000-4000-8000-000000000000", 300);
+    renew(c, "no uuid", "no-uuid", 300);
+    delete_run(c, run);
+    char *path = check_printf("/deployments/%s", deployment);
+    raw(c, "DELETE", path, NULL);
+    free(path);
+}
+
 static void try_limits(struct contract *c)
 {
     try_limit(c, "enqueue",
@@ -426,6 +505,7 @@ static void try_limits(struct contract *c)
     try_limit(c, "cancel-new",
               ",\"concurrency_limit\":1,\"concurrency_options\":{\"collision_strategy\":\"CANCEL_NEW\"}");
     try_limit(c, "two", ",\"concurrency_limit\":2");
+    try_leases(c);
 }
 
 /* --- polls --- */

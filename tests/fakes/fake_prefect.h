@@ -54,6 +54,7 @@ const char *fake_prefect_url(const struct fake_prefect *fake);
     X(PATCH_LABELS, "patch labels", true)                                                                    \
     X(SET_STATE, "set state", true)                                                                          \
     X(DELETE_RUN, "delete run", true)                                                                        \
+    X(RENEW_LEASE, "renew lease", true)                                                                      \
     X(HISTORY, "history", false)                                                                             \
     X(CREATE_FLOW, "create flow", true)                                                                      \
     X(GET_FLOW, "get flow", false)                                                                           \
@@ -151,11 +152,16 @@ struct fake_prefect_deployment {
     const char *const *tags;        /* NULL-terminated, or NULL */
     bool has_limit;
     int64_t limit;
+    int64_t grace_s; /* of the first lease; 0: the server's, 300 */
     bool cancel_new; /* collision strategy; else ENQUEUE */
 };
 const char *fake_prefect_add_deployment(struct fake_prefect *fake,
                                         const struct fake_prefect_deployment *setup);
 void fake_prefect_delete_deployment(struct fake_prefect *fake, const char *deployment_id);
+/* Slots of the deployment's limit that the server thinks taken; -1: no such deployment. */
+int64_t fake_prefect_slots(struct fake_prefect *fake, const char *deployment_id);
+/* As a server that restarts: it keeps leases in memory and slots on disk. */
+void fake_prefect_lose_leases(struct fake_prefect *fake);
 
 struct fake_prefect_run {
     const char *deployment_id; /* NULL: none; then pool and queue count */

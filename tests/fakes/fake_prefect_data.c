@@ -188,6 +188,7 @@ const char *fake_prefect_add_deployment(struct fake_prefect *fake,
                                  .has_limit = setup->has_limit,
                                  .limit = setup->limit,
                                  .cancel_new = setup->cancel_new,
+                                 .grace_s = setup->grace_s,
                                  .updated_ms = fake_now_ms(fake)};
     CHECK(deployment->flow != NULL);
     if (setup->pool != NULL)
@@ -309,6 +310,8 @@ void fake_prefect_delete_run(struct fake_prefect *fake, const char *run_id)
         struct fake_run *run = fake->runs.items[i];
         if (strcmp(run->id, run_id) == 0) {
             fake_array_remove(&fake->runs, i);
+            if (fake_occupies(fake_present_state(run)->type))
+                fake_release_slot(fake, run->deployment_id, NULL);
             free_run(run);
             return;
         }
@@ -347,6 +350,8 @@ void fake_free_data(struct fake_prefect *fake)
         free(flow->name);
         free(flow);
     }
+    fake_prefect_lose_leases(fake);
+    free(fake->leases.items);
     free(fake->runs.items);
     free(fake->deployments.items);
     free(fake->pools.items);

@@ -63,8 +63,17 @@ struct fake_deployment {
     struct json *tags;
     bool has_limit;
     int64_t limit;
+    int64_t active_slots;
+    int64_t grace_s; /* of the first lease; 0: the server's */
     bool cancel_new;
     int64_t updated_ms;
+};
+
+struct fake_lease {
+    char id[UUID_TEXT_SIZE];
+    char deployment_id[UUID_TEXT_SIZE];
+    char run_id[UUID_TEXT_SIZE];
+    int64_t expires_ms;
 };
 
 struct fake_run {
@@ -111,6 +120,7 @@ struct fake_prefect {
     struct fake_array flows;
     struct fake_array deployments;
     struct fake_array runs;
+    struct fake_array leases;
     struct fake_array events; /* char *, JSON */
     struct fake_array logs;
     struct list faults;  /* of fake_armed.link */
@@ -156,6 +166,21 @@ struct fake_decision {
 void fake_take_proposal(struct fake_prefect *fake, struct fake_run *run, struct fake_state *take_state,
                         bool is_forced, struct fake_decision *out);
 const char *fake_default_state_name(enum prefect_state_type type);
+/* A run in this state occupies a slot of its deployment. */
+bool fake_occupies(enum prefect_state_type type);
+
+/* --- fake_prefect_leases.c --- */
+
+/* The leases that have run out give their slots back. */
+void fake_expire_leases(struct fake_prefect *fake);
+/* Take a slot with a lease; false: none is free. */
+bool fake_take_slot(struct fake_prefect *fake, struct fake_deployment *deployment, const char *run_id,
+                    char lease_id[static UUID_TEXT_SIZE]);
+/* The run begins: false if its lease is gone. */
+bool fake_renew_at_running(struct fake_prefect *fake, const struct fake_deployment *deployment,
+                           const char *lease_id);
+/* The run leaves its slot. lease_id NULL: it had none. */
+void fake_release_slot(struct fake_prefect *fake, const char *deployment_id, const char *lease_id);
 
 /* --- fake_prefect_routes.c --- */
 
@@ -228,6 +253,7 @@ fake_handler_fn fake_handle_patch_labels;
 fake_handler_fn fake_handle_delete_run;
 fake_handler_fn fake_handle_history;
 fake_handler_fn fake_handle_set_state;
+fake_handler_fn fake_handle_renew_lease;
 fake_handler_fn fake_handle_create_flow;
 fake_handler_fn fake_handle_get_flow;
 fake_handler_fn fake_handle_create_deployment;

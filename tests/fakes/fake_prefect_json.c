@@ -198,6 +198,12 @@ struct json *fake_deployment_to_json(const struct fake_deployment *deployment)
     json_take_set(object, "tags", json_copy(deployment->tags));
     json_set_text(object, "work_pool_name", deployment->pool != NULL ? deployment->pool->name : NULL);
     json_set_text(object, "work_queue_name", deployment->queue != NULL ? deployment->queue->name : NULL);
+    if (deployment->has_limit) {
+        struct json *limit = json_new_object();
+        json_set_int(limit, "limit", deployment->limit);
+        json_set_int(limit, "active_slots", deployment->active_slots);
+        json_take_set(object, "global_concurrency_limit", limit);
+    }
     return object;
 }
 

@@ -3,8 +3,7 @@
  *
  * The rules stand in the server's order (its CoreFlowPolicy; forced: MinimalFlowPolicy); each either decides
  * or leaves the proposal to the next. The contract program runs every cell of the table against this file and
- * a real server. Left out: leases that expire, in-process retries, pauses. Slots of a deployment are counted
- * from its runs, so the server's defects in counting them are not here.
+ * a real server. Left out: in-process retries, pauses. Slots and their leases are in fake_prefect_leases.c.
  */
 #include "fake_prefect_internal.h"
 
@@ -49,8 +48,7 @@ const char *fake_default_state_name(enum prefect_state_type type)
     UNREACHABLE();
 }
 
-/* The run occupies a slot of its deployment. */
-static bool occupies(enum prefect_state_type type)
+bool fake_occupies(enum prefect_state_type type)
 {
     return type == PREFECT_STATE_PENDING || type == PREFECT_STATE_RUNNING || type == PREFECT_STATE_CANCELLING;
 }
@@ -175,22 +173,12 @@ static bool prevent_pending(struct transition *t)
     return decide(t, PREFECT_OUTCOME_ABORT, t->out->reason_text);
 }
 
-static int64_t slots_in_use(const struct fake_prefect *fake, const char *deployment_id)
-{
-    int64_t count = 0;
-    for (size_t i = 0; i < fake->runs.count; i++) {
-        const struct fake_run *run = fake->runs.items[i];
-        if (strcmp(run->deployment_id, deployment_id) == 0 && occupies(fake_present_state(run)->type))
-            count++;
-    }
-    return count;
-}
-
 static bool secure_slot(struct transition *t)
 {
-    if (t->to->type != PREFECT_STATE_PENDING || occupies(t->from->type) || t->run->deployment_id[0] == '\0')
+    if (t->to->type != PREFECT_STATE_PENDING || fake_occupies(t->from->type) ||
+        t->run->deployment_id[0] == '\0')
         return false;
-    const struct fake_deployment *deployment = fake_find_deployment(t->fake, t->run->deployment_id);
+    struct fake_deployment *deployment = fake_find_deployment(t->fake, t->run->deployment_id);
     if (deployment == NULL)
         return decide(t, PREFECT_OUTCOME_ABORT, "Deployment not found.");
     if (!deployment->has_limit)
@@ -198,9 +186,8 @@ static bool secure_slot(struct transition *t)
     if (deployment->limit == 0)
         return decide(t, PREFECT_OUTCOME_ABORT,
                       "The deployment concurrency limit is 0. The flow will deadlock if submitted again.");
-    if (slots_in_use(t->fake, deployment->id) < deployment->limit) {
-        char lease[UUID_TEXT_SIZE];
-        fake_make_id(t->fake, lease);
+    char lease[UUID_TEXT_SIZE];
+    if (fake_take_slot(t->fake, deployment, t->run->id, lease)) {
         free(t->to->lease_id);
         t->to->lease_id = check_strdup(lease);
         return false;
@@ -211,6 +198,30 @@ static bool secure_slot(struct transition *t)
                      : make_state(PREFECT_STATE_SCHEDULED, "AwaitingConcurrencySlot", NULL,
                                   fake_now_ms(t->fake) + SLOT_WAIT_MS);
     return decide(t, PREFECT_OUTCOME_REJECT, reason);
+}
+
+/* The lease is renewed as the run begins; one that is gone is taken anew, and if no slot is free the run
+ * ends. */
+static bool validate_slot(struct transition *t)
+{
+    if (t->from->type != PREFECT_STATE_PENDING || t->to->type != PREFECT_STATE_RUNNING ||
+        t->from->lease_id == NULL)
+        return false;
+    struct fake_deployment *deployment = fake_find_deployment(t->fake, t->run->deployment_id);
+    if (deployment == NULL || !deployment->has_limit ||
+        fake_renew_at_running(t->fake, deployment, t->from->lease_id))
+        return false;
+    char lease[UUID_TEXT_SIZE];
+    if (fake_take_slot(t->fake, deployment, t->run->id, lease)) {
+        free(t->to->lease_id);
+        t->to->lease_id = check_strdup(lease);
+        return false;
+    }
+    t->instead = make_state(PREFECT_STATE_CANCELLED, "Cancelled",
+                            "Deployment concurrency slot lost during provisioning - no slots available to "
+                            "continue execution",
+                            FAKE_NO_TIME);
+    return decide(t, PREFECT_OUTCOME_REJECT, "Deployment concurrency limit reached after lease expiry.");
 }
 
 static bool copy_scheduled_time(struct transition *t)
@@ -236,8 +247,9 @@ static bool wait_for_scheduled_time(struct transition *t)
 typedef bool (*rule_fn)(struct transition *t);
 
 static const rule_fn all_rules[] = {
-    preserve_lease,  prevent_duplicate, leave_terminal,      only_cancelling_to_cancelled, bypass_cancelling,
-    prevent_pending, secure_slot,       copy_scheduled_time, wait_for_scheduled_time};
+    preserve_lease,      prevent_duplicate,      leave_terminal, only_cancelling_to_cancelled,
+    bypass_cancelling,   prevent_pending,        validate_slot,  secure_slot,
+    copy_scheduled_time, wait_for_scheduled_time};
 static const rule_fn forced_rules[] = {guard_result, bypass_cancelling};
 
 /* --- writing --- */
@@ -261,6 +273,13 @@ static void write_state(struct fake_prefect *fake, struct fake_run *run, struct 
         run->start_ms = now_ms;
 }
 
+static void release(struct fake_prefect *fake, const struct fake_run *run, const struct fake_state *from)
+{
+    const struct fake_deployment *deployment = fake_find_deployment(fake, run->deployment_id);
+    if (deployment != NULL && deployment->has_limit)
+        fake_release_slot(fake, run->deployment_id, from->lease_id);
+}
+
 void fake_take_proposal(struct fake_prefect *fake, struct fake_run *run, struct fake_state *take_state,
                         bool is_forced, struct fake_decision *out)
 {
@@ -276,6 +295,8 @@ void fake_take_proposal(struct fake_prefect *fake, struct fake_run *run, struct 
         is_decided = rules[i](&t);
     struct fake_state *written = is_decided ? t.instead : take_state;
     drop_unpersisted(take_state);
+    if (written != NULL && fake_occupies(t.from->type) && !fake_occupies(written->type))
+        release(fake, run, t.from);
     if (written != NULL)
         write_state(fake, run, written);
     if (written != take_state)

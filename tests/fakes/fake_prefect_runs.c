@@ -200,6 +200,7 @@ void fake_handle_create_deployment(struct fake_prefect *fake, const struct fake_
         .job_variables_json = job_variables,
         .has_limit = limit != NULL && json_kind(limit) == JSON_NUMBER,
         .limit = json_int(limit, 0),
+        .grace_s = json_get_int(options, "grace_period_seconds", 0),
         .cancel_new = strcmp(json_get_text(options, "collision_strategy", ""), "CANCEL_NEW") == 0};
     const char *id = fake_prefect_add_deployment(fake, &setup);
     free(job_variables);
@@ -209,6 +210,7 @@ void fake_handle_create_deployment(struct fake_prefect *fake, const struct fake_
 void fake_handle_get_deployment(struct fake_prefect *fake, const struct fake_call *call,
                                 struct fake_answer *answer)
 {
+    fake_expire_leases(fake);
     const struct fake_deployment *deployment = fake_find_deployment(fake, call->parts[1]);
     if (deployment == NULL)
         fake_answer_detail(answer, 404, "Deployment not found");

@@ -127,7 +127,8 @@ int admission_world_setup(void **state)
                                               .start_burst = 1,
                                               .running = CONFIG_NO_LIMIT,
                                               .launching = CONFIG_NO_LIMIT,
-                                              .retry = retry_policy_default()};
+                                              .retry = retry_policy_default(),
+                                              .when_run_is_over = "leave"};
     w->config = (struct config){.classes = w->classes,
                                 .class_count = WORLD_CLASSES_MAX,
                                 .starts_per_second = CONFIG_NO_LIMIT,

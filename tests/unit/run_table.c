@@ -123,6 +123,8 @@ static void forget_what_is_not_stored(struct trip *trip)
     trip->run.died_early = false;
     trip->run.create_lost = false;
     trip->run.name_was_taken = false;
+    trip->run.is_over = false;
+    trip->run.is_left_alone = false;
 }
 
 static bool feed_variant(struct trip *trip, const char *word)
@@ -176,6 +178,7 @@ struct trip trip_to(const struct situation *situation)
     struct trip trip = trip_new();
     trip.policy.park = situation->park;
     trip.policy.remove_ended_container = situation->removes;
+    trip.policy.stop_when_over = situation->stops;
     trip_go(&trip, situation->path);
     return trip;
 }
@@ -222,6 +225,8 @@ static void add_changes(char *changes, const struct run *before, const struct ru
     add_flag(changes, "died_early", before->died_early, after->died_early);
     add_flag(changes, "create_lost", before->create_lost, after->create_lost);
     add_flag(changes, "name_was_taken", before->name_was_taken, after->name_was_taken);
+    add_flag(changes, "is_over", before->is_over, after->is_over);
+    add_flag(changes, "is_left_alone", before->is_left_alone, after->is_left_alone);
     add_flag(changes, "unsettled", before->unsettled_until_ms != 0, after->unsettled_until_ms != 0);
 }
 

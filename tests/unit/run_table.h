@@ -15,6 +15,7 @@ struct situation {
     const char *title;
     const char *path; /* words: an event's name, a variant's name (run_table.c), +N: N ms pass */
     bool park;
+    bool stops;   /* when_run_is_over = stop */
     bool removes; /* the job's auto_remove */
 };
 

@@ -65,6 +65,8 @@ struct world {
     bool is_restarted;
     bool is_over;
     bool user_wants_cancel;
+    bool cancelling_is_other; /* another worker had the run when it was cancelled */
+    bool stop_is_refused;     /* by the engine, for good: only a kill ends a container */
     struct walk_result result;
 };
 
@@ -148,8 +150,8 @@ static struct run_event look_run(const struct world *w)
     case RUNNING_OURS:
     case RUNNING_OTHER:
         return answer(RUN_EVENT_RUN_RUNNING);
-    case CANCELLING:
-        return answer(RUN_EVENT_RUN_CANCELLING);
+    case CANCELLING: /* the history tells whose */
+        return answer(w->cancelling_is_other ? RUN_EVENT_RUN_ENDED : RUN_EVENT_RUN_CANCELLING);
     case COMPLETED:
     case CRASHED:
     case CANCELLED:
@@ -200,7 +202,8 @@ static struct run_event effect_report(struct world *w, enum run_verdict verdict)
         return answer(RUN_EVENT_REFUSED);
     if (has_running_box(w))
         violate(w, "a verdict while our container runs");
-    if (w->server == PENDING_OTHER || w->server == RUNNING_OTHER)
+    if (w->server == PENDING_OTHER || w->server == RUNNING_OTHER ||
+        (w->server == CANCELLING && w->cancelling_is_other))
         violate(w, "a verdict on another worker's run");
     w->server = cancels ? CANCELLED : CRASHED;
     return answer(RUN_EVENT_DONE);
@@ -283,11 +286,27 @@ static struct run_event effect_retire(struct world *w, int box)
     return answer(b->starts > 0 ? RUN_EVENT_GONE : RUN_EVENT_DONE);
 }
 
+static struct run_event effect_kill(struct world *w, int box)
+{
+    struct box *b = &w->boxes[box];
+    if (b->state == BOX_ABSENT)
+        return answer(RUN_EVENT_GONE);
+    if (b->state != BOX_RUNNING)
+        return answer(RUN_EVENT_CONFLICT);
+    if (chance(w, 80)) { /* else the engine can't get rid of it yet */
+        b->state = BOX_EXITED;
+        b->exit_code = 137;
+    }
+    return answer(RUN_EVENT_DONE);
+}
+
 static struct run_event effect_stop(struct world *w, int box)
 {
     struct box *b = &w->boxes[box];
     if (b->state == BOX_ABSENT)
         return answer(RUN_EVENT_GONE);
+    if (w->stop_is_refused)
+        return answer(RUN_EVENT_PERMANENT);
     if (b->state == BOX_RUNNING) {
         b->state = BOX_EXITED;
         b->exit_code = 137;
@@ -331,6 +350,8 @@ static struct run_event apply(struct world *w, struct late what)
         return effect_retire(w, what.box);
     case RUN_ACTION_STOP:
         return effect_stop(w, what.box);
+    case RUN_ACTION_KILL:
+        return effect_kill(w, what.box);
     case RUN_ACTION_CLEAR:
         return effect_clear(w);
     case RUN_ACTION_REPORT:
@@ -448,7 +469,8 @@ static void perform_request(struct world *w, enum run_action action)
         w->result.late_effects++;
         w->answer = lost(w, action);
     } else if ((action == RUN_ACTION_REPORT || action == RUN_ACTION_HAND_BACK ||
-                action == RUN_ACTION_RESTORE || action == RUN_ACTION_REMOVE || action == RUN_ACTION_STOP)) {
+                action == RUN_ACTION_RESTORE || action == RUN_ACTION_REMOVE || action == RUN_ACTION_STOP ||
+                action == RUN_ACTION_KILL)) {
         w->answer = answer(RUN_EVENT_TRANSIENT);
     } else {
         w->answer = error_answer(w);
@@ -506,6 +528,8 @@ static void crash(struct world *w)
     w->row.run.died_early = false;
     w->row.run.create_lost = false;
     w->row.run.name_was_taken = false;
+    w->row.run.is_over = false;
+    w->row.run.is_left_alone = false;
     w->has_answer = false;
     w->wait = RUN_ACTION_WAIT; /* loaded: ENTER comes next */
 }
@@ -530,7 +554,12 @@ static void world_moves(struct world *w)
     if (!w->user_wants_cancel && !is_ended(w->server) && chance(w, 1)) {
         w->user_wants_cancel = true;
         w->result.cancels++;
+        w->cancelling_is_other = w->server == PENDING_OTHER || w->server == RUNNING_OTHER;
         w->server = w->server == SCHEDULED ? CANCELLED : CANCELLING;
+    }
+    if ((w->server == PENDING_OURS || w->server == RUNNING_OURS) && !w->claim_overtook && chance(w, 1)) {
+        w->server = CRASHED; /* an automation lost patience */
+        w->result.ended_by_others++;
     }
     for (int i = 1; i <= w->box_count; i++) {
         struct box *b = &w->boxes[i];
@@ -553,13 +582,19 @@ static void world_moves(struct world *w)
     }
 }
 
-/* What reaches the launch from outside, at any moment. */
+/* What reaches the launch from outside, at any moment; after a restart, not before ENTER. */
 static void outside_event(struct world *w)
 {
     if (w->is_restarted) /* ENTER comes first */
         return;
     if (w->user_wants_cancel && chance(w, 30))
         feed(w, answer(RUN_EVENT_CANCEL));
+    else if ((w->server == COMPLETED || w->server == CRASHED) && w->row.run.has_claim && chance(w, 20))
+        feed(w, answer(RUN_EVENT_SEEN_OVER));
+    else if (w->row.run.is_over && w->server == RUNNING_OURS && chance(w, 50))
+        feed(w, answer(RUN_EVENT_SEEN_ALIVE));
+    else if (chance(w, 1))
+        feed(w, answer(RUN_EVENT_LEASE_LOST));
     else if (chance(w, 2))
         feed(w, answer(RUN_EVENT_LAUNCH_DEADLINE));
     else if (chance(w, 2))
@@ -634,6 +669,8 @@ struct walk_result run_walk(uint64_t seed, run_step_fn step)
     w.policy.start_clock_ms = 60000;
     w.policy.park = chance(&w, 10);
     w.policy.remove_ended_container = chance(&w, 30);
+    w.policy.stop_when_over = chance(&w, 50);
+    w.stop_is_refused = chance(&w, 10);
     w.row.run = run_new(w.now_ms);
     w.saved = w.row;
     if (chance(&w, 20)) {

@@ -49,6 +49,8 @@ static const struct key_case key_cases[] = {
     {"engine", "api_version", "1.44", "1.44", "v1.44",
      "\"v1.44\" is not a version; allowed: a version such as 1.41"},
     {"engine", "keep_containers", "7d", "7d", "forever", "\"forever\" is not a duration" DURATION_FROM("0")},
+    {"engine", "when_run_is_over", "stop", "stop", "kill",
+     "\"kill\" is not known; allowed: one of leave, stop"},
     {"state", "path", "/x/y.db", "/x/y.db", "", "\"\" is empty; allowed: a text of one line"},
     {"state", "keep_history", "36h", "36h", "366d", "\"366d\" is too large" DURATION_FROM("1s")},
     {"limits", "starts_per_second", "0.5", "0.5", "0",
@@ -60,6 +62,7 @@ static const struct key_case key_cases[] = {
     {"limits", "pulls", "2", "2", "1.5", "\"1.5\" is not a whole number" COUNT_FROM("1 to 1000000")},
     {"limits", "stops", "2", "2", "-3", "\"-3\" is too small" COUNT_FROM("1 to 1000000")},
     {"timeouts", "launch_deadline", "30s", "30s", "1 h", "\"1 h\" is not a duration" DURATION_FROM("0")},
+    {"timeouts", "cancel_grace", "90s", "90s", "1e", "\"1e\" is not a duration" DURATION_FROM("0")},
     {"timeouts", "max_run_time", "2h", "2h", "2H", "\"2H\" is not a duration" DURATION_FROM("0")},
     {"retry", "max_attempts", "10", "10", "0", "\"0\" is too small" COUNT_FROM("1 to 1000")},
     {"retry", "base", "1s", "1s", "0", "\"0\" is too small" DURATION_FROM("1ms")},
@@ -103,7 +106,7 @@ static const struct key_case key_cases[] = {
 static bool is_clock(const struct config_key *key)
 {
     return strcmp(key->section, "timeouts") == 0 && strcmp(key->key, "launch_deadline") != 0 &&
-           strcmp(key->key, "max_run_time") != 0;
+           strcmp(key->key, "max_run_time") != 0 && strcmp(key->key, "cancel_grace") != 0;
 }
 
 /* A file with this one key in it; a class also gets a rule, a line further down. */
@@ -161,6 +164,7 @@ static void test_every_key_that_a_class_may_set(void **state)
             continue;
         const char *value = key->type == CONFIG_TYPE_TIME || key->type == CONFIG_TYPE_DURATION ? "45s"
                             : key->type == CONFIG_TYPE_JITTER                                  ? "none"
+                            : key->type == CONFIG_TYPE_WORD                                    ? "stop"
                                                                                                : "3";
         char *AUTO_FREE text = file_with("class", key->key, value);
         char *AUTO_FREE name = check_printf("class k.%s", key->key);
@@ -170,7 +174,7 @@ static void test_every_key_that_a_class_may_set(void **state)
         if (strcmp(key->key, "base") != 0 || f->problems.count == 0)
             assert_string_equal(fixture_printed(f, name), shown);
     }
-    assert_int_equal(count, 3 * 11 + 2 + 6 + 1);
+    assert_int_equal(count, 3 * 11 + 3 + 6 + 2);
 }
 
 static void test_values_arrive_in_the_struct(void **state)

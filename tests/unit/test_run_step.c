@@ -276,10 +276,9 @@ static void test_cancel_waits_for_a_changing_request(void **state)
         const char *path;
         enum run_state after;
     } cases[] = {
-        {CLAIM_OUT, RUN_STATE_REPORTING},   {SUBMIT_OUT, RUN_STATE_REPORTING},
-        {CREATE_OUT, RUN_STATE_CLEARING},   {CONNECT_OUT, RUN_STATE_CLEARING},
-        {ANNOUNCE_OUT, RUN_STATE_CLEARING}, {RETIRE_OUT, RUN_STATE_CLEARING},
-        {START_OUT, RUN_STATE_RUNNING},
+        {SUBMIT_OUT, RUN_STATE_REPORTING}, {CREATE_OUT, RUN_STATE_CLEARING},
+        {CONNECT_OUT, RUN_STATE_CLEARING}, {ANNOUNCE_OUT, RUN_STATE_CLEARING},
+        {RETIRE_OUT, RUN_STATE_CLEARING},  {START_OUT, RUN_STATE_RUNNING},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct trip trip = go(cases[i].path);
@@ -291,6 +290,19 @@ static void test_cancel_waits_for_a_changing_request(void **state)
         trip_go(&trip, "DONE");
         assert_string_equal(run_state_name(trip.run.state), run_state_name(cases[i].after));
     }
+}
+
+/* Before the claim's answer nobody knows whose run is cancelled. */
+static void test_a_cancel_during_the_claim_leads_to_a_look(void **state)
+{
+    (void)state;
+    struct trip trip = go(CLAIM_OUT " CANCEL");
+    assert_int_equal(trip.run.pending, RUN_ACTION_CLAIM);
+    assert_false(trip.run.cancel_wanted);
+    assert_goes(CLAIM_OUT " UNKNOWN_OUTCOME CANCEL", RUN_STATE_CLAIMING, RUN_ACTION_LOOK_RUN);
+    assert_goes(CLAIM_OUT " UNKNOWN_OUTCOME CANCEL CANCEL", RUN_STATE_CLAIMING, RUN_ACTION_LOOK_RUN);
+    assert_goes(CLAIM_OUT " UNKNOWN_OUTCOME CANCEL RUN_CANCELLING", RUN_STATE_REPORTING, RUN_ACTION_REPORT);
+    assert_goes(CLAIM_OUT " TRANSIENT CANCEL RUN_ENDED", RUN_STATE_FINISHED, RUN_ACTION_FORGET);
 }
 
 static void test_cancel_takes_effect_at_once_where_nothing_can_land(void **state)
@@ -382,6 +394,7 @@ int main(void)
         cmocka_unit_test(test_a_released_run_waits_in_line_with_its_claim),
         cmocka_unit_test(test_a_released_launch_looks_for_its_old_container),
         cmocka_unit_test(test_cancel_waits_for_a_changing_request),
+        cmocka_unit_test(test_a_cancel_during_the_claim_leads_to_a_look),
         cmocka_unit_test(test_cancel_takes_effect_at_once_where_nothing_can_land),
         cmocka_unit_test(test_a_cancel_beats_every_other_verdict),
         cmocka_unit_test(test_deadline_and_drain_in_each_state),

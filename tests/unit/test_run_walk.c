@@ -25,6 +25,7 @@ static void test_walks_keep_every_promise(void **state)
     int64_t others = 0;
     int64_t cancels = 0;
     int64_t starts = 0;
+    int64_t ended = 0;
     bool reached[RUN_STATE_COUNT] = {false};
     for (uint64_t seed = 1; seed <= WALKS; seed++) {
         struct walk_result r = run_walk(seed, run_step);
@@ -37,14 +38,15 @@ static void test_walks_keep_every_promise(void **state)
         others += r.other_worker_runs;
         cancels += r.cancels;
         starts += r.starts;
+        ended += r.ended_by_others;
         for (int s = 0; s < RUN_STATE_COUNT; s++)
             reached[s] = reached[s] || r.reached[s];
     }
     printf("walks %d, steps %lld, crashes %lld, lost answers %lld, late effects %lld, other worker %lld, "
            "cancels %lld, "
-           "starts %lld\n",
+           "starts %lld, ended by others %lld\n",
            WALKS, (long long)steps, (long long)crashes, (long long)lost, (long long)late, (long long)others,
-           (long long)cancels, (long long)starts);
+           (long long)cancels, (long long)starts, (long long)ended);
     /* The walks are worth something only if they went everywhere. */
     for (int s = 0; s < RUN_STATE_COUNT; s++)
         if (!reached[s])
@@ -52,6 +54,7 @@ static void test_walks_keep_every_promise(void **state)
     assert_true(starts > WALKS / 4);
     assert_true(late > WALKS / 10);
     assert_true(others > WALKS / 100);
+    assert_true(ended > WALKS / 100);
 }
 
 /* Find the first seed whose walk notices the broken copy. */
@@ -132,6 +135,28 @@ static struct run_step cleared_at_first_sight(const struct run *run, const struc
     return run_step(&settled, ev, policy);
 }
 
+static struct run_step refused_stop_is_an_end(const struct run *run, const struct run_event *ev,
+                                              const struct retry_policy *policy)
+{
+    struct run_event done = *ev;
+    if (run->state == RUN_STATE_STOPPING && ev->kind == RUN_EVENT_PERMANENT)
+        done.kind = RUN_EVENT_DONE;
+    return run_step(run, &done, policy);
+}
+
+static struct run_step any_cancelling_is_ours(const struct run *run, const struct run_event *ev,
+                                              const struct retry_policy *policy)
+{
+    struct run_step step = run_step(run, ev, policy);
+    if (run->state == RUN_STATE_CLAIMING && run->pending == RUN_ACTION_NONE && ev->kind == RUN_EVENT_CANCEL) {
+        step.next.state = RUN_STATE_REPORTING;
+        step.next.verdict = RUN_VERDICT_CANCELLED;
+        step.next.pending = RUN_ACTION_REPORT;
+        step.action = RUN_ACTION_REPORT;
+    }
+    return step;
+}
+
 static void test_broken_copies_are_caught(void **state)
 {
     (void)state;
@@ -141,6 +166,9 @@ static void test_broken_copies_are_caught(void **state)
     assert_caught(cleared_at_first_sight, "verdict while a lost create may land");
     assert_caught(overtaking_unnoticed, "claim of an ended run goes unnoticed");
     assert_caught(lost_claim_forgotten, "claim with a lost answer is forgotten");
+    assert_caught(refused_stop_is_an_end, "a stop that was refused counts as the container's end");
+    assert_caught(any_cancelling_is_ours,
+                  "a cancelled run counts as ours though the claim's answer was lost");
 }
 
 /* WALK_SEED=n WALK_TRACE=1 tells one walk step by step. */
