@@ -29,7 +29,9 @@ struct prefect_ask act_ask(struct act *act, struct live *live, enum stage stage,
 bool act_can_wait(const struct live *live)
 {
     const struct run *run = &live->launch->run;
-    return run->state == RUN_STATE_REPORTING && run->verdict != RUN_VERDICT_CANCELLED && !run->cancel_wanted;
+    bool is_first = run->attempt == 0 && run->reach_tries == 0;
+    return run->state == RUN_STATE_REPORTING && is_first && run->verdict != RUN_VERDICT_CANCELLED &&
+           !run->cancel_wanted;
 }
 
 bool act_prefect_is_fine(struct live *live, const struct prefect_reply *reply)

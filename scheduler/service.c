@@ -513,6 +513,13 @@ void service_free(struct service *s)
 /* Nothing is out any more: the rows are at rest in a state that the next start goes on from. */
 static bool is_at_rest(struct service *s)
 {
+    struct list *all = runner_all(s->runner);
+    for (struct list *link = all->next; link != all; link = link->next) {
+        const struct run *run = &LIST_ITEM(link, struct live, all_link)->launch->run;
+        /* It goes back as soon as what may still land on the engine is cleared: seconds. */
+        if (run->state == RUN_STATE_CLEARING && run->verdict == RUN_VERDICT_HAND_BACK)
+            return false;
+    }
     return runner_calls_out(s->runner) == 0;
 }
 

@@ -18,11 +18,11 @@
  * button. */
 #define RUN_ANNOUNCE_TRIES 3
 /* An engine that answers a list has begun whatever it was asked before, and carries it out within this. */
-#define RUN_CREATE_SETTLE_MS 10000
+#define RUN_CREATE_SETTLE_MS 3000
 /* A container that ended well leaves its flow run RUNNING for so many looks, this far apart, before it counts
  * as crashed. */
 #define RUN_LEFT_RUNNING_LOOKS 6
-#define RUN_LEFT_RUNNING_DELAY_MS 10000
+#define RUN_LEFT_RUNNING_DELAY_MS 8000
 
 struct step_input {
     const struct run_event *event;

@@ -106,7 +106,7 @@ static const char *begin_claiming(struct world *w)
 {
     const char *run = world_add_run(w);
     fail_prefect(w, FAKE_PREFECT_SET_STATE, PREFECT_FAULT_DROP_AFTER, 1, 1);
-    fail_prefect(w, FAKE_PREFECT_GET_RUN, PREFECT_FAULT_STATUS, 1, 6);
+    fail_prefect(w, FAKE_PREFECT_FILTER_RUNS, PREFECT_FAULT_STATUS, 1, -1);
     world_start(w, NO_JITTER);
     UNTIL(w, MINUTES(3), is_resting(w, run, RUN_STATE_CLAIMING) && rest_ms(w, run) > SECONDS(20));
     fake_prefect_clear_faults(w->prefect);

@@ -57,10 +57,10 @@ static struct setting begin_claiming(struct world *w, const char *config_text)
 {
     struct setting s = add(w, IMAGE);
     lose_set_state(w, PREFECT_FAULT_DROP_AFTER);
-    answer_503(w, FAKE_PREFECT_GET_RUN, 1, 1);
+    answer_503(w, FAKE_PREFECT_FILTER_RUNS, 1, 1);
     world_start(w, config_text);
     UNTIL(w, SECONDS(20),
-          fake_prefect_calls(w->prefect, FAKE_PREFECT_GET_RUN) == 1 &&
+          fake_prefect_calls(w->prefect, FAKE_PREFECT_FILTER_RUNS) >= 1 &&
               is_resting(w, s.run, RUN_STATE_CLAIMING));
     return s;
 }

@@ -414,7 +414,7 @@ static void engine_answers(struct world *w)
 {
     for (int i = 0; i < w->late_count; i++)
         if (w->late[i].action == RUN_ACTION_CREATE && w->late[i].until_ms == INT64_MAX)
-            w->late[i].until_ms = w->now_ms + (int64_t)draw(w, 10000);
+            w->late[i].until_ms = w->now_ms + (int64_t)draw(w, 3000);
 }
 
 /* Which effects may land late: those whose repetition is the danger. */

@@ -136,8 +136,8 @@ static void test_it_is_not_dropped_over_a_request_or_a_start(void **state)
 static void test_what_is_over_is_not_handed_back(void **state)
 {
     (void)state;
-    assert_goes(CREATE_OUT " UNKNOWN_OUTCOME LAUNCH_DEADLINE SEEN_OVER DONE", RUN_STATE_REPORTING,
-                RUN_ACTION_LOOK_RUN, RUN_VERDICT_OVER);
+    assert_goes(CREATE_OUT " UNKNOWN_OUTCOME LAUNCH_DEADLINE SEEN_OVER DONE +5000 ENTER DONE",
+                RUN_STATE_REPORTING, RUN_ACTION_LOOK_RUN, RUN_VERDICT_OVER);
 }
 
 /* ---- stopped is what has ended ---- */
