@@ -250,6 +250,7 @@ static struct http_call *call_new(struct http *http, const struct http_request *
 void http_curl_call_free(struct http_call *call)
 {
     CHECK(!call->in_callback);
+    KILL_REQUEST(ends, call);
     http_curl_detach(call);
     list_remove(&call->in_ready);
     list_remove(&call->in_calls);
@@ -286,6 +287,7 @@ int http_start(struct http *http, const struct http_request *request, struct htt
 {
     CHECK(request->done != NULL && request->method != NULL && request->url != NULL);
     struct http_call *started = call_new(http, request);
+    KILL_REQUEST(begins, started, request);
     if (prepare(started, request, err) != 0) {
         http_curl_call_free(started);
         return -1;

@@ -70,6 +70,7 @@ static void act(struct http *http, curl_socket_t fd, int flags)
 {
     int running;
     CURLMcode code = curl_multi_socket_action(http->multi, fd, flags, &running);
+    KILL_REQUEST(moved, http);
     if (code == CURLM_OK)
         drain(http);
     else

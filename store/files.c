@@ -8,6 +8,8 @@
  */
 #include "store/files.h"
 
+#include "base/kill_point.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -69,6 +71,7 @@ int files_create(const char *path, struct err *err)
     int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd >= 0) {
         close(fd);
+        KILL_POINT(state_file_made);
         return sync_folder_of(path, err);
     }
     struct stat st;

@@ -10,6 +10,7 @@
  */
 #include "store/store.h"
 
+#include "base/kill_point.h"
 #include "store/files.h"
 #include "store/store_internal.h"
 
@@ -292,6 +293,7 @@ static void roll_back(struct store *store)
 int store_commit(struct store *store, struct err *err)
 {
     CHECK(store->is_begun);
+    KILL_POINT(save_before);
     /* A transaction that SQLite has given up meanwhile must not pass for one that was committed. */
     if (sqlite3_get_autocommit(store->db) != 0) {
         store->is_begun = false;
@@ -304,6 +306,7 @@ int store_commit(struct store *store, struct err *err)
         return -1;
     }
     store->is_begun = false;
+    KILL_POINT(save_after);
     return 0;
 }
 

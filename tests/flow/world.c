@@ -176,7 +176,7 @@ static size_t add_all(const char **list, size_t count, size_t max, const char *c
     return count;
 }
 
-static struct config *load_config(struct world *w)
+struct config *world_load_config(struct world *w)
 {
     const char *flags[32] = {"prefect.pool", WORLD_POOL,   "prefect.name",
                              "worker 1",     "state.path", w->state_path};
@@ -212,7 +212,7 @@ static struct config *load_config(struct world *w)
     return config;
 }
 
-static void keep_text(struct world *w, const char *config_text)
+void world_keep_text(struct world *w, const char *config_text)
 {
     if (config_text == NULL && w->config_text != NULL)
         return;
@@ -224,8 +224,8 @@ static void keep_text(struct world *w, const char *config_text)
 bool world_try_start(struct world *w, const char *config_text, struct err *err)
 {
     CHECK(w->service == NULL);
-    keep_text(w, config_text);
-    w->config = load_config(w);
+    world_keep_text(w, config_text);
+    w->config = world_load_config(w);
     w->has_ended = false;
     struct service_settings settings = {
         .base = w->base,
@@ -256,8 +256,8 @@ void world_reload(struct world *w, const char *config_text)
 {
     struct config *before = w->config;
     struct err err;
-    keep_text(w, config_text);
-    w->config = load_config(w);
+    world_keep_text(w, config_text);
+    w->config = world_load_config(w);
     if (service_reload(w->service, w->config, &err) != 0)
         fail_msg("reload: %s", err.msg);
     config_free(before);
