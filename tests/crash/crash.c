@@ -4,7 +4,9 @@
 #include "base/log.h"
 #include "tests/support/fake_clock.h"
 
+#include <curl/curl.h>
 #include <event2/event.h>
+#include <sqlite3.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -27,8 +29,18 @@
 /* No server carries out a request later than the service counts on (60 s). */
 #define HELD_MS 40000
 
+/* What every process would do anew: the services are forked from one that has done it. */
+static void load_libraries(void)
+{
+    static bool is_done;
+    if (!is_done)
+        CHECK(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK && sqlite3_initialize() == SQLITE_OK);
+    is_done = true;
+}
+
 struct crash *crash_begin(uint64_t seed)
 {
+    load_libraries();
     struct crash *c = check_alloc(sizeof(*c));
     void *world = NULL;
     world_setup(&world);

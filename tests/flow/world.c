@@ -94,7 +94,7 @@ static bool file_holds(const char *path, const char *text)
     size_t len = strlen(text);
     size_t matched = 0;
     bool found = false;
-    for (int c; !found && (c = fgetc(f)) != EOF;) {
+    for (int c; !found && (c = getc_unlocked(f)) != EOF;) {
         matched = c == text[matched] ? matched + 1 : (size_t)(c == text[0]);
         found = matched == len;
     }
