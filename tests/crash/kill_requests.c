@@ -3,7 +3,7 @@
  *
  * Each request has four: `before` it is made; `sent`, when bytes of it have left; `answered`, when its answer
  * is here but nobody was told yet, so that nothing of it is saved; or `failed`. The name is made of method
- * and route; of a proposed state its name; of a removal whether by force; of a list and of events what for.
+ * and route; of a proposed state its name or type; of a removal whether by force; of a list and of events what for.
  */
 #include "api/http_curl_internal.h"
 #include "base/kill_point.h"
@@ -109,14 +109,14 @@ static void add_route(char *name, size_t size, const char *url)
     }
 }
 
-static void add_value(char *name, size_t size, const char *text, const char *key)
+static void add_state(char *name, size_t size, const char *body)
 {
-    const char *at = text == NULL ? NULL : strstr(text, key);
-    if (at == NULL)
-        return;
+    const char *key = strstr(body, "\"name\":\"") != NULL ? "\"name\":\"" : "\"type\":\"";
+    const char *at = strstr(body, key);
+    CHECK(at != NULL);
     at += strlen(key);
     add(name, size, ":", 1);
-    add(name, size, at, strcspn(at, "\"&"));
+    add(name, size, at, strcspn(at, "\""));
 }
 
 static void make_name(char *name, size_t size, const struct http_request *request)
@@ -124,7 +124,7 @@ static void make_name(char *name, size_t size, const struct http_request *reques
     snprintf(name, size, "%s:", request->method);
     add_route(name, size, request->url);
     if (strstr(request->url, "/set_state") != NULL)
-        add_value(name, size, request->body, "\"name\":\"");
+        add_state(name, size, request->body);
     if (strcmp(request->method, "DELETE") == 0 && strstr(request->url, "force=1") != NULL)
         add(name, size, ":force", 6);
     if (strstr(request->url, "io.sluice.launch%3D") != NULL)

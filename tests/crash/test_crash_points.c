@@ -88,9 +88,9 @@ static const char *const requests[] = {
     "GET:/flow_runs/{}",                           /* look */
     "POST:/flow_runs/{}/set_state:Pending",        /* claim */
     "POST:/flow_runs/{}/set_state:Submitting",
-    "POST:/flow_runs/{}/set_state:Crashed", /* report */
-    "POST:/flow_runs/{}/set_state:Cancelled",
-    "POST:/flow_runs/{}/set_state:Scheduled", /* hand back */
+    "POST:/flow_runs/{}/set_state:CRASHED", /* report */
+    "POST:/flow_runs/{}/set_state:CANCELLED",
+    "POST:/flow_runs/{}/set_state:SCHEDULED", /* hand back */
     "GET:/flow_run_states/",                  /* restore */
     "POST:/flow_runs/{}/set_state:Completed", /* restore */
     "PATCH:/flow_runs/{}",                    /* announce */
@@ -99,6 +99,7 @@ static const char *const requests[] = {
     "GET:/flows/{}",
     "POST:/events", /* telemetry */
     "POST:/logs/",
+    "GET:/csrf-token",
     "GET:/_ping",
     "GET:/events", /* the stream */
     "GET:/containers/json",
