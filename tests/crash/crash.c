@@ -50,6 +50,7 @@ struct crash *crash_begin(uint64_t seed)
     c->seed = seed;
     c->shared->random_state = seed;
     c->kill_after_us = -1;
+    c->check_every = 1;
     return c;
 }
 
@@ -206,7 +207,8 @@ static void on_death(struct crash *c)
     else
         crash_fail(c, "the service ended with %s %d", WIFSIGNALED(status) ? "signal" : "code",
                    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
-    crash_check_file(c);
+    if (c->starts % c->check_every == 0)
+        crash_check_file(c);
     if (!c->is_down)
         crash_start(c, NULL);
 }

@@ -46,6 +46,8 @@ struct crash {
     struct kill_plan next_plan; /* of the next one to be started; used up by it */
     int64_t kill_after_us;      /* SIGKILL in the middle of the next step; < 0: no */
 
+    int check_every; /* the file is checked after every so many-th death */
+
     /* The scenario's. */
     const char *run;
     int acts;         /* what it did once, and must not do again */

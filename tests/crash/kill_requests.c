@@ -3,7 +3,8 @@
  *
  * Each request has four: `before` it is made; `sent`, when bytes of it have left; `answered`, when its answer
  * is here but nobody was told yet, so that nothing of it is saved; or `failed`. The name is made of method
- * and route; of a proposed state its name or type; of a removal whether by force; of a list and of events what for.
+ * and route; of a proposed state its name or type; of a removal whether by force; of a list and of events
+ * what for.
  */
 #include "api/http_curl_internal.h"
 #include "base/kill_point.h"
