@@ -113,8 +113,11 @@ void kill_request_ends(const struct http_call *call);
 #define HTTP_HEADERS_MAX_BYTES ((size_t)64 * 1024)
 #define HTTP_ERROR_BODY_MAX_BYTES ((size_t)64 * 1024)
 
+/* http_curl.c: url_code is a CURLUcode. Ends the process if it says that memory is out. */
+bool http_curl_url_is_fine(unsigned url_code);
+
 /* http_curl_loop.c: curl on libevent. */
-int http_curl_loop_init(struct http *http, struct err *err) MUST_CHECK;
+void http_curl_loop_init(struct http *http);
 void http_curl_loop_done(struct http *http);
 /* Hand the call's handle to curl. Nothing happens before the next turn of the loop. */
 int http_curl_add(struct http_call *call, struct err *err) MUST_CHECK;

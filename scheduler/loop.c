@@ -40,7 +40,7 @@ static void on_timers_change(void *arg)
     }
     struct timeval tv = {.tv_sec = (time_t)(delay_ms / 1000),
                          .tv_usec = (suseconds_t)(delay_ms % 1000 * 1000)};
-    event_add(loop->timer_event, &tv);
+    CHECK_MEMORY(event_add(loop->timer_event, &tv) == 0);
 }
 
 int loop_new(const struct clock *clock, struct loop **out, struct err *err)
@@ -49,10 +49,10 @@ int loop_new(const struct clock *clock, struct loop **out, struct err *err)
     loop->base = event_base_new();
     if (loop->base == NULL) {
         free(loop);
-        return err_set(err, ERR_IO, "the event loop could not be made (epoll is missing?)");
+        return err_set(err, ERR_IO, "the event loop could not be made: out of memory, or epoll is missing");
     }
     loop->timer_event = evtimer_new(loop->base, on_timer, loop);
-    CHECK(loop->timer_event != NULL);
+    CHECK_MEMORY(loop->timer_event != NULL);
     loop->timers = timers_new(clock);
     timers_on_change(loop->timers, on_timers_change, loop);
     *out = loop;

@@ -33,8 +33,6 @@ char *store_sqlite_file(const char *path)
 static enum err_kind kind_of(int rc)
 {
     switch (rc & 0xff) {
-    case SQLITE_NOMEM:
-        return ERR_NOMEM;
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
         return ERR_PARSE;
@@ -74,8 +72,14 @@ static const char *way_out(int rc)
     }
 }
 
+void store_check_memory(sqlite3 *db)
+{
+    CHECK_MEMORY(sqlite3_errcode(db) != SQLITE_NOMEM && sqlite3_extended_errcode(db) != SQLITE_IOERR_NOMEM);
+}
+
 int store_fail(sqlite3 *db, int rc, const char *path, const char *doing, struct err *err)
 {
+    CHECK_MEMORY((rc & 0xff) != SQLITE_NOMEM && rc != SQLITE_IOERR_NOMEM);
     const char *message =
         db != NULL && sqlite3_errcode(db) != SQLITE_OK ? sqlite3_errmsg(db) : sqlite3_errstr(rc);
     err_set(err, kind_of(rc), "can't %s in %s: %s%s", doing, path, message, way_out(rc));
@@ -105,8 +109,10 @@ static int set_up(struct store *store, struct err *err)
     rc = sqlite3_prepare_v2(store->db, "PRAGMA journal_mode", -1, &statement, NULL);
     if (rc != SQLITE_OK)
         return store_fail(store->db, rc, store->path, "read the journal mode", err);
-    bool is_wal = sqlite3_step(statement) == SQLITE_ROW &&
-                  strcmp((const char *)sqlite3_column_text(statement, 0), "wal") == 0;
+    const char *mode =
+        sqlite3_step(statement) == SQLITE_ROW ? (const char *)sqlite3_column_text(statement, 0) : NULL;
+    bool is_wal = mode != NULL && strcmp(mode, "wal") == 0;
+    store_check_memory(store->db);
     sqlite3_finalize(statement);
     if (!is_wal)
         return err_set(
@@ -129,7 +135,10 @@ static int check_damage(struct store *store, struct err *err)
     store_bind_int(statement, 1, QUICK_CHECK_MAX_PAGES);
     rc = sqlite3_step(statement);
     int result = 0;
-    if (rc == SQLITE_ROW && strcmp((const char *)sqlite3_column_text(statement, 0), "ok") != 0)
+    const char *word = rc == SQLITE_ROW ? (const char *)sqlite3_column_text(statement, 0) : "ok";
+    if (word == NULL)
+        store_check_memory(store->db);
+    if (word == NULL || strcmp(word, "ok") != 0)
         result = store_fail(NULL, SQLITE_CORRUPT, store->path, "rely on what is", err);
     else if (rc != SQLITE_ROW && rc != SQLITE_DONE)
         result = store_fail(store->db, rc, store->path, "check the state file", err);
@@ -244,15 +253,21 @@ int store_run(struct store *store, sqlite3_stmt *statement, const char *doing, s
     return result;
 }
 
-/* Binding fails only for a wrong index, a statement that runs, or no memory: all end the process. */
+/* Binding fails only for a wrong index, a statement that runs, or no memory. */
+void store_check_bound(int rc)
+{
+    CHECK_MEMORY(rc != SQLITE_NOMEM);
+    CHECK(rc == SQLITE_OK);
+}
+
 void store_bind_text(sqlite3_stmt *statement, int index, const char *text)
 {
-    CHECK(sqlite3_bind_text(statement, index, text, -1, SQLITE_STATIC) == SQLITE_OK);
+    store_check_bound(sqlite3_bind_text(statement, index, text, -1, SQLITE_STATIC));
 }
 
 void store_bind_int(sqlite3_stmt *statement, int index, int64_t value)
 {
-    CHECK(sqlite3_bind_int64(statement, index, value) == SQLITE_OK);
+    store_check_bound(sqlite3_bind_int64(statement, index, value));
 }
 
 static int run_word(struct store *store, enum store_statement which, const char *sql, const char *doing,

@@ -53,6 +53,12 @@ char *store_sqlite_file(const char *path) __attribute__((returns_nonnull));
 /* store_fail - make an error from a SQLite result code. doing: "save a launch". Always returns -1. */
 int store_fail(sqlite3 *db, int rc, const char *path, const char *doing, struct err *err);
 
+/* SQLite's last call on this connection went wrong for lack of memory: end the process (base/check.h). For
+ * where SQLite gives NULL or less and no result code; store_fail() does it by itself. */
+void store_check_memory(sqlite3 *db);
+/* The result code of a sqlite3_bind_...(): an assert, but for lack of memory. */
+void store_check_bound(int rc);
+
 /* store_prepare - the cached statement, reset, made from sql when first used. */
 int store_prepare(struct store *store, enum store_statement which, const char *sql, sqlite3_stmt **out,
                   struct err *err) MUST_CHECK;

@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -141,8 +142,21 @@ static void be_the_service(struct crash *c, int orders_fd, int answers_fd)
     close_all_but(orders_fd, answers_fd);
     log_tap(NULL, NULL);
     kill_points_use(&c->shared->points);
+    if (c->use_lack != NULL)
+        c->use_lack(&c->shared->lack);
     int code = crash_serve(c->world, c->shared, orders_fd, answers_fd);
+    if (c->use_lack != NULL)
+        c->use_lack(NULL);
     _exit(code);
+}
+
+static size_t log_bytes(struct crash *c)
+{
+    char *path = log_path(c);
+    struct stat st;
+    size_t bytes = stat(path, &st) == 0 ? (size_t)st.st_size : 0;
+    free(path);
+    return bytes;
 }
 
 static void put_time(struct crash *c)
@@ -158,7 +172,10 @@ void crash_start(struct crash *c, const char *config_text)
     world_keep_text(c->world, config_text);
     put_time(c);
     c->shared->points.plan = c->next_plan;
+    c->shared->lack = c->next_lack;
     c->next_plan = (struct kill_plan){.pass = 0};
+    c->next_lack = (struct lack){.fail_at = 0};
+    c->log_bytes = log_bytes(c);
     c->shared->next_ms = -1;
     c->shared->calls_out[0] = 0;
     c->shared->calls_out[1] = 0;
@@ -197,13 +214,27 @@ void crash_kill(struct crash *c)
     c->kills++;
 }
 
+/* Code 1 for lack of memory: memory was short, and the process has said so. */
+static bool says_no_memory(struct crash *c)
+{
+    char *log = crash_log(c);
+    bool says =
+        c->shared->lack.failed > 0 && (strcasestr(log + c->log_bytes, "out of memory") != NULL ||
+                                       strcasestr(log + c->log_bytes, "cannot allocate memory") != NULL);
+    free(log);
+    return says;
+}
+
 static void on_death(struct crash *c)
 {
     int status = bury(c);
-    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
+    /* SIGTERM before it listens to signals is as good as SIGKILL, also with main.c. */
+    if (WIFSIGNALED(status) && (WTERMSIG(status) == SIGKILL || WTERMSIG(status) == SIGTERM))
         c->kills++;
     else if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
         c->clean_ends++;
+    else if (WIFEXITED(status) && WEXITSTATUS(status) == 1 && says_no_memory(c))
+        c->memory_ends++;
     else
         crash_fail(c, "the service ended with %s %d", WIFSIGNALED(status) ? "signal" : "code",
                    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));

@@ -14,6 +14,7 @@
 #define SLUICE_TESTS_CRASH_CRASH_H
 
 #include "tests/crash/kill_points.h"
+#include "tests/crash/lack.h"
 #include "tests/flow/world.h"
 
 #include <sys/types.h>
@@ -24,6 +25,7 @@ struct crash_shared {
     int64_t wall_ms;
     uint64_t random_state; /* of the service's randomness: goes on over a restart */
     struct kill_points points;
+    struct lack lack; /* only in programs that link lack.c */
 
     /* The service, after each of its steps. */
     int64_t next_ms; /* until its next deadline; -1: none */
@@ -43,8 +45,10 @@ struct crash {
     bool is_down; /* it is not to be started again */
 
     /* What the next processes are to do. */
-    struct kill_plan next_plan; /* of the next one to be started; used up by it */
-    int64_t kill_after_us;      /* SIGKILL in the middle of the next step; < 0: no */
+    struct kill_plan next_plan;          /* of the next one to be started; used up by it */
+    struct lack next_lack;               /* the same */
+    void (*use_lack)(struct lack *lack); /* lack_use, in programs that link lack.c */
+    int64_t kill_after_us;               /* SIGKILL in the middle of the next step; < 0: no */
 
     int check_every; /* the file is checked after every so many-th death */
 
@@ -61,8 +65,9 @@ struct crash {
     int starts;
     int kills;
     int clean_ends;
-    int checks; /* of the state file, after a death */
-    int exit_code;
+    int memory_ends;  /* by the sentence and the code that are documented */
+    int checks;       /* of the state file, after a death */
+    size_t log_bytes; /* when the present process began */
     uint64_t steps;
 };
 

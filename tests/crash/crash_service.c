@@ -144,7 +144,9 @@ int crash_serve(struct world *world, struct crash_shared *shared, int orders_fd,
     struct err err;
     enum log_level level = getenv("SLUICE_FLOW_LOG") == NULL ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG;
     log_setup(stderr, LOG_FORMAT_LOGFMT, level, &s.clock);
-    struct config *config = world_load_config(world);
+    struct config *config = NULL;
+    if (world_load_config(world, &config, &err) != 0)
+        return complain(&err);
     int output_fd = open(world->output_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     signal(SIGPIPE, SIG_IGN);
     if (loop_new(&s.clock, &s.loop, &err) != 0)

@@ -176,7 +176,7 @@ static size_t add_all(const char **list, size_t count, size_t max, const char *c
     return count;
 }
 
-struct config *world_load_config(struct world *w)
+int world_load_config(struct world *w, struct config **config, struct err *err)
 {
     const char *flags[32] = {"prefect.pool", WORLD_POOL,   "prefect.name",
                              "worker 1",     "state.path", w->state_path};
@@ -197,18 +197,24 @@ struct config *world_load_config(struct world *w)
                                      .working_directory = w->folder,
                                      .hostname = "box",
                                      .is_root = false};
-    struct config *config = NULL;
     struct config_problems problems = {0};
-    struct err err;
-    if (config_load(&sources, &config, &problems, &err) != 0)
-        fail_msg("configuration: %s", err.msg);
-    if (problems.count > 0)
-        fail_msg("configuration: %s", problems.items[0].text);
+    int result = config_load(&sources, config, &problems, err);
+    if (result == 0 && problems.count > 0)
+        result = err_set(err, ERR_INVALID, "%s", problems.items[0].text);
     config_problems_done(&problems);
     for (size_t i = 0; copies[i] != NULL; i++)
         free(copies[i]);
     free(url);
     free(host);
+    return result;
+}
+
+static struct config *load_config(struct world *w)
+{
+    struct config *config = NULL;
+    struct err err;
+    if (world_load_config(w, &config, &err) != 0)
+        fail_msg("configuration: %s", err.msg);
     return config;
 }
 
@@ -225,7 +231,7 @@ bool world_try_start(struct world *w, const char *config_text, struct err *err)
 {
     CHECK(w->service == NULL);
     world_keep_text(w, config_text);
-    w->config = world_load_config(w);
+    w->config = load_config(w);
     w->has_ended = false;
     struct service_settings settings = {
         .base = w->base,
@@ -257,7 +263,7 @@ void world_reload(struct world *w, const char *config_text)
     struct config *before = w->config;
     struct err err;
     world_keep_text(w, config_text);
-    w->config = world_load_config(w);
+    w->config = load_config(w);
     if (service_reload(w->service, w->config, &err) != 0)
         fail_msg("reload: %s", err.msg);
     config_free(before);

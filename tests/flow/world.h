@@ -94,7 +94,7 @@ bool world_try_start(struct world *w, const char *config_text, struct err *err);
 /* The two steps of a start, for a service in a process of its own (tests/crash): keep the text (NULL: the
  * last one's); read it, with flags and environment, into a configuration that the caller frees. */
 void world_keep_text(struct world *w, const char *config_text);
-struct config *world_load_config(struct world *w);
+int world_load_config(struct world *w, struct config **config, struct err *err) MUST_CHECK;
 /* Read another text and hand it to the running service, as SIGHUP does. */
 void world_reload(struct world *w, const char *config_text);
 /* As SIGTERM: ask it to stop, wait for its end (fails after 10 s), free it. */
