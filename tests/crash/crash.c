@@ -29,6 +29,8 @@
 #define LOG_MAX_BYTES ((size_t)64 * 1024 * 1024)
 /* No server carries out a request later than the service counts on (60 s). */
 #define HELD_MS 40000
+/* A process that stopped when told to, and left memory behind. */
+#define LEAK_CODE 23
 
 /* What every process would do anew: the services are forked from one that has done it. */
 static void load_libraries(void)
@@ -132,6 +134,9 @@ static void close_all_but(int a, int b)
     CHECK(close_range((unsigned)high + 1, ~0U, 0) == 0);
 }
 
+/* Where it is built with a sanitizer. */
+extern int __lsan_do_recoverable_leak_check(void) __attribute__((weak));
+
 static void be_the_service(struct crash *c, int orders_fd, int answers_fd) __attribute__((noreturn));
 static void be_the_service(struct crash *c, int orders_fd, int answers_fd)
 {
@@ -143,10 +148,12 @@ static void be_the_service(struct crash *c, int orders_fd, int answers_fd)
     log_tap(NULL, NULL);
     kill_points_use(&c->shared->points);
     if (c->use_lack != NULL)
-        c->use_lack(&c->shared->lack);
+        c->use_lack(&c->shared->lack, &c->shared->places);
     int code = crash_serve(c->world, c->shared, orders_fd, answers_fd);
     if (c->use_lack != NULL)
-        c->use_lack(NULL);
+        c->use_lack(NULL, NULL);
+    if (code == 0 && __lsan_do_recoverable_leak_check != NULL && __lsan_do_recoverable_leak_check() != 0)
+        code = LEAK_CODE;
     _exit(code);
 }
 

@@ -26,6 +26,7 @@ struct crash_shared {
     uint64_t random_state; /* of the service's randomness: goes on over a restart */
     struct kill_points points;
     struct lack lack; /* only in programs that link lack.c */
+    struct lack_places places;
 
     /* The service, after each of its steps. */
     int64_t next_ms; /* until its next deadline; -1: none */
@@ -45,10 +46,10 @@ struct crash {
     bool is_down; /* it is not to be started again */
 
     /* What the next processes are to do. */
-    struct kill_plan next_plan;          /* of the next one to be started; used up by it */
-    struct lack next_lack;               /* the same */
-    void (*use_lack)(struct lack *lack); /* lack_use, in programs that link lack.c */
-    int64_t kill_after_us;               /* SIGKILL in the middle of the next step; < 0: no */
+    struct kill_plan next_plan; /* of the next one to be started; used up by it */
+    struct lack next_lack;      /* the same */
+    void (*use_lack)(struct lack *lack, struct lack_places *places); /* lack_use, where lack.c is linked */
+    int64_t kill_after_us; /* SIGKILL in the middle of the next step; < 0: no */
 
     int check_every; /* the file is checked after every so many-th death */
 
