@@ -22,6 +22,7 @@
  * every so many-th of them the life is led to its end all the same. */
 #define FULL_EVERY 20
 #define LIVES_A_WORLD 60
+#define CHECK_EVERY 10
 #define LIFE_MS MINUTES(30)
 
 static const char config[] =
@@ -58,8 +59,6 @@ static struct crash *begin_world(void)
 
 static void end_world(struct crash *c)
 {
-    if (c->pid == 0) /* the end's checks read the file */
-        crash_check_end(c);
     memory_ends += c->memory_ends;
     clean_ends += c->clean_ends;
     crash_end(c);
@@ -118,7 +117,8 @@ static void live(struct crash *c, bool is_fresh, struct lack lack, bool is_short
     c->is_down = false;
     lead_to_the_end(c);
     check_run(c, c->run);
-    lives++;
+    if (lives++ % CHECK_EVERY == 0)
+        crash_check_end(c);
 }
 
 /* ---- all of them ---- */

@@ -189,8 +189,6 @@ int world_load_config(struct world *w, struct config **config, struct err *err)
     char *copies[32] = {NULL};
     for (size_t i = 0; environment[i] != NULL; i++)
         copies[i] = check_strdup(environment[i]);
-    FILE *f = fopen(w->config_path, "we");
-    CHECK(f != NULL && fputs(w->config_text, f) >= 0 && fclose(f) == 0);
     struct config_sources sources = {.file = w->config_path,
                                      .flags = flags,
                                      .environ = copies,
@@ -225,6 +223,8 @@ void world_keep_text(struct world *w, const char *config_text)
     char *copy = check_strdup(config_text == NULL ? "" : config_text);
     free(w->config_text);
     w->config_text = copy;
+    FILE *f = fopen(w->config_path, "we");
+    CHECK(f != NULL && fputs(w->config_text, f) >= 0 && fclose(f) == 0);
 }
 
 bool world_try_start(struct world *w, const char *config_text, struct err *err)
