@@ -2,10 +2,11 @@
 #include "tests/crash/lack.h"
 
 #include <errno.h>
-#include <execinfo.h>
+#include <limits.h>
 #include <malloc.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <unwind.h>
 
 #if defined(__SANITIZE_ADDRESS__)
 #define IS_SANITIZED 1
@@ -26,32 +27,48 @@ extern void *REAL(calloc)(size_t count, size_t size);
 extern void *REAL(realloc)(void *p, size_t size);
 extern void *REAL(memalign)(size_t alignment, size_t size);
 
-#define FRAMES_MAX 64
-
 static struct lack *in_use;
 static struct lack_places *recorded;
 static int outer_frames; /* those of the caller of lack_use(), which are the test's */
 
+struct walk {
+    int frames;
+    int frames_max;
+    uint64_t hash;
+};
+
+/* FNV-1a over the return addresses; the same in all processes forked from one. */
+static _Unwind_Reason_Code on_frame(struct _Unwind_Context *context, void *arg)
+{
+    struct walk *walk = arg;
+    if (walk->frames == walk->frames_max)
+        return _URC_NORMAL_STOP;
+    walk->frames++;
+    walk->hash = (walk->hash ^ (uint64_t)_Unwind_GetIP(context)) * 0x100000001b3u;
+    return _URC_NO_REASON;
+}
+
+static struct walk walk_stack(int frames_max)
+{
+    struct walk walk = {.frames_max = frames_max, .hash = 0xcbf29ce484222325u};
+    _Unwind_Backtrace(on_frame, &walk);
+    return walk;
+}
+
 void lack_use(struct lack *lack, struct lack_places *places)
 {
-    void *frames[FRAMES_MAX];
     in_use = NULL;
-    outer_frames = backtrace(frames, FRAMES_MAX) - 1; /* loads a library the first time */
+    outer_frames = walk_stack(INT_MAX).frames - 2; /* without the walker and this function */
     recorded = places;
     in_use = lack;
 }
 
-/* FNV-1a over the return addresses of the service; the same in all processes forked from one. */
 static void record(struct lack *l)
 {
-    void *frames[FRAMES_MAX];
     in_use = NULL;
-    int count = backtrace(frames, FRAMES_MAX);
+    int frames = walk_stack(INT_MAX).frames;
+    recorded->hash[l->count] = walk_stack(frames - outer_frames).hash;
     in_use = l;
-    uint64_t hash = 0xcbf29ce484222325u;
-    for (int i = 0; i < count - outer_frames; i++)
-        hash = (hash ^ (uint64_t)(uintptr_t)frames[i]) * 0x100000001b3u;
-    recorded->hash[l->count] = hash;
 }
 
 static bool is_out(void)
