@@ -2,6 +2,8 @@
 
 #include <event2/event.h>
 
+#include <errno.h>
+
 #define SIGNALS_MAX 8
 
 struct loop_signal {
@@ -97,7 +99,11 @@ int loop_on_signal(struct loop *loop, int signal_number, loop_fn fn, void *arg, 
     s->fn = fn;
     s->arg = arg;
     s->event = evsignal_new(loop->base, signal_number, on_signal, s);
-    if (s->event == NULL || event_add(s->event, NULL) != 0)
+    CHECK_MEMORY(s->event != NULL);
+    errno = 0;
+    int added = event_add(s->event, NULL);
+    CHECK_MEMORY(added == 0 || errno != ENOMEM);
+    if (added != 0)
         return err_set(err, ERR_IO, "signal %d can't be caught", signal_number);
     loop->signal_count++;
     return 0;

@@ -10,10 +10,11 @@
  *
  * test_crash_memory                 every so many-th place
  * test_crash_memory once|stays      each place
- * test_crash_memory once|stays N    only the N-th case
+ * test_crash_memory once|stays N [COUNT]    the N-th place only, or COUNT of them
  */
 #include "tests/crash/crash.h"
 
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 
@@ -38,7 +39,7 @@ static struct failing failings[2 * LACK_PLACES_MAX];
 static int failing_count;
 
 static int step = THIN_STEP;
-static int only = -1;
+static int first, count_max = INT_MAX;
 static bool tries_once = true, tries_stays = true;
 static int lives, cases, memory_ends, clean_ends;
 
@@ -171,7 +172,7 @@ static void test_each_allocation_fails(void **state)
     int64_t again = record_life(c, false);
     print_message("%lld allocations in a life that makes the file, %lld in one that finds it, at %d places\n",
                   (long long)fresh, (long long)again, failing_count);
-    for (int i = only >= 0 ? only : 0; i < failing_count && (only < 0 || i == only); i += step) {
+    for (int i = first; i < failing_count && i - first < count_max; i += step) {
         if (tries_once)
             fail_at(&c, i, false);
         if (tries_stays)
@@ -192,7 +193,9 @@ int main(int argc, char **argv)
         tries_stays = strcmp(argv[1], "stays") == 0;
         tries_once = !tries_stays;
     }
-    if (argc > 2)
-        only = (int)strtol(argv[2], NULL, 10);
+    if (argc > 2) {
+        first = (int)strtol(argv[2], NULL, 10);
+        count_max = argc > 3 ? (int)strtol(argv[3], NULL, 10) : 1;
+    }
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
