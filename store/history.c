@@ -39,7 +39,7 @@ static void bind_error(sqlite3_stmt *statement, int index, const char *text)
         while (len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80)
             len--;
     }
-    store_check_bound(sqlite3_bind_text(statement, index, text, (int)len, SQLITE_STATIC));
+    CHECK(sqlite3_bind_text(statement, index, text, (int)len, SQLITE_STATIC) == SQLITE_OK);
 }
 
 int store_add_attempt(struct store *store, const struct store_attempt *attempt, struct err *err)

@@ -179,8 +179,6 @@ static bool read_column(sqlite3_stmt *statement, int index, const struct column 
     void *member = (char *)launch + column->offset;
     const char *text = (const char *)sqlite3_column_text(statement, index);
     if (text == NULL)
-        store_check_memory(sqlite3_db_handle(statement));
-    if (text == NULL)
         return false;
     int64_t number = sqlite3_column_int64(statement, index);
     int word;

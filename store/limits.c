@@ -87,7 +87,7 @@ static int add_limits(struct store *store, const struct store_limit *limits, siz
         store_bind_int(statement, 1, (int64_t)i + 1);
         store_bind_text(statement, 2, limits[i].class_name);
         store_bind_text(statement, 3, limits[i].kind);
-        store_check_bound(sqlite3_bind_double(statement, 4, limits[i].limit_value));
+        CHECK(sqlite3_bind_double(statement, 4, limits[i].limit_value) == SQLITE_OK);
         store_bind_int(statement, 5, limits[i].burst);
         store_bind_text(statement, 6, limits[i].bucket);
         store_bind_text(statement, 7, limits[i].learned_from);

@@ -72,11 +72,6 @@ static const char *way_out(int rc)
     }
 }
 
-void store_check_memory(sqlite3 *db)
-{
-    CHECK_MEMORY(sqlite3_errcode(db) != SQLITE_NOMEM && sqlite3_extended_errcode(db) != SQLITE_IOERR_NOMEM);
-}
-
 int store_fail(sqlite3 *db, int rc, const char *path, const char *doing, struct err *err)
 {
     CHECK_MEMORY((rc & 0xff) != SQLITE_NOMEM && rc != SQLITE_IOERR_NOMEM);
@@ -109,10 +104,8 @@ static int set_up(struct store *store, struct err *err)
     rc = sqlite3_prepare_v2(store->db, "PRAGMA journal_mode", -1, &statement, NULL);
     if (rc != SQLITE_OK)
         return store_fail(store->db, rc, store->path, "read the journal mode", err);
-    const char *mode =
-        sqlite3_step(statement) == SQLITE_ROW ? (const char *)sqlite3_column_text(statement, 0) : NULL;
-    bool is_wal = mode != NULL && strcmp(mode, "wal") == 0;
-    store_check_memory(store->db);
+    bool is_wal = sqlite3_step(statement) == SQLITE_ROW &&
+                  strcmp((const char *)sqlite3_column_text(statement, 0), "wal") == 0;
     sqlite3_finalize(statement);
     if (!is_wal)
         return err_set(
@@ -135,10 +128,7 @@ static int check_damage(struct store *store, struct err *err)
     store_bind_int(statement, 1, QUICK_CHECK_MAX_PAGES);
     rc = sqlite3_step(statement);
     int result = 0;
-    const char *word = rc == SQLITE_ROW ? (const char *)sqlite3_column_text(statement, 0) : "ok";
-    if (word == NULL)
-        store_check_memory(store->db);
-    if (word == NULL || strcmp(word, "ok") != 0)
+    if (rc == SQLITE_ROW && strcmp((const char *)sqlite3_column_text(statement, 0), "ok") != 0)
         result = store_fail(NULL, SQLITE_CORRUPT, store->path, "rely on what is", err);
     else if (rc != SQLITE_ROW && rc != SQLITE_DONE)
         result = store_fail(store->db, rc, store->path, "check the state file", err);
@@ -172,6 +162,7 @@ int store_open_list(const char *path, const struct clock *clock, const struct mi
     if (sqlite3_libversion_number() < 3040000)
         return err_set(err, ERR_INVALID, "SQLite %s is too old: sluice needs 3.40 or newer",
                        sqlite3_libversion());
+    store_use_memory();
     struct store *store = check_alloc(sizeof(*store));
     store->lock_fd = -1;
     store->path = check_strdup(path);
@@ -253,21 +244,15 @@ int store_run(struct store *store, sqlite3_stmt *statement, const char *doing, s
     return result;
 }
 
-/* Binding fails only for a wrong index, a statement that runs, or no memory. */
-void store_check_bound(int rc)
-{
-    CHECK_MEMORY(rc != SQLITE_NOMEM);
-    CHECK(rc == SQLITE_OK);
-}
-
+/* Binding fails only for a wrong index, a statement that runs, or no memory: all end the process. */
 void store_bind_text(sqlite3_stmt *statement, int index, const char *text)
 {
-    store_check_bound(sqlite3_bind_text(statement, index, text, -1, SQLITE_STATIC));
+    CHECK(sqlite3_bind_text(statement, index, text, -1, SQLITE_STATIC) == SQLITE_OK);
 }
 
 void store_bind_int(sqlite3_stmt *statement, int index, int64_t value)
 {
-    store_check_bound(sqlite3_bind_int64(statement, index, value));
+    CHECK(sqlite3_bind_int64(statement, index, value) == SQLITE_OK);
 }
 
 static int run_word(struct store *store, enum store_statement which, const char *sql, const char *doing,

@@ -47,17 +47,15 @@ struct store {
 int store_open_list(const char *path, const struct clock *clock, const struct migration *list, size_t count,
                     struct store **out, struct err *err) MUST_CHECK;
 
+/* store_use_memory - SQLite ends the process when there is no memory (base/check.h). To be called before
+ * SQLite is used; without effect after that, and when called again. */
+void store_use_memory(void);
+
 /* store_sqlite_file - the name to give to SQLite: a path that can't be read as "file:..." or ":memory:". */
 char *store_sqlite_file(const char *path) __attribute__((returns_nonnull));
 
 /* store_fail - make an error from a SQLite result code. doing: "save a launch". Always returns -1. */
 int store_fail(sqlite3 *db, int rc, const char *path, const char *doing, struct err *err);
-
-/* SQLite's last call on this connection went wrong for lack of memory: end the process (base/check.h). For
- * where SQLite gives NULL or less and no result code; store_fail() does it by itself. */
-void store_check_memory(sqlite3 *db);
-/* The result code of a sqlite3_bind_...(): an assert, but for lack of memory. */
-void store_check_bound(int rc);
 
 /* store_prepare - the cached statement, reset, made from sql when first used. */
 int store_prepare(struct store *store, enum store_statement which, const char *sql, sqlite3_stmt **out,

@@ -2,6 +2,7 @@
 #include "tests/crash/crash.h"
 
 #include "base/log.h"
+#include "store/store_internal.h"
 #include "tests/support/fake_clock.h"
 
 #include <curl/curl.h>
@@ -36,6 +37,7 @@
 static void load_libraries(void)
 {
     static bool is_done;
+    store_use_memory();
     if (!is_done)
         CHECK(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK && sqlite3_initialize() == SQLITE_OK);
     is_done = true;

@@ -80,14 +80,19 @@ static bool is_down(struct crash *c)
     return c->pid == 0;
 }
 
+/* To the end of the run, and to a clean stop; a process that dies while it stops is followed by another. */
 static void lead_to_the_end(struct crash *c)
 {
-    crash_until(c, LIFE_MS, crash_is_all_over, "the run has its end");
-    c->is_down = true;
-    if (c->pid != 0)
+    int clean_ends_before = c->clean_ends;
+    while (c->clean_ends == clean_ends_before) {
+        crash_until(c, LIFE_MS, crash_is_all_over, "the run has its end");
+        c->is_down = true;
         kill(c->pid, SIGTERM);
-    crash_until(c, LIFE_MS, is_down, "the service stops");
-    c->is_down = false;
+        crash_until(c, LIFE_MS, is_down, "the service stops");
+        c->is_down = false;
+        if (c->clean_ends == clean_ends_before)
+            crash_start(c, NULL);
+    }
 }
 
 static void check_run(struct crash *c, const char *run)
@@ -116,6 +121,8 @@ static void live(struct crash *c, bool is_fresh, struct lack lack, bool is_short
     if (c->pid == 0 && c->memory_ends > memory_ends_before)
         return; /* short, and already over */
     c->is_down = false;
+    if (c->pid == 0)
+        crash_start(c, NULL);
     lead_to_the_end(c);
     check_run(c, c->run);
     if (lives++ % CHECK_EVERY == 0)

@@ -2,8 +2,8 @@
  * test_crash_points.c - the life of a run, with a death at each named point of it, and a second one during
  * the recovery.
  *
- * Which points a life has is found by leading it once, so that a new request is there by itself; and the
- * requests that must be among them are listed below, so that none gets lost.
+ * Which points a life has is found by leading it once, and which a recovery has by recovering, so that a new
+ * request is there by itself; those that must be among them are listed below, so that none gets lost.
  *
  * test_crash_points           each point once, in the first life that has it
  * test_crash_points all       each point of each life, at its first two passings
@@ -54,13 +54,28 @@ static void live(const struct scenario *scenario, const struct kill_plan *first,
     crash_end(c);
 }
 
+/* Points that only a recovery has: die there, too. */
+static void die_recovering(const struct scenario *scenario, const struct kill_plan *first,
+                           const struct kill_points *points)
+{
+    for (int i = 0; i < points->count; i++) {
+        struct kill_plan second = {.pass = 1};
+        snprintf(second.name, sizeof(second.name), "%s", points->passed[i].name);
+        if (is_new(second.name))
+            live(scenario, first, &second, NULL);
+    }
+}
+
 static void die_at(const struct scenario *scenario, const char *name, int pass, int number)
 {
+    static struct kill_points passed;
     struct kill_plan first = {.pass = pass};
     struct kill_plan second = {.any_pass = 1 + number % SECOND_MAX};
     snprintf(first.name, sizeof(first.name), "%s", name);
-    if (tries_all || number % 2 == 0)
-        live(scenario, &first, &nowhere, NULL);
+    if (tries_all || number % 2 == 0) {
+        live(scenario, &first, &nowhere, &passed);
+        die_recovering(scenario, &first, &passed);
+    }
     if (tries_all || number % 2 == 1)
         live(scenario, &first, &second, NULL);
 }
