@@ -22,7 +22,7 @@ struct admin_health {
 static void answer(struct evhttp_request *request, int status, const char *message)
 {
     struct evbuffer *body = evbuffer_new();
-    CHECK(body != NULL);
+    CHECK_MEMORY(body != NULL);
     evbuffer_add_printf(body, "{\"message\":\"%s\"}", message);
     evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Type", "application/json");
     evhttp_send_reply(request, status, NULL, body);
@@ -51,7 +51,7 @@ int admin_health_new(struct event_base *base, const char *host, int port, bool (
     h->is_well = is_well;
     h->arg = arg;
     h->http = evhttp_new(base);
-    CHECK(h->http != NULL);
+    CHECK_MEMORY(h->http != NULL);
     evhttp_set_timeout(h->http, IDLE_S);
     evhttp_set_max_headers_size(h->http, HEADERS_MAX_BYTES);
     evhttp_set_max_body_size(h->http, BODY_MAX_BYTES);

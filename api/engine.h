@@ -84,7 +84,7 @@ const char *engine_api_version(const struct engine *engine);
 
 /*
  * Every call below: clocks are those of its stage; arg is handed to done; *call may be NULL if the caller
- * never cancels. Returns -1 only for INVALID and NOMEM, and then done never comes. done comes exactly once,
+ * never cancels. Returns -1 only for INVALID, and then done never comes. done comes exactly once,
  * later, on the loop thread, and never after engine_cancel().
  */
 void engine_cancel(struct engine_call *call);

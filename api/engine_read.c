@@ -169,9 +169,7 @@ int engine_read_list(const char *body, size_t len, struct engine_parsed *out, st
     if (parse_root(body, len, JSON_ARRAY, out, err) != 0)
         return -1;
     size_t count = json_count(out->root);
-    out->containers = calloc(count + 1, sizeof(*out->containers));
-    if (out->containers == NULL)
-        return err_set(err, ERR_NOMEM, "out of memory for a list of %zu containers", count);
+    out->containers = check_alloc((count + 1) * sizeof(*out->containers));
     for (const struct json *item = json_first(out->root); item != NULL; item = json_next(item)) {
         if (read_list_item(item, &out->containers[out->count], err) != 0)
             return err_wrap(err, "item %zu of the list", out->count);
@@ -188,9 +186,7 @@ int engine_read_image(const char *body, size_t len, struct engine_parsed *out, s
     if (id[0] == '\0')
         return err_set(err, ERR_PARSE, "\"Id\" is missing");
     const struct json *digests = json_get(out->root, "RepoDigests");
-    out->repo_digests = calloc(json_count(digests) + 1, sizeof(*out->repo_digests));
-    if (out->repo_digests == NULL)
-        return err_set(err, ERR_NOMEM, "out of memory for an image's digests");
+    out->repo_digests = check_alloc((json_count(digests) + 1) * sizeof(*out->repo_digests));
     for (const struct json *d = json_first(digests); d != NULL; d = json_next(d)) {
         const char *text = json_text(d, "");
         if (text[0] != '\0')

@@ -24,7 +24,7 @@ struct engine_parsed {
 /* Accepts a zeroed and a half-built one. */
 void engine_parsed_done(struct engine_parsed *parsed);
 
-/* Each fills a zeroed *out. Errors: PARSE, with what is wrong; INVALID where noted; NOMEM. *out is to be
+/* Each fills a zeroed *out. Errors: PARSE, with what is wrong; INVALID where noted. *out is to be
  * ended in any case. */
 int engine_read_create(const char *body, size_t len, struct engine_parsed *out, struct err *err) MUST_CHECK;
 int engine_read_inspect(const char *body, size_t len, struct engine_parsed *out, struct err *err) MUST_CHECK;

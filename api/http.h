@@ -85,14 +85,14 @@ struct http_settings {
     const char *user_agent; /* NULL: none */
 };
 
-/* http_new - base and timers are borrowed for the life of the bridge. Errors: NOMEM, IO. */
+/* http_new - base and timers are borrowed for the life of the bridge. Errors: IO. */
 int http_new(struct event_base *base, struct timers *timers, const struct http_settings *settings,
              struct http **out, struct err *err) MUST_CHECK;
 /* http_free - ends every call without a callback. Accepts NULL. */
 void http_free(struct http *http);
 
 /* http_start - may be called from inside any callback. *call stays valid until done has returned or
- * http_cancel. Errors: INVALID (URL, method), NOMEM; then done never comes. */
+ * http_cancel. Errors: INVALID (URL, method); then done never comes. */
 int http_start(struct http *http, const struct http_request *request, struct http_call **call,
                struct err *err) MUST_CHECK;
 /* http_cancel - end a call; no callback comes. May be called from inside any callback, the call's own chunk

@@ -39,10 +39,7 @@ int http_new(struct event_base *base, struct timers *timers, const struct http_s
     http->user_agent = check_strdup_or_null(settings->user_agent);
     list_init(&http->calls);
     list_init(&http->ready);
-    if (http_curl_loop_init(http, err) != 0) {
-        http_free(http);
-        return -1;
-    }
+    http_curl_loop_init(http);
     *out = http;
     return 0;
 }
@@ -92,22 +89,28 @@ static int check_method(const char *method, struct err *err)
     return 0;
 }
 
+bool http_curl_url_is_fine(unsigned url_code)
+{
+    CHECK_MEMORY(url_code != CURLUE_OUT_OF_MEMORY);
+    return url_code == CURLUE_OK;
+}
+
 /* Read the URL and make the text that stands for its place in messages. */
 static int read_place(const struct http_request *request, char **where, struct err *err)
 {
     CURLU *u = curl_url();
-    CHECK(u != NULL);
+    CHECK_MEMORY(u != NULL);
     char *scheme = NULL;
     char *host = NULL;
     char *port = NULL;
     bool is_url = !has_control_character(request->url) &&
-                  curl_url_set(u, CURLUPART_URL, request->url, 0) == CURLUE_OK &&
-                  curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
-                  curl_url_get(u, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
+                  http_curl_url_is_fine(curl_url_set(u, CURLUPART_URL, request->url, 0)) &&
+                  http_curl_url_is_fine(curl_url_get(u, CURLUPART_SCHEME, &scheme, 0)) &&
+                  http_curl_url_is_fine(curl_url_get(u, CURLUPART_HOST, &host, 0)) &&
                   (strcmp(scheme, "http") == 0 || strcmp(scheme, "https") == 0);
     if (is_url && request->unix_socket != NULL)
         *where = check_printf("unix://%s", request->unix_socket);
-    else if (is_url && curl_url_get(u, CURLUPART_PORT, &port, 0) == CURLUE_OK)
+    else if (is_url && http_curl_url_is_fine(curl_url_get(u, CURLUPART_PORT, &port, 0)))
         *where = check_printf("%s://%s:%s", scheme, host, port);
     else if (is_url)
         *where = check_printf("%s://%s", scheme, host);
@@ -119,13 +122,11 @@ static int read_place(const struct http_request *request, char **where, struct e
     return is_url ? 0 : err_set(err, ERR_INVALID, "the URL is not a valid http or https URL");
 }
 
-static int add_line(struct http_call *call, const char *line, struct err *err)
+static void add_line(struct http_call *call, const char *line)
 {
     struct curl_slist *lines = curl_slist_append(call->lines, line);
-    if (lines == NULL)
-        return err_set(err, ERR_NOMEM, "out of memory for a request");
+    CHECK_MEMORY(lines != NULL);
     call->lines = lines;
-    return 0;
 }
 
 static int set_headers(struct http_call *call, const struct http_request *request, struct err *err)
@@ -138,17 +139,17 @@ static int set_headers(struct http_call *call, const struct http_request *reques
             return err_set(err, ERR_INVALID, "\"%.*s\" is not a header that can be sent",
                            colon == NULL ? 0 : (int)(colon - line), line);
         has_type = has_type || strncasecmp(line, "Content-Type:", strlen("Content-Type:")) == 0;
-        if (add_line(call, line, err) != 0)
-            return -1;
+        add_line(call, line);
     }
     /* An empty value takes out what curl would add: its form type, and a wait for "100 Continue". */
-    if ((!has_type && add_line(call, "Content-Type:", err) != 0) || add_line(call, "Expect:", err) != 0)
-        return -1;
+    if (!has_type)
+        add_line(call, "Content-Type:");
+    add_line(call, "Expect:");
     curl_easy_setopt(call->easy, CURLOPT_HTTPHEADER, call->lines);
     return 0;
 }
 
-static int set_method_and_body(struct http_call *call, const struct http_request *request, struct err *err)
+static void set_method_and_body(struct http_call *call, const struct http_request *request)
 {
     CURL *easy = call->easy;
     const char *method = request->method;
@@ -160,18 +161,14 @@ static int set_method_and_body(struct http_call *call, const struct http_request
         curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
     } else {
         size_t len = request->body == NULL ? 0 : request->body_len;
-        call->body = malloc(len + 1);
-        if (call->body == NULL)
-            return err_set(err, ERR_NOMEM, "out of memory for a request body of %zu bytes", len);
+        call->body = check_realloc(NULL, len + 1);
         if (len > 0)
             memcpy(call->body, request->body, len);
         curl_easy_setopt(easy, CURLOPT_POST, 1L);
         curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)len);
         curl_easy_setopt(easy, CURLOPT_POSTFIELDS, call->body);
     }
-    if (curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method) != CURLE_OK)
-        return err_set(err, ERR_NOMEM, "out of memory for a request");
-    return 0;
+    CHECK_MEMORY(curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method) == CURLE_OK);
 }
 
 static int set_place(struct http_call *call, const struct http_request *request, struct err *err)
@@ -189,8 +186,9 @@ static int set_place(struct http_call *call, const struct http_request *request,
         code = curl_easy_setopt(easy, CURLOPT_CAINFO, http->ca_file);
     if (code == CURLE_OK && http->user_agent != NULL)
         code = curl_easy_setopt(easy, CURLOPT_USERAGENT, http->user_agent);
+    CHECK_MEMORY(code != CURLE_OUT_OF_MEMORY);
     if (code != CURLE_OK)
-        return err_set(err, ERR_NOMEM, "libcurl did not take a request: %s", curl_easy_strerror(code));
+        return err_set(err, ERR_INVALID, "libcurl did not take a request: %s", curl_easy_strerror(code));
     return 0;
 }
 
@@ -250,6 +248,7 @@ static struct http_call *call_new(struct http *http, const struct http_request *
 void http_curl_call_free(struct http_call *call)
 {
     CHECK(!call->in_callback);
+    KILL_REQUEST(ends, call);
     http_curl_detach(call);
     list_remove(&call->in_ready);
     list_remove(&call->in_calls);
@@ -271,13 +270,12 @@ static int prepare(struct http_call *call, const struct http_request *request, s
     if (check_method(request->method, err) != 0 || read_place(request, &call->where, err) != 0)
         return -1;
     call->easy = curl_easy_init();
-    if (call->easy == NULL)
-        return err_set(err, ERR_NOMEM, "out of memory for a request");
+    CHECK_MEMORY(call->easy != NULL);
     set_habits(call, request->fresh_connection);
     http_curl_answer_options(call);
-    if (set_place(call, request, err) != 0 || set_headers(call, request, err) != 0 ||
-        set_method_and_body(call, request, err) != 0)
+    if (set_place(call, request, err) != 0 || set_headers(call, request, err) != 0)
         return -1;
+    set_method_and_body(call, request);
     return http_curl_add(call, err);
 }
 
@@ -286,6 +284,7 @@ int http_start(struct http *http, const struct http_request *request, struct htt
 {
     CHECK(request->done != NULL && request->method != NULL && request->url != NULL);
     struct http_call *started = call_new(http, request);
+    KILL_REQUEST(begins, started, request);
     if (prepare(started, request, err) != 0) {
         http_curl_call_free(started);
         return -1;

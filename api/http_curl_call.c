@@ -139,6 +139,7 @@ static void tell_done(struct http_call *call)
 
 static void deliver_one(struct http_call *call)
 {
+    KILL_REQUEST(answers, call);
     call->in_callback = true;
     tell_headers(call);
     tell_chunk(call);

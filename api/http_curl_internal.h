@@ -98,11 +98,26 @@ struct http_call {
     struct failure *failure; /* NULL: none */
 };
 
+/* base/kill_point.h, for requests: one is about to be made, bytes of some have moved, an answer is about to
+ * be told, a call is no more. In tests/crash/kill_requests.c, which names each after its method and route. */
+#ifdef SLUICE_KILL_POINTS
+void kill_request_begins(const struct http_call *call, const struct http_request *request);
+void kill_request_moved(struct http *http);
+void kill_request_answers(const struct http_call *call);
+void kill_request_ends(const struct http_call *call);
+#define KILL_REQUEST(function, ...) kill_request_##function(__VA_ARGS__)
+#else
+#define KILL_REQUEST(function, ...) ((void)0)
+#endif
+
 #define HTTP_HEADERS_MAX_BYTES ((size_t)64 * 1024)
 #define HTTP_ERROR_BODY_MAX_BYTES ((size_t)64 * 1024)
 
+/* http_curl.c: url_code is a CURLUcode. Ends the process if it says that memory is out. */
+bool http_curl_url_is_fine(unsigned url_code);
+
 /* http_curl_loop.c: curl on libevent. */
-int http_curl_loop_init(struct http *http, struct err *err) MUST_CHECK;
+void http_curl_loop_init(struct http *http);
 void http_curl_loop_done(struct http *http);
 /* Hand the call's handle to curl. Nothing happens before the next turn of the loop. */
 int http_curl_add(struct http_call *call, struct err *err) MUST_CHECK;

@@ -17,7 +17,7 @@
 
 #include <string.h>
 
-static int new_multi(struct http *http, struct err *err) MUST_CHECK;
+static void new_multi(struct http *http);
 
 static void forget_socket(struct http *http, size_t fd)
 {
@@ -47,8 +47,7 @@ static void rebuild(struct http *http, CURLMcode code)
     curl_multi_cleanup(http->multi);
     forget_all_sockets(http);
     event_del(http->curl_timer);
-    struct err err;
-    CHECK(new_multi(http, &err) == 0);
+    new_multi(http);
 }
 
 static void drain(struct http *http)
@@ -70,6 +69,7 @@ static void act(struct http *http, curl_socket_t fd, int flags)
 {
     int running;
     CURLMcode code = curl_multi_socket_action(http->multi, fd, flags, &running);
+    KILL_REQUEST(moved, http);
     if (code == CURLM_OK)
         drain(http);
     else
@@ -106,8 +106,7 @@ static struct http_socket *socket_at(struct http *http, size_t fd)
 {
     if (fd >= http->socket_count) {
         size_t count = fd + 16;
-        struct http_socket *sockets = realloc(http->sockets, count * sizeof(*sockets));
-        CHECK(sockets != NULL);
+        struct http_socket *sockets = check_realloc(http->sockets, count * sizeof(*sockets));
         memset(sockets + http->socket_count, 0, (count - http->socket_count) * sizeof(*sockets));
         http->sockets = sockets;
         http->socket_count = count;
@@ -132,7 +131,7 @@ static int on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *arg, voi
     if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT)
         events |= EV_WRITE;
     s->event = event_new(http->base, fd, events, on_socket_event, http);
-    CHECK(s->event != NULL && event_add(s->event, NULL) == 0);
+    CHECK_MEMORY(s->event != NULL && event_add(s->event, NULL) == 0);
     return 0;
 }
 
@@ -145,15 +144,14 @@ static int on_curl_timer(CURLM *multi, long timeout_ms, void *arg)
         return 0;
     }
     struct timeval tv = {.tv_sec = timeout_ms / 1000, .tv_usec = timeout_ms % 1000 * 1000};
-    CHECK(event_add(http->curl_timer, &tv) == 0);
+    CHECK_MEMORY(event_add(http->curl_timer, &tv) == 0);
     return 0;
 }
 
-static int new_multi(struct http *http, struct err *err)
+static void new_multi(struct http *http)
 {
     http->multi = curl_multi_init();
-    if (http->multi == NULL)
-        return err_set(err, ERR_NOMEM, "libcurl could not start");
+    CHECK_MEMORY(http->multi != NULL);
     curl_multi_setopt(http->multi, CURLMOPT_SOCKETFUNCTION, on_curl_socket);
     curl_multi_setopt(http->multi, CURLMOPT_SOCKETDATA, http);
     curl_multi_setopt(http->multi, CURLMOPT_TIMERFUNCTION, on_curl_timer);
@@ -161,16 +159,14 @@ static int new_multi(struct http *http, struct err *err)
     curl_multi_setopt(http->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
     curl_multi_setopt(http->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)http->max_connections);
     curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, (long)http->max_connections);
-    return 0;
 }
 
-int http_curl_loop_init(struct http *http, struct err *err)
+void http_curl_loop_init(struct http *http)
 {
     http->curl_timer = evtimer_new(http->base, on_timer_event, http);
     http->deliver_event = event_new(http->base, -1, 0, on_deliver_event, http);
-    if (http->curl_timer == NULL || http->deliver_event == NULL)
-        return err_set(err, ERR_NOMEM, "libevent could not make an event");
-    return new_multi(http, err);
+    CHECK_MEMORY(http->curl_timer != NULL && http->deliver_event != NULL);
+    new_multi(http);
 }
 
 void http_curl_loop_done(struct http *http)
@@ -188,9 +184,10 @@ void http_curl_loop_done(struct http *http)
 int http_curl_add(struct http_call *call, struct err *err)
 {
     CURLMcode code = curl_multi_add_handle(call->http->multi, call->easy);
+    CHECK_MEMORY(code != CURLM_OUT_OF_MEMORY);
     if (code == CURLM_OK)
         return 0;
-    return err_set(err, ERR_NOMEM, "libcurl did not take a request: %s", curl_multi_strerror(code));
+    return err_set(err, ERR_INVALID, "libcurl did not take a request: %s", curl_multi_strerror(code));
 }
 
 void http_curl_detach(struct http_call *call)

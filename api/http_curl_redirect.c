@@ -31,10 +31,11 @@ static bool origin_init(struct origin *o, const char *url)
 {
     *o = (struct origin){0};
     CURLU *u = curl_url();
-    bool is_read = u != NULL && curl_url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK &&
-                   curl_url_get(u, CURLUPART_SCHEME, &o->scheme, 0) == CURLUE_OK &&
-                   curl_url_get(u, CURLUPART_HOST, &o->host, 0) == CURLUE_OK &&
-                   curl_url_get(u, CURLUPART_PORT, &o->port, CURLU_DEFAULT_PORT) == CURLUE_OK;
+    CHECK_MEMORY(u != NULL);
+    bool is_read = http_curl_url_is_fine(curl_url_set(u, CURLUPART_URL, url, 0)) &&
+                   http_curl_url_is_fine(curl_url_get(u, CURLUPART_SCHEME, &o->scheme, 0)) &&
+                   http_curl_url_is_fine(curl_url_get(u, CURLUPART_HOST, &o->host, 0)) &&
+                   http_curl_url_is_fine(curl_url_get(u, CURLUPART_PORT, &o->port, CURLU_DEFAULT_PORT));
     curl_url_cleanup(u);
     return is_read;
 }

@@ -40,7 +40,7 @@ void jobspec_pairs_done(struct jobspec_pairs *pairs);
 
 /* --- jobspec_python.c: values as Python writes them --- */
 
-/* jobspec_python_text - str() of the value. Errors: LIMIT, NOMEM. */
+/* jobspec_python_text - str() of the value. Errors: LIMIT. */
 int jobspec_python_text(const struct json *value, struct buf *out, struct err *err) MUST_CHECK;
 /* "a list", "text", ...; for sentences. */
 const char *jobspec_kind_phrase(const struct json *value);

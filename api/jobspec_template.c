@@ -80,8 +80,7 @@ bool jobspec_find_placeholder(const char *text, size_t from, struct jobspec_plac
         size_t name_end = skip_while(text, name, is_name_part);
         size_t close = skip_while(text, name_end, is_blank);
         if (name_end > name && text[close] == '}' && text[close + 1] == '}') {
-            char *copy = strndup(text + name, name_end - name);
-            CHECK(copy != NULL);
+            char *copy = check_strndup(text + name, name_end - name);
             *out = (struct jobspec_placeholder){start, close + 2, copy, kind_of(copy)};
             return true;
         }
@@ -162,8 +161,7 @@ static struct json *text_item(const char *text, long index)
         text += len;
         jobspec_decode(text, &len);
     }
-    char *AUTO_FREE one = strndup(text, len);
-    CHECK(one != NULL);
+    char *AUTO_FREE one = check_strndup(text, len);
     return json_new_text(one);
 }
 

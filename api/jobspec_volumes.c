@@ -91,9 +91,7 @@ static void volume_done(struct volume *volume)
 
 static char *copy_part(const char *start, const char *end)
 {
-    char *copy = strndup(start, (size_t)(end - start));
-    CHECK(copy != NULL);
-    return copy;
+    return check_strndup(start, (size_t)(end - start));
 }
 
 /* Split at the colons, but not at a drive's. false: malformed. */

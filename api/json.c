@@ -7,7 +7,7 @@
  * a byte that no valid UTF-8 holds; after parsing, marked strings become raw items, which are printed as they
  * stand. The pre-pass doesn't check the grammar between the tokens: that is left to cJSON.
  *
- * Building aborts when memory is out (base/check.h); parsing, whose size comes from outside, reports NOMEM.
+ * Without memory the process ends (base/check.h).
  * Not here: what the values mean.
  */
 #include "api/json.h"
@@ -45,7 +45,7 @@ static const struct json *json_of(const cJSON *item)
 
 static struct json *own_json(cJSON *item)
 {
-    CHECK(item != NULL);
+    CHECK_MEMORY(item != NULL);
     return (struct json *)(void *)item;
 }
 
@@ -243,9 +243,16 @@ static int unmark(cJSON *item)
     return 0;
 }
 
+static void *allocate(size_t size_bytes)
+{
+    return check_realloc(NULL, size_bytes);
+}
+
 static int parse_marked(const struct buf *marked, struct json **out, struct err *err)
 {
     const char *end = NULL;
+    /* Without memory cJSON would say the same as of bad text. */
+    cJSON_InitHooks(&(cJSON_Hooks){allocate, free});
     cJSON *root = cJSON_ParseWithLengthOpts(buf_text(marked), marked->len + 1, &end, 1);
     if (root == NULL) {
         size_t offset = end == NULL ? 0 : (size_t)(end - buf_text(marked));
@@ -461,15 +468,15 @@ void json_take_set(struct json *object, const char *key, struct json *value)
     char *AUTO_FREE clean = clean_text(key);
     cJSON *item = own_item(object);
     if (cJSON_GetObjectItemCaseSensitive(item, clean) != NULL)
-        CHECK(cJSON_ReplaceItemInObjectCaseSensitive(item, clean, own_item(value)));
+        CHECK_MEMORY(cJSON_ReplaceItemInObjectCaseSensitive(item, clean, own_item(value)));
     else
-        CHECK(cJSON_AddItemToObject(item, clean, own_item(value)));
+        CHECK_MEMORY(cJSON_AddItemToObject(item, clean, own_item(value)));
 }
 
 void json_take_add(struct json *array, struct json *value)
 {
     CHECK(json_kind(array) == JSON_ARRAY && value != NULL);
-    CHECK(cJSON_AddItemToArray(own_item(array), own_item(value)));
+    CHECK_MEMORY(cJSON_AddItemToArray(own_item(array), own_item(value)));
 }
 
 void json_remove(struct json *object, const char *key)
@@ -502,7 +509,7 @@ void json_set_bool(struct json *object, const char *key, bool value)
 char *json_write(const struct json *value)
 {
     char *text = cJSON_PrintUnformatted(item_of(value));
-    CHECK(text != NULL);
+    CHECK_MEMORY(text != NULL);
     return text;
 }
 

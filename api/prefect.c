@@ -48,8 +48,7 @@ static void set_header(struct prefect *p, const char *name, const char *value)
             return;
         }
     }
-    char **grown = realloc(p->headers, (p->header_count + 2) * sizeof(*grown));
-    CHECK(grown != NULL);
+    char **grown = check_realloc(p->headers, (p->header_count + 2) * sizeof(*grown));
     p->headers = grown;
     p->headers[p->header_count++] = line;
     p->headers[p->header_count] = NULL;

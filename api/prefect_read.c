@@ -43,15 +43,10 @@ static void *arena_take(struct prefect_arena *arena, void *memory)
     return memory;
 }
 
-/* Zeroed memory for count items; NULL when there is none. */
-static void *arena_array(struct prefect_arena *arena, size_t count, size_t item_bytes, struct err *err)
+/* Zeroed memory for count items. */
+static void *arena_array(struct prefect_arena *arena, size_t count, size_t item_bytes)
 {
-    void *memory = calloc(count > 0 ? count : 1, item_bytes);
-    if (memory == NULL) {
-        err_set(err, ERR_NOMEM, "no memory for %zu items of the server's answer", count);
-        return NULL;
-    }
-    return arena_take(arena, memory);
+    return arena_take(arena, check_alloc(count * item_bytes));
 }
 
 /* Source text of a value; the fallback where it is null or missing. */
@@ -169,13 +164,10 @@ static void read_state(const struct json *value, struct prefect_arena *arena, st
 }
 
 /* Tags that are texts; others are left out. */
-static int read_tags(const struct json *value, struct prefect_arena *arena, struct prefect_run *run,
-                     struct err *err)
+static void read_tags(const struct json *value, struct prefect_arena *arena, struct prefect_run *run)
 {
     size_t count = value != NULL && json_kind(value) == JSON_ARRAY ? json_count(value) : 0;
-    const char **tags = arena_array(arena, count, sizeof(*tags), err);
-    if (tags == NULL)
-        return -1;
+    const char **tags = arena_array(arena, count, sizeof(*tags));
     size_t used = 0;
     if (count > 0)
         for (const struct json *tag = json_first(value); tag != NULL; tag = json_next(tag))
@@ -183,27 +175,22 @@ static int read_tags(const struct json *value, struct prefect_arena *arena, stru
                 tags[used++] = json_text(tag, NULL);
     run->tags = tags;
     run->tag_count = used;
-    return 0;
 }
 
-static int read_run_state(const struct json *value, struct prefect_arena *arena, struct prefect_run *run,
-                          struct err *err)
+static void read_run_state(const struct json *value, struct prefect_arena *arena, struct prefect_run *run)
 {
     const struct json *state = json_get(value, "state");
     run->state_type = prefect_state_type_from_name(json_get_text(value, "state_type", ""));
     run->state_name = json_get_text(value, "state_name", "");
     if (state == NULL || json_kind(state) != JSON_OBJECT)
-        return 0;
-    struct prefect_state *out = arena_array(arena, 1, sizeof(*out), err);
-    if (out == NULL)
-        return -1;
+        return;
+    struct prefect_state *out = arena_array(arena, 1, sizeof(*out));
     read_state(state, arena, out);
     run->state = out;
     if (run->state_type == PREFECT_STATE_UNKNOWN) {
         run->state_type = out->type;
         run->state_name = out->name;
     }
-    return 0;
 }
 
 static int read_run(const struct json *value, struct prefect_arena *arena, struct prefect_run *run,
@@ -212,10 +199,10 @@ static int read_run(const struct json *value, struct prefect_arena *arena, struc
     if (demand_object(value, "a flow run", err) != 0 || demand_id(value, "id", &run->id, err) != 0 ||
         accept_id(value, "flow_id", &run->flow_id, err) != 0 ||
         accept_id(value, "deployment_id", &run->deployment_id, err) != 0 ||
-        accept_id(value, "work_queue_id", &run->work_queue_id, err) != 0 ||
-        read_tags(json_get(value, "tags"), arena, run, err) != 0 ||
-        read_run_state(value, arena, run, err) != 0)
+        accept_id(value, "work_queue_id", &run->work_queue_id, err) != 0)
         return -1;
+    read_tags(json_get(value, "tags"), arena, run);
+    read_run_state(value, arena, run);
     run->name = json_get_text(value, "name", "");
     run->infrastructure_pid = json_get_text(value, "infrastructure_pid", "");
     run->job_variables_json = source_text(arena, json_get(value, "job_variables"), "{}");
@@ -230,9 +217,7 @@ static int read_run_list(const struct json *root, bool is_wrapped, struct prefec
 {
     if (demand_array(root, "the answer", err) != 0)
         return -1;
-    struct prefect_run *runs = arena_array(arena, json_count(root), sizeof(*runs), err);
-    if (runs == NULL)
-        return -1;
+    struct prefect_run *runs = arena_array(arena, json_count(root), sizeof(*runs));
     size_t count = 0;
     for (const struct json *item = json_first(root); item != NULL; item = json_next(item)) {
         const struct json *run = is_wrapped ? json_get(item, "flow_run") : item;
@@ -264,8 +249,8 @@ int prefect_read_runs(const struct json *root, struct prefect_arena *arena, stru
 int prefect_read_run(const struct json *root, struct prefect_arena *arena, struct prefect_reply *reply,
                      struct err *err)
 {
-    struct prefect_run *run = arena_array(arena, 1, sizeof(*run), err);
-    if (run == NULL || read_run(root, arena, run, err) != 0)
+    struct prefect_run *run = arena_array(arena, 1, sizeof(*run));
+    if (read_run(root, arena, run, err) != 0)
         return -1;
     /* What follows a look at a run is decided by its state. */
     if (run->state_type == PREFECT_STATE_UNKNOWN && run->state_name[0] != '\0')
@@ -280,9 +265,7 @@ int prefect_read_history(const struct json *root, struct prefect_arena *arena, s
 {
     if (demand_array(root, "the answer", err) != 0)
         return -1;
-    struct prefect_state *states = arena_array(arena, json_count(root), sizeof(*states), err);
-    if (states == NULL)
-        return -1;
+    struct prefect_state *states = arena_array(arena, json_count(root), sizeof(*states));
     size_t count = 0;
     for (const struct json *item = json_first(root); item != NULL; item = json_next(item)) {
         if (demand_object(item, "a state", err) != 0)
@@ -323,9 +306,7 @@ int prefect_read_set_state(const struct json *root, struct prefect_arena *arena,
     enum prefect_outcome outcome = PREFECT_OUTCOME_ABORT;
     if (demand_object(root, "the set_state answer", err) != 0 || read_outcome(root, &outcome, err) != 0)
         return -1;
-    struct prefect_state *state = arena_array(arena, 1, sizeof(*state), err);
-    if (state == NULL)
-        return -1;
+    struct prefect_state *state = arena_array(arena, 1, sizeof(*state));
     /* A run that never had a state is refused without one; an accepted proposal always comes back. */
     read_state(json_get(root, "state"), arena, state);
     if (outcome == PREFECT_OUTCOME_ACCEPT && state->type == PREFECT_STATE_UNKNOWN)
@@ -345,9 +326,8 @@ int prefect_read_set_state(const struct json *root, struct prefect_arena *arena,
 int prefect_read_pool(const struct json *root, struct prefect_arena *arena, struct prefect_reply *reply,
                       struct err *err)
 {
-    struct prefect_pool *pool = arena_array(arena, 1, sizeof(*pool), err);
-    if (pool == NULL || demand_object(root, "the work pool", err) != 0 ||
-        demand_id(root, "id", &pool->id, err) != 0)
+    struct prefect_pool *pool = arena_array(arena, 1, sizeof(*pool));
+    if (demand_object(root, "the work pool", err) != 0 || demand_id(root, "id", &pool->id, err) != 0)
         return -1;
     const struct json *template = json_get(root, "base_job_template");
     bool is_object = template != NULL && json_kind(template) == JSON_OBJECT;
@@ -368,9 +348,7 @@ int prefect_read_queues(const struct json *root, struct prefect_arena *arena, st
 {
     if (demand_array(root, "the answer", err) != 0)
         return -1;
-    struct prefect_queue *queues = arena_array(arena, json_count(root), sizeof(*queues), err);
-    if (queues == NULL)
-        return -1;
+    struct prefect_queue *queues = arena_array(arena, json_count(root), sizeof(*queues));
     size_t count = 0;
     for (const struct json *item = json_first(root); item != NULL; item = json_next(item)) {
         struct prefect_queue *queue = &queues[count++];
@@ -390,9 +368,8 @@ int prefect_read_queues(const struct json *root, struct prefect_arena *arena, st
 int prefect_read_deployment(const struct json *root, struct prefect_arena *arena, struct prefect_reply *reply,
                             struct err *err)
 {
-    struct prefect_deployment *deployment = arena_array(arena, 1, sizeof(*deployment), err);
-    if (deployment == NULL || demand_object(root, "the deployment", err) != 0 ||
-        demand_id(root, "id", &deployment->id, err) != 0 ||
+    struct prefect_deployment *deployment = arena_array(arena, 1, sizeof(*deployment));
+    if (demand_object(root, "the deployment", err) != 0 || demand_id(root, "id", &deployment->id, err) != 0 ||
         demand_id(root, "flow_id", &deployment->flow_id, err) != 0)
         return -1;
     deployment->name = json_get_text(root, "name", "");

@@ -26,8 +26,7 @@ struct gathering {
 static void add_variable(struct gathering *g, const char *name, const char *value, const char *from)
 {
     struct config_variables *v = g->variables;
-    struct config_variable *items = realloc(v->items, (v->count + 1) * sizeof(*items));
-    CHECK(items != NULL);
+    struct config_variable *items = check_realloc(v->items, (v->count + 1) * sizeof(*items));
     v->items = items;
     items[v->count++] = (struct config_variable){.name = config_arena_copy(g->arena, name, strlen(name)),
                                                  .value = config_arena_copy(g->arena, value, strlen(value)),
@@ -91,8 +90,7 @@ static void read_environ(char **environment, struct gathering *g)
                        strncmp(*p, "SSL_CERT_FILE=", 14) == 0;
         if (equals == NULL || !is_ours)
             continue;
-        char *AUTO_FREE name = strndup(*p, (size_t)(equals - *p));
-        CHECK(name != NULL);
+        char *AUTO_FREE name = check_strndup(*p, (size_t)(equals - *p));
         add_variable(g, name, equals + 1, name);
     }
 }

@@ -39,10 +39,8 @@ static void report(const struct reader *r, const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
-    char *AUTO_FREE text = NULL;
-    int len = vasprintf(&text, fmt, args);
+    char *AUTO_FREE text = check_vprintf(fmt, args);
     va_end(args);
-    CHECK(len >= 0);
     config_problem(r->problems, "%s:%d: %s", r->file->path, r->line, text);
 }
 
@@ -81,8 +79,8 @@ static void add_class(struct reader *r, const char *name)
         report(r, "[class %s]: too many classes; allowed: %d", name, CONFIG_MAX_CLASSES);
         return;
     }
-    struct config_file_class *classes = realloc(file->classes, (file->class_count + 1) * sizeof(*classes));
-    CHECK(classes != NULL);
+    struct config_file_class *classes =
+        check_realloc(file->classes, (file->class_count + 1) * sizeof(*classes));
     file->classes = classes;
     classes[file->class_count] =
         (struct config_file_class){config_arena_copy(r->arena, name, strlen(name)), r->line};
@@ -239,8 +237,7 @@ static void add_entry(struct reader *r, const struct config_key *key, const char
                    file->entries[i].line);
             return;
         }
-    struct config_entry *entries = realloc(file->entries, (file->entry_count + 1) * sizeof(*entries));
-    CHECK(entries != NULL);
+    struct config_entry *entries = check_realloc(file->entries, (file->entry_count + 1) * sizeof(*entries));
     file->entries = entries;
     entries[file->entry_count++] = (struct config_entry){
         key, r->class_index, config_arena_copy(r->arena, value, strlen(value)), r->line};

@@ -36,11 +36,9 @@ char *config_arena_printf(struct config_arena *arena, const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
-    char *AUTO_FREE text = NULL;
-    int len = vasprintf(&text, fmt, args);
+    char *AUTO_FREE text = check_vprintf(fmt, args);
     va_end(args);
-    CHECK(len >= 0);
-    return config_arena_copy(arena, text, (size_t)len);
+    return config_arena_copy(arena, text, strlen(text));
 }
 
 void config_arena_done(struct config_arena *arena)
@@ -55,8 +53,7 @@ void config_arena_done(struct config_arena *arena)
 /* Takes text over. */
 static void take_problem(struct config_problems *problems, char *text)
 {
-    struct config_problem *items = realloc(problems->items, (problems->count + 1) * sizeof(*items));
-    CHECK(items != NULL);
+    struct config_problem *items = check_realloc(problems->items, (problems->count + 1) * sizeof(*items));
     items[problems->count].text = text;
     problems->items = items;
     problems->count++;
@@ -68,10 +65,8 @@ void config_problem(struct config_problems *problems, const char *fmt, ...)
         return;
     va_list args;
     va_start(args, fmt);
-    char *AUTO_FREE text = NULL;
-    int len = vasprintf(&text, fmt, args);
+    char *AUTO_FREE text = check_vprintf(fmt, args);
     va_end(args);
-    CHECK(len >= 0);
     for (size_t i = 0; i < problems->count; i++)
         if (strcmp(problems->items[i].text, text) == 0)
             return;

@@ -58,8 +58,7 @@ void line_add(struct line *line, struct live *live)
 {
     if (line->count == line->cap) {
         line->cap = line->cap == 0 ? 64 : line->cap * 2;
-        line->heap = realloc(line->heap, line->cap * sizeof(struct live *));
-        CHECK(line->heap != NULL);
+        line->heap = check_realloc(line->heap, line->cap * sizeof(struct live *));
     }
     place(line, line->count, live);
     line->count++;

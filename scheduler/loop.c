@@ -2,6 +2,8 @@
 
 #include <event2/event.h>
 
+#include <errno.h>
+
 #define SIGNALS_MAX 8
 
 struct loop_signal {
@@ -40,7 +42,7 @@ static void on_timers_change(void *arg)
     }
     struct timeval tv = {.tv_sec = (time_t)(delay_ms / 1000),
                          .tv_usec = (suseconds_t)(delay_ms % 1000 * 1000)};
-    event_add(loop->timer_event, &tv);
+    CHECK_MEMORY(event_add(loop->timer_event, &tv) == 0);
 }
 
 int loop_new(const struct clock *clock, struct loop **out, struct err *err)
@@ -49,10 +51,10 @@ int loop_new(const struct clock *clock, struct loop **out, struct err *err)
     loop->base = event_base_new();
     if (loop->base == NULL) {
         free(loop);
-        return err_set(err, ERR_IO, "the event loop could not be made (epoll is missing?)");
+        return err_set(err, ERR_IO, "the event loop could not be made: out of memory, or epoll is missing");
     }
     loop->timer_event = evtimer_new(loop->base, on_timer, loop);
-    CHECK(loop->timer_event != NULL);
+    CHECK_MEMORY(loop->timer_event != NULL);
     loop->timers = timers_new(clock);
     timers_on_change(loop->timers, on_timers_change, loop);
     *out = loop;
@@ -97,7 +99,11 @@ int loop_on_signal(struct loop *loop, int signal_number, loop_fn fn, void *arg, 
     s->fn = fn;
     s->arg = arg;
     s->event = evsignal_new(loop->base, signal_number, on_signal, s);
-    if (s->event == NULL || event_add(s->event, NULL) != 0)
+    CHECK_MEMORY(s->event != NULL);
+    errno = 0;
+    int added = event_add(s->event, NULL);
+    CHECK_MEMORY(added == 0 || errno != ENOMEM);
+    if (added != 0)
         return err_set(err, ERR_IO, "signal %d can't be caught", signal_number);
     loop->signal_count++;
     return 0;

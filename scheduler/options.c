@@ -160,8 +160,7 @@ static void add_flag(struct options *options, const struct config_key *key, cons
     size_t count = 0;
     while (options->flags[count] != NULL)
         count += 2;
-    const char **flags = realloc(options->flags, (count + 3) * sizeof(*flags));
-    CHECK(flags != NULL);
+    const char **flags = check_realloc(options->flags, (count + 3) * sizeof(*flags));
     flags[count] = check_printf("%s.%s", key->section, key->key);
     flags[count + 1] = value;
     flags[count + 2] = NULL;
@@ -251,8 +250,7 @@ static int refuse_option(const struct grammar *g, enum command command, const ch
     if (!is_long)
         return err_set(err, ERR_INVALID, "-%c: unknown option; see sluice %s --help", optopt,
                        command_name(command));
-    char *AUTO_FREE name = strndup(given + 2, strcspn(given + 2, "="));
-    CHECK(name != NULL);
+    char *AUTO_FREE name = check_strndup(given + 2, strcspn(given + 2, "="));
     const char *nearest = text_nearest(name, words);
     if (nearest != NULL)
         return err_set(err, ERR_INVALID, "--%.60s: unknown option; did you mean --%s?", name, nearest);

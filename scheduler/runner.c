@@ -87,8 +87,7 @@ static struct slots *class_slots(struct runner *r, const char *name)
     for (size_t i = 0; i < r->class_count; i++)
         if (strcmp(r->classes[i].name, name) == 0)
             return &r->classes[i].slots;
-    r->classes = realloc(r->classes, (r->class_count + 1) * sizeof(*r->classes));
-    CHECK(r->classes != NULL);
+    r->classes = check_realloc(r->classes, (r->class_count + 1) * sizeof(*r->classes));
     r->classes[r->class_count] = (struct class_slots){.name = check_strdup(name)};
     return &r->classes[r->class_count++].slots;
 }

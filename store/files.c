@@ -9,6 +9,7 @@
 #include "store/files.h"
 
 #include "store/migrate.h"
+#include "base/kill_point.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -71,6 +72,7 @@ int files_create(const char *path, struct err *err)
     int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd >= 0) {
         close(fd);
+        KILL_POINT(state_file_made);
         return sync_folder_of(path, err);
     }
     struct stat st;

@@ -9,6 +9,7 @@
 #include "store/store_internal.h"
 
 #include "base/buf.h"
+#include "base/kill_point.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -169,6 +170,7 @@ int store_save_launch(struct store *store, const struct launch *launch, struct e
     store_bind_text(statement, 1, run_action_name(launch->run.pending));
     for (size_t i = 0; i < ARRAY_LEN(columns); i++)
         bind_column(statement, (int)i + 2, &columns[i], launch);
+    KILL_POINT(save_row);
     return store_run(store, statement, "save a launch", err);
 }
 

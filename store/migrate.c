@@ -7,6 +7,7 @@
  */
 #include "store/migrate.h"
 
+#include "base/kill_point.h"
 #include "store/store_internal.h"
 
 #include <limits.h>
@@ -81,8 +82,10 @@ static int apply_one(sqlite3 *db, const char *path, const struct migration *migr
         CHECK(sqlite3_get_autocommit(db) == 0); /* the migration must not have ended its transaction */
         result = run_sql(db, path, numbers, doing, err);
     }
+    KILL_POINT(migrate_before);
     if (result == 0)
         result = run_sql(db, path, "COMMIT", doing, err);
+    KILL_POINT(migrate_after);
     if (result != 0 && sqlite3_get_autocommit(db) == 0)
         sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
     return result;

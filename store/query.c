@@ -63,6 +63,7 @@ int store_query_file(const char *path, const char *sql, store_row_fn fn, void *a
     struct stat st;
     if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
         return err_set(err, ERR_INVALID, "%s is no ordinary file: name the state file with --state", path);
+    store_use_memory();
     char *AUTO_FREE file = store_sqlite_file(path);
     sqlite3 *db = NULL;
     int rc = sqlite3_open_v2(file, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL);

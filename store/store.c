@@ -11,6 +11,7 @@
  */
 #include "store/store.h"
 
+#include "base/kill_point.h"
 #include "store/files.h"
 #include "store/store_internal.h"
 
@@ -33,8 +34,6 @@ char *store_sqlite_file(const char *path)
 static enum err_kind kind_of(int rc)
 {
     switch (rc & 0xff) {
-    case SQLITE_NOMEM:
-        return ERR_NOMEM;
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
         return ERR_PARSE;
@@ -76,6 +75,7 @@ static const char *way_out(int rc)
 
 int store_fail(sqlite3 *db, int rc, const char *path, const char *doing, struct err *err)
 {
+    CHECK_MEMORY((rc & 0xff) != SQLITE_NOMEM && rc != SQLITE_IOERR_NOMEM);
     const char *message =
         db != NULL && sqlite3_errcode(db) != SQLITE_OK ? sqlite3_errmsg(db) : sqlite3_errstr(rc);
     err_set(err, kind_of(rc), "can't %s in %s: %s%s", doing, path, message, way_out(rc));
@@ -191,6 +191,7 @@ static int take_file(const char *path, const struct clock *clock, struct store *
 int store_open_list(const char *path, const struct clock *clock, const struct migration *list, size_t count,
                     struct store **out, struct err *err)
 {
+    store_use_memory();
     struct store *store = check_alloc(sizeof(*store));
     if (take_file(path, clock, store, err) != 0 || files_check_begin(path, err) != 0 ||
         open_database(store, list, count, err) != 0) {
@@ -390,6 +391,7 @@ static void roll_back(struct store *store)
 int store_commit(struct store *store, struct err *err)
 {
     CHECK(store->is_begun);
+    KILL_POINT(save_before);
     /* A transaction that SQLite has given up meanwhile must not pass for one that was committed. */
     if (sqlite3_get_autocommit(store->db) != 0) {
         store->is_begun = false;
@@ -402,6 +404,7 @@ int store_commit(struct store *store, struct err *err)
         return -1;
     }
     store->is_begun = false;
+    KILL_POINT(save_after);
     return 0;
 }
 

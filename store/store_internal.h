@@ -53,6 +53,10 @@ struct store {
 int store_open_list(const char *path, const struct clock *clock, const struct migration *list, size_t count,
                     struct store **out, struct err *err) MUST_CHECK;
 
+/* store_use_memory - SQLite ends the process when there is no memory (base/check.h). To be called before
+ * SQLite is used; without effect after that, and when called again. */
+void store_use_memory(void);
+
 /* store_sqlite_file - the name to give to SQLite: a path that can't be read as "file:..." or ":memory:". */
 char *store_sqlite_file(const char *path) __attribute__((returns_nonnull));
 

@@ -35,10 +35,7 @@ static int reserve(struct buf *b, size_t more, struct err *err)
     size_t cap = b->cap < 64 ? 64 : b->cap;
     while (cap < need)
         cap *= 2;
-    char *data = realloc(b->data, cap);
-    if (data == NULL)
-        return err_set(err, ERR_NOMEM, "out of memory for a buffer of %zu bytes", cap);
-    b->data = data;
+    b->data = check_realloc(b->data, cap);
     b->cap = cap;
     return 0;
 }
@@ -63,12 +60,9 @@ int buf_printf(struct buf *b, struct err *err, const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
-    char *text = NULL;
-    int n = vasprintf(&text, fmt, ap);
+    char *text = check_vprintf(fmt, ap);
     va_end(ap);
-    if (n < 0)
-        return err_set(err, ERR_NOMEM, "out of memory while formatting");
-    int rc = buf_add(b, text, (size_t)n, err);
+    int rc = buf_add_str(b, text, err);
     free(text);
     return rc;
 }

@@ -2,7 +2,7 @@
  * buf.h - a growing byte buffer that is born with its maximum.
  *
  * Always NUL-terminated once something was added, so that `data` may be read as text. A failed append leaves
- * the buffer as it was; the caller reports LIMIT or NOMEM.
+ * the buffer as it was; the caller reports LIMIT.
  */
 #ifndef SLUICE_BASE_BUF_H
 #define SLUICE_BASE_BUF_H

@@ -1,8 +1,8 @@
 #include "base/check.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 void check_failed(const char *file, int line, const char *condition)
 {
@@ -10,17 +10,41 @@ void check_failed(const char *file, int line, const char *condition)
     abort();
 }
 
+/* Neither stdio nor exit handlers: both may want memory, and a library may be in the middle of its work. */
+void check_no_memory(void)
+{
+    static const char sentence[] =
+        "sluice: out of memory: ending here; the next start goes on from the state file\n";
+    ssize_t ignored = write(STDERR_FILENO, sentence, sizeof(sentence) - 1);
+    (void)ignored;
+    _exit(EXIT_FAILURE);
+}
+
 void *check_alloc(size_t size_bytes)
 {
     void *p = calloc(1, size_bytes > 0 ? size_bytes : 1);
-    CHECK(p != NULL);
+    CHECK_MEMORY(p != NULL);
     return p;
+}
+
+void *check_realloc(void *p, size_t size_bytes)
+{
+    void *moved = realloc(p, size_bytes > 0 ? size_bytes : 1);
+    CHECK_MEMORY(moved != NULL);
+    return moved;
 }
 
 char *check_strdup(const char *s)
 {
     char *copy = strdup(s);
-    CHECK(copy != NULL);
+    CHECK_MEMORY(copy != NULL);
+    return copy;
+}
+
+char *check_strndup(const char *s, size_t max_len)
+{
+    char *copy = strndup(s, max_len);
+    CHECK_MEMORY(copy != NULL);
     return copy;
 }
 
@@ -29,13 +53,18 @@ char *check_strdup_or_null(const char *s)
     return s == NULL ? NULL : check_strdup(s);
 }
 
-char *check_printf(const char *fmt, ...)
+char *check_vprintf(const char *fmt, va_list ap)
 {
     char *text = NULL;
+    CHECK_MEMORY(vasprintf(&text, fmt, ap) >= 0);
+    return text;
+}
+
+char *check_printf(const char *fmt, ...)
+{
     va_list ap;
     va_start(ap, fmt);
-    int n = vasprintf(&text, fmt, ap);
+    char *text = check_vprintf(fmt, ap);
     va_end(ap);
-    CHECK(n >= 0 && text != NULL);
     return text;
 }

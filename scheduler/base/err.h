@@ -12,7 +12,6 @@
 
 #define ERR_KINDS(X)                                                                                         \
     X(NONE, "none")                                                                                          \
-    X(NOMEM, "out of memory")                                                                                \
     X(INVALID, "invalid")   /* a value that is not allowed */                                                \
     X(PARSE, "parse")       /* text that does not follow its grammar */                                      \
     X(IO, "io")             /* the operating system or the disk said no */                                   \

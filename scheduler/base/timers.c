@@ -104,8 +104,7 @@ void timer_start(struct timers *t, struct timer *timer, int64_t delay_ms, timer_
         take_out(timer);
     if (t->count == t->cap) {
         t->cap = t->cap == 0 ? 64 : t->cap * 2;
-        t->heap = realloc(t->heap, t->cap * sizeof(*t->heap));
-        CHECK(t->heap != NULL);
+        t->heap = check_realloc(t->heap, t->cap * sizeof(*t->heap));
     }
     if (delay_ms < 0)
         delay_ms = 0;

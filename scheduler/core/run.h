@@ -57,8 +57,7 @@ enum run_state {
     X(ASK_SLOT, "ask_slot", false, false) /* wait for a launch slot only */                                  \
     X(START, "start", true, true)                                                                            \
     X(LOOK_CONTAINER, "look_container", true, false) /* inspect our container */                             \
-    X(RETIRE, "retire", true,                                                                                \
-      false) /* remove a container that never started, and make sure that it never did */                    \
+    X(RETIRE, "retire", true, true)       /* remove what never started, and make sure that it never did */   \
     X(WATCH, "watch", false, false)       /* events and reconcile tell the end; copy its output */           \
     X(ASK_STOP, "ask_stop", false, false) /* wait for a stop slot */                                         \
     X(STOP, "stop", true, false)                                                                             \

@@ -94,7 +94,7 @@ static bool file_holds(const char *path, const char *text)
     size_t len = strlen(text);
     size_t matched = 0;
     bool found = false;
-    for (int c; !found && (c = fgetc(f)) != EOF;) {
+    for (int c; !found && (c = getc_unlocked(f)) != EOF;) {
         matched = c == text[matched] ? matched + 1 : (size_t)(c == text[0]);
         found = matched == len;
     }
@@ -176,7 +176,7 @@ static size_t add_all(const char **list, size_t count, size_t max, const char *c
     return count;
 }
 
-static struct config *load_config(struct world *w)
+int world_load_config(struct world *w, struct config **config, struct err *err)
 {
     const char *flags[32] = {"prefect.pool", WORLD_POOL,   "prefect.name",
                              "worker 1",     "state.path", w->state_path};
@@ -189,42 +189,48 @@ static struct config *load_config(struct world *w)
     char *copies[32] = {NULL};
     for (size_t i = 0; environment[i] != NULL; i++)
         copies[i] = check_strdup(environment[i]);
-    FILE *f = fopen(w->config_path, "we");
-    CHECK(f != NULL && fputs(w->config_text, f) >= 0 && fclose(f) == 0);
     struct config_sources sources = {.file = w->config_path,
                                      .flags = flags,
                                      .environ = copies,
                                      .working_directory = w->folder,
                                      .hostname = "box",
                                      .is_root = false};
-    struct config *config = NULL;
     struct config_problems problems = {0};
-    struct err err;
-    if (config_load(&sources, &config, &problems, &err) != 0)
-        fail_msg("configuration: %s", err.msg);
-    if (problems.count > 0)
-        fail_msg("configuration: %s", problems.items[0].text);
+    int result = config_load(&sources, config, &problems, err);
+    if (result == 0 && problems.count > 0)
+        result = err_set(err, ERR_INVALID, "%s", problems.items[0].text);
     config_problems_done(&problems);
     for (size_t i = 0; copies[i] != NULL; i++)
         free(copies[i]);
     free(url);
     free(host);
+    return result;
+}
+
+static struct config *load_config(struct world *w)
+{
+    struct config *config = NULL;
+    struct err err;
+    if (world_load_config(w, &config, &err) != 0)
+        fail_msg("configuration: %s", err.msg);
     return config;
 }
 
-static void keep_text(struct world *w, const char *config_text)
+void world_keep_text(struct world *w, const char *config_text)
 {
     if (config_text == NULL && w->config_text != NULL)
         return;
     char *copy = check_strdup(config_text == NULL ? "" : config_text);
     free(w->config_text);
     w->config_text = copy;
+    FILE *f = fopen(w->config_path, "we");
+    CHECK(f != NULL && fputs(w->config_text, f) >= 0 && fclose(f) == 0);
 }
 
 bool world_try_start(struct world *w, const char *config_text, struct err *err)
 {
     CHECK(w->service == NULL);
-    keep_text(w, config_text);
+    world_keep_text(w, config_text);
     w->config = load_config(w);
     w->has_ended = false;
     struct service_settings settings = {
@@ -256,7 +262,7 @@ void world_reload(struct world *w, const char *config_text)
 {
     struct config *before = w->config;
     struct err err;
-    keep_text(w, config_text);
+    world_keep_text(w, config_text);
     w->config = load_config(w);
     if (service_reload(w->service, w->config, &err) != 0)
         fail_msg("reload: %s", err.msg);

@@ -91,6 +91,11 @@ int world_teardown(void **state);
 void world_start(struct world *w, const char *config_text);
 /* The same; false with a sentence if it can't be made. */
 bool world_try_start(struct world *w, const char *config_text, struct err *err);
+/* The two steps of a start, for a service in a process of its own (tests/crash): write the text into its
+ * file (NULL: the last one's stays there); read it, with flags and environment, into a configuration that the
+ * caller frees. */
+void world_keep_text(struct world *w, const char *config_text);
+int world_load_config(struct world *w, struct config **config, struct err *err) MUST_CHECK;
 /* Read another text and hand it to the running service, as SIGHUP does. */
 void world_reload(struct world *w, const char *config_text);
 /* As SIGTERM: ask it to stop, wait for its end (fails after 10 s), free it. */
