@@ -37,10 +37,12 @@ class Worker:
     environment: dict[str, str] = field(default_factory=dict)
     config: str | None = None
     expects_end: bool = False  # the test itself saw to its end
+    state_is_sound: bool = True  # the test itself has not spoilt the state file
 
     def __post_init__(self) -> None:
         self.log_path = self.setup.directory / f"{self.name.replace('/', '-')}.log"
         self.output_path = self.log_path.with_suffix(".out")
+        self.state_path = self.log_path.with_suffix(".db")
         self._process: subprocess.Popen[bytes] | None = None
 
     def command(self) -> list[str]:
@@ -48,7 +50,7 @@ class Worker:
         common = [*pool, "--name", self.name, *self.options]
         if self.setup.kind == "official":
             return [sys.executable, "-m", "prefect", "worker", "start", "--type", "docker", *common]
-        files = ["--state", str(self.log_path.with_suffix(".db"))]
+        files = ["--state", str(self.state_path)]
         if self.config is not None:
             config_path = self.log_path.with_suffix(".conf")
             config_path.write_text(self.config)
