@@ -123,6 +123,11 @@ class PrefectApi:
     def delete_deployment(self, deployment_id: str) -> None:
         self.call("DELETE", f"/deployments/{deployment_id}")
 
+    def set_limit(self, deployment_id: str, limit: int) -> None:
+        """Of a deployment that has one; only so it can be 0."""
+        id_ = self.call("GET", f"/deployments/{deployment_id}")["global_concurrency_limit"]["id"]
+        self.call("PATCH", f"/v2/concurrency_limits/{id_}", {"limit": limit})
+
     def slots_in_use(self, deployment_id: str) -> int:
         """Of the deployment's own concurrency limit."""
         limit = self.call("GET", f"/deployments/{deployment_id}")["global_concurrency_limit"]
