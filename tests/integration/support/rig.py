@@ -107,6 +107,18 @@ class Rig:
         ended = self.api.wait_for_all(self.pool, runs, timeout_s)
         return Counter(run["state_type"] for run in ended.values())
 
+    def outcome(self, runs: list[str], timeout_s: float) -> dict[str, int]:
+        """What has become of these runs when all have ended or the time is over: for a table, also of a bad end."""
+        try:
+            self.ends(runs, timeout_s)
+        except AssertionError:
+            pass  # the figures tell
+        states = Counter(run["state_type"] for run in self.api.runs(self.pool) if run["id"] in set(runs))
+        starts = Counter(len(self.starts.started.get(run, [])) for run in runs)
+        left = sum(container["State"] == "created" for container in self.engine.containers(self.pool))
+        twice = sum(number for count, number in starts.items() if count > 1)
+        return {**states, "never started": starts[0], "started twice": twice, "containers left in Created": left}
+
     def check_each_ran_once(self, runs: Iterable[str]) -> None:
         """By the engine's own events: not lost, not twice."""
         counts = Counter(len(self.starts.started.get(run, [])) for run in runs)
