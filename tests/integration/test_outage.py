@@ -154,10 +154,10 @@ def test_a70_health(rig: Rig, pace: Pace) -> None:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 4 MB."""
+    """A file system of 32 MB."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", folder], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", folder], check=True)
     try:
         yield folder
     finally:
@@ -246,10 +246,15 @@ def test_a73_state_file_that_is_spoilt(rig: Rig, damage: str) -> None:
             file.seek(0 if damage == "garbage" else 4096)
             file.write(os.urandom(4096 * 4))
     spoilt = state.read_bytes()
-    rig.wait_online(worker.start())
-    # Set aside, not thrown away.
-    kept = [file for file in state.parent.iterdir() if file != state and file.name.startswith(state.name)]
-    assert any(file.read_bytes() == spoilt for file in kept if file.stat().st_size == len(spoilt)), kept
+    worker.start()
+
+    def is_kept() -> bool:
+        """Set aside, not thrown away."""
+        others = [file for file in state.parent.iterdir() if file != state and file.name.startswith(state.name)]
+        return any(file.read_bytes() == spoilt for file in others if file.stat().st_size == len(spoilt))
+
+    wait_until(is_kept, "the spoilt file to be set aside")
+    rig.wait_online(worker)
     rig.engine.tell(containers[0], "3")
     ended = rig.api.wait_for_state(runs[0], "CRASHED")
     assert ended["state"]["message"].startswith(f"{EXITED} 3")

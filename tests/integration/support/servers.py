@@ -92,7 +92,11 @@ class PrefectServer:
             self._process = subprocess.Popen(
                 command, cwd=self._home, env=self._environment, stdout=log, stderr=subprocess.STDOUT
             )
-        wait_until(self._is_ready, f"the Prefect server (its log: {self.log})", timeout_s=90)
+        try:
+            wait_until(self._is_ready, f"the Prefect server (its log: {self.log})", timeout_s=180)
+        except BaseException:
+            self.stop()
+            raise
 
     def _is_ready(self) -> bool:
         if self._process.poll() is not None:
