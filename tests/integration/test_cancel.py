@@ -73,19 +73,18 @@ def test_a58_container_that_is_deaf(rig: Rig, pace: Pace) -> None:
     rig.make_pool()
     proxy = rig.proxy_engine()
     rig.start_worker(environment=OFTEN, config=config(pace))
-    stop_s = pace.pick(2, 30)
-    deployment = rig.deploy("run-flow told", job_variables={} if pace.is_unscaled else {"stop_timeout": stop_s})
+    deployment = rig.deploy("run-flow told")
     deaf = [rig.api.create_run(deployment) for _ in range(3)]
     for run in deaf:
         rig.api.wait_for_state(run, "RUNNING")
     for run in deaf:
         rig.api.cancel(run)
     for run in deaf:
-        wait_cancelled(rig, run, grace_s(pace) + stop_s + MARGIN_S)
+        wait_cancelled(rig, run, grace_s(pace) + CONTAINER_GRACE_S + MARGIN_S)
         runs_no_more(rig, run)
     stops = proxy.seen("POST", STOP)
     assert len(stops) == len(deaf)
-    assert all(call.path.endswith(f"t={stop_s}") for call in stops), [call.path for call in stops]
+    assert all(call.path.endswith("t=30") for call in stops), [call.path for call in stops]
 
 
 @pytest.mark.soak(limit_s=300)
