@@ -9,7 +9,7 @@ from support.faults import Rule
 from support.pace import Pace
 from support.prefect_api import Json, parse_time
 from support.rig import Rig
-from support.waiting import wait_until
+from support.waiting import last, wait_until
 from test_limits import most_at_once
 
 OFTEN = {"PREFECT_WORKER_QUERY_SECONDS": "0.5"}
@@ -224,7 +224,8 @@ def test_a62_deleted_runs_and_deployments(rig: Rig, pace: Pace) -> None:
 
 @pytest.mark.soak(limit_s=700)
 @pytest.mark.beyond_official("does not poll for cancels of runs that have started")
-def test_a63_cancels_are_seen_without_the_event_stream(rig: Rig, pace: Pace) -> None:
+def test_a63_cancels_are_seen_without_an_event_stream(rig: Rig, pace: Pace) -> None:
+    """We have none at Prefect; the engine's is cut off, which also means that nothing is stopped meanwhile."""
     rig.make_pool()
     engine = rig.proxy_engine()
     worker = rig.start_worker(environment=OFTEN, config=config(pace))
@@ -232,18 +233,20 @@ def test_a63_cancels_are_seen_without_the_event_stream(rig: Rig, pace: Pace) -> 
     runs = [rig.api.create_run(deployment) for _ in range(2)]
     for run in runs:
         rig.api.wait_for_state(run, "RUNNING")
-    engine.add(Rule("GET", r"/events", "refuse", times=None))
+    cut_off = engine.add(Rule("GET", r"/events", "refuse", times=None))
     engine.cut()
-    for late_s, run in zip(pace.pick((0, 0), (0, 290)), runs, strict=True):
-        begun = datetime.now().timestamp()
-        wait_until(lambda b=begun, s=late_s: datetime.now().timestamp() - b >= s, "the outage to last", late_s + 5, every_s=1)
+    for run in runs:
         rig.api.cancel(run)
         wait_until(
             lambda r=run: worker.ask_state("SELECT 1 FROM launches WHERE flow_run_id = ? AND cancel_at_ms > 0", r),
             "the cancel to be seen",
             timeout_s=MARGIN_S + 3,
         )
-        wait_cancelled(rig, run, grace_s(pace) + MARGIN_S)
+        last(pace.pick(0, 150))
+    cut_off.times = 0
+    for run in runs:
+        rig.api.wait_for_state(run, "CANCELLED", timeout_s=grace_s(pace) + MARGIN_S + 10)
+        assert "CRASHED" not in " ".join(rig.api.state_names(run))
         runs_no_more(rig, run)
 
 

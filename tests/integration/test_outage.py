@@ -16,7 +16,7 @@ from support.pace import Pace
 from support.prefect_api import parse_time
 from support.rig import Rig
 from support.servers import PrefectServer, free_port
-from support.waiting import wait_until
+from support.waiting import last, wait_until
 
 EXITED = "Flow run infrastructure exited with non-zero status code"
 OFTEN = {"PREFECT_WORKER_QUERY_SECONDS": "0.5"}
@@ -24,12 +24,6 @@ SET_STATE = r"/set_state$"
 PULL = r"/images/create"
 PULLED = b'{"status":"Status: Image is up to date"}\r\n'
 FULL_WORK_S = 15.0  # after an outage
-
-
-def last(seconds: float) -> None:
-    """What lasts so long lasts: an outage has no end that could be waited for."""
-    until_s = time.monotonic() + seconds
-    wait_until(lambda: time.monotonic() >= until_s, "the outage to last", timeout_s=seconds + 5, every_s=0.5)
 
 
 @pytest.mark.soak(limit_s=1000)
