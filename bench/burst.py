@@ -18,11 +18,11 @@ from typing import Sequence
 
 from place import Place, end_worker
 from process import Watch, cpu_s, memory
-from starts import Starts
 from support.engine import POOL_LABEL
 from support.prefect_api import FINAL
 from support.proxy import Proxy
 from support.rig import Rig
+from support.starts import Starts
 from support.workers import Kind
 
 CREATE_S = 0.12  # of making one run, at worst

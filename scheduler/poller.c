@@ -95,8 +95,10 @@ static void poll_failed(struct poller *p, const struct failure *failure)
     delay_ms = delay_ms > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : delay_ms;
     if (failure->status == 401 || failure->status == 403)
         delay_ms = BACKOFF_MAX_MS;
-    if (failure->retry_after_ms > delay_ms)
-        delay_ms = failure->retry_after_ms;
+    /* What the server asked for is the least: poll_again() takes away up to a tenth. */
+    int64_t asked_ms = failure->retry_after_ms > 0 ? failure->retry_after_ms / 9 * 10 + 10 : 0;
+    if (asked_ms > delay_ms)
+        delay_ms = asked_ms;
     if (p->failures == 1)
         log_warn("poll failed; going on trying", kv_int("status", failure->status),
                  kv_s("transport", transport_name(failure->transport)), kv_s("error", failure->message));

@@ -154,6 +154,25 @@ static void test_retry_after_is_obeyed(void **state)
     expect_one_life(w, run);
 }
 
+static void test_no_poll_comes_earlier_than_the_server_asked_for(void **state)
+{
+    struct world *w = *state;
+    fake_prefect_fault(w->prefect, &(struct fake_prefect_fault){.route = FAKE_PREFECT_POLL,
+                                                                .times = 20,
+                                                                .kind = PREFECT_FAULT_STATUS,
+                                                                .status = 429,
+                                                                .header = "Retry-After: 70"});
+    world_start(w, NULL);
+    /* Twenty, since each comes a random while later. */
+    for (int polls = 1; polls <= 20; polls++) {
+        UNTIL(w, SECONDS(90), fake_prefect_calls(w->prefect, FAKE_PREFECT_POLL) == polls);
+        int64_t asked_ms = w->clock.wall_ms;
+        UNTIL(w, SECONDS(90), fake_prefect_calls(w->prefect, FAKE_PREFECT_POLL) == polls + 1);
+        assert_true(w->clock.wall_ms - asked_ms >= 70000);
+        assert_true(w->clock.wall_ms - asked_ms <= 84000);
+    }
+}
+
 static void test_a_server_that_answers_slowly(void **state)
 {
     struct world *w = *state;
@@ -339,6 +358,7 @@ int main(void)
         FLOW_TEST(test_a_lost_answer_to_submitting),
         FLOW_TEST(test_503_survives),
         FLOW_TEST(test_retry_after_is_obeyed),
+        FLOW_TEST(test_no_poll_comes_earlier_than_the_server_asked_for),
         FLOW_TEST(test_a_server_that_answers_slowly),
         FLOW_TEST(test_order_is_queue_priority_then_due_time),
         FLOW_TEST(test_class_priority_comes_before_due_time),

@@ -10,6 +10,7 @@ import pytest
 from support.engine import Engine
 from support.prefect_api import PrefectApi
 from support.rig import Images, Rig
+from support.pace import Pace
 from support.servers import PostgresDatabase, PrefectServer
 from support.workers import Setup
 
@@ -20,9 +21,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--worker", choices=("sluice", "official"), default="sluice", help="whom the scenarios are run with")
     parser.addoption("--sluice", default=str(ROOT / "build/release/scheduler/sluice"), help="the binary under test")
     parser.addoption("--contract", default=str(ROOT / "build/dev/tests/contract"), help="folder of the contract programs")
+    parser.addoption("--unscaled", action="store_true", help="outages, leases and loads as long and large as in life")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--unscaled"):
+        for item in items:
+            marker = item.get_closest_marker("soak")
+            if marker is not None:
+                item.add_marker(pytest.mark.timeout(marker.kwargs["limit_s"]), append=False)
     if config.getoption("--worker") == "official":
         for item in items:
             marker = item.get_closest_marker("beyond_official")
@@ -47,10 +54,15 @@ def images(engine: Engine) -> Images:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:
+def pace(request: pytest.FixtureRequest) -> Pace:
+    return Pace(request.config.getoption("--unscaled"))
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory, pace: Pace) -> Iterator[PrefectServer]:
     database = PostgresDatabase()
     try:
-        server = PrefectServer(tmp_path_factory.mktemp("server"), database.url)
+        server = PrefectServer(tmp_path_factory.mktemp("server"), database.url, pace.server_settings)
         try:
             yield server
         finally:

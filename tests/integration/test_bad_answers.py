@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from support.proxy import Proxy, Rule
+from support.faults import Rule
+from support.proxy import Proxy
 from support.rig import Rig
 from support.waiting import wait_until
 from support.workers import Worker

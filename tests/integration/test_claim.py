@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from support.proxy import Rule
+from support.faults import Rule
 from support.rig import Rig
 from support.waiting import wait_until
 

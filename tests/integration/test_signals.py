@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from support.proxy import Rule
+from support.faults import Rule
 from support.rig import Rig
 from support.servers import free_port
 from support.waiting import wait_until

@@ -110,6 +110,29 @@ class PrefectApi:
         body = {"state": state, **fields}
         return self.call("POST", f"/deployments/{deployment_id}/create_flow_run", body)["id"]
 
+    def set_state(self, run_id: str, type_: str, **fields: Any) -> Json:
+        """What a person does in the UI; the server's answer."""
+        return self.call("POST", f"/flow_runs/{run_id}/set_state", {"state": {"type": type_, **fields}})
+
+    def cancel(self, run_id: str) -> None:
+        self.set_state(run_id, "CANCELLING")
+
+    def delete_run(self, run_id: str) -> None:
+        self.call("DELETE", f"/flow_runs/{run_id}")
+
+    def delete_deployment(self, deployment_id: str) -> None:
+        self.call("DELETE", f"/deployments/{deployment_id}")
+
+    def set_limit(self, deployment_id: str, limit: int) -> None:
+        """Of a deployment that has one; only so it can be 0."""
+        id_ = self.call("GET", f"/deployments/{deployment_id}")["global_concurrency_limit"]["id"]
+        self.call("PATCH", f"/v2/concurrency_limits/{id_}", {"limit": limit})
+
+    def slots_in_use(self, deployment_id: str) -> int:
+        """Of the deployment's own concurrency limit."""
+        limit = self.call("GET", f"/deployments/{deployment_id}")["global_concurrency_limit"]
+        return self.call("GET", f"/v2/concurrency_limits/{limit['id']}")["active_slots"]
+
     def run(self, run_id: str) -> Json:
         return self.call("GET", f"/flow_runs/{run_id}")
 

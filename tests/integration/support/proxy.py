@@ -1,13 +1,13 @@
 """
-A proxy for HTTP/1.1 that counts calls and makes chosen ones go wrong.
+A proxy for HTTP/1.1 that counts calls and makes chosen ones, or a share of all, go wrong.
 
 It stands between a worker and the Prefect server (tcp) or the engine (tcp or unix socket). Without rules it is
 transparent: connections are kept alive, bodies are streamed, upgrades (101) become plain pipes. It knows nothing of
 TLS or HTTP/2. Tests run it in a thread (`with Proxy(...) as proxy`); benches run it as a program that prints its counts
 as JSON when it gets SIGTERM:
 
-    python3 proxy.py --listen 127.0.0.1:4300 --target 127.0.0.1:4200
-    python3 proxy.py --listen unix:///tmp/engine.sock --target unix:///var/run/docker.sock
+    python3 -m support.proxy --listen 127.0.0.1:4300 --target 127.0.0.1:4200
+    python3 -m support.proxy --listen unix:///tmp/engine.sock --target unix:///var/run/docker.sock
 """
 
 import argparse
@@ -16,46 +16,19 @@ import json
 import os
 import re
 import signal
+import socket
+import struct
 import sys
 import threading
+import time
 from collections import Counter
-from dataclasses import dataclass, field
-from typing import Literal
+
+from .faults import Call, RandomFaults, Rule
 
 MAX_KEPT_BODY = 64 * 1024
 CLIENT_CHECK_S = 1.0  # how often a silent stream is checked for a client that has gone
+HOLD_CHECK_S = 0.02  # how often a held call is checked for having been let go
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{64}")
-
-
-@dataclass
-class Call:
-    method: str
-    path: str
-    body: bytes
-    status: int | None = None  # None: no answer was passed on
-
-
-@dataclass
-class Rule:
-    """What to do with calls that match; the first matching rule that is not used up counts."""
-
-    method: str
-    path: str  # a regular expression, searched in the path with its query
-    action: Literal["pass", "refuse", "drop_answer", "answer"] = "pass"
-    body: str = ""  # must be found in the request's body
-    times: int | None = 1  # None: always
-    delay_s: float = 0.0
-    status: int = 503
-    answer: bytes = b"{}"
-    headers: dict[str, str] = field(default_factory=dict)
-
-    def matches(self, call: Call) -> bool:
-        return (
-            self.times != 0
-            and self.method == call.method
-            and re.search(self.path, call.path) is not None
-            and self.body.encode() in call.body
-        )
 
 
 class Head:
@@ -111,7 +84,10 @@ class Proxy:
         self._rules: list[Rule] = []
         self._lock = threading.Lock()
         self._open: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
+        self._late: set[asyncio.Task[None]] = set()
+        self._faults: RandomFaults | None = None
         self.calls: list[Call] = []
+        self.failed: Counter[str] = Counter()  # calls that were not just passed on, by action
         self.address = ""  # set by start(): "127.0.0.1:PORT" or "unix:///PATH"
 
     # For tests: a thread with a loop of its own
@@ -125,6 +101,7 @@ class Proxy:
 
     def __exit__(self, *_: object) -> None:
         self.shut()
+        asyncio.run_coroutine_threadsafe(self._end_late(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -145,6 +122,16 @@ class Proxy:
     def clear(self) -> None:
         with self._lock:
             self._rules.clear()
+            self._faults = None
+
+    def fail_randomly(self, faults: RandomFaults | None) -> None:
+        """From now on these faults befall calls that no rule is for."""
+        with self._lock:
+            self._faults = faults
+
+    def cut(self) -> None:
+        """Cut all connections that are open, and go on listening."""
+        asyncio.run_coroutine_threadsafe(self._cut(), self._loop).result()
 
     def seen(self, method: str, path: str, body: str = "") -> list[Call]:
         """The calls so far of this method, whose path matches the expression and whose body holds the text."""
@@ -174,12 +161,21 @@ class Proxy:
 
     async def close(self) -> None:
         self._server.close()
+        await self._cut()
+        if self._listen.startswith("unix://") and os.path.exists(self._listen.removeprefix("unix://")):
+            os.unlink(self._listen.removeprefix("unix://"))
+
+    async def _cut(self) -> None:
         for task, writer in list(self._open.items()):
             writer.transport.abort()
             task.cancel()
         await asyncio.gather(*self._open, return_exceptions=True)
-        if self._listen.startswith("unix://") and os.path.exists(self._listen.removeprefix("unix://")):
-            os.unlink(self._listen.removeprefix("unix://"))
+
+    async def _end_late(self) -> None:
+        """What was to be carried out late is not carried out any more."""
+        for task in self._late:
+            task.cancel()
+        await asyncio.gather(*self._late, return_exceptions=True)
 
     async def _connect(self) -> Streams:
         if self._target.startswith("unix://"):
@@ -191,32 +187,38 @@ class Proxy:
         task = asyncio.current_task()
         assert task is not None
         self._open[task] = writer
+        client = (reader, writer)
         upstream: Streams | None = None
+        call: Call | None = None
         try:
             while (head := await read_head(reader)) is not None:
                 body = await read_request_body(reader, head)
-                call = Call(head.first[0], head.first[1], body[:MAX_KEPT_BODY])
+                call = Call(head.first[0], head.first[1], body[:MAX_KEPT_BODY], begun_s=time.monotonic())
                 rule = self._take_rule(call)
                 if rule.delay_s:
                     await asyncio.sleep(rule.delay_s)
-                if rule.action == "refuse":
-                    break
                 if rule.action == "answer":
                     await self._answer(writer, call, rule)
+                    call.ended_s = time.monotonic()
                     continue
+                if not await self._arrives(client, call, rule, head.raw + body):
+                    break
                 if upstream is None or upstream[0].at_eof():
                     if upstream is not None:
                         upstream[1].close()
                     upstream = await self._connect()
                 upstream[1].write(head.raw + body)
                 await upstream[1].drain()
-                if not await self._relay((reader, writer), upstream, call, drop=rule.action == "drop_answer"):
+                if not await self._relay(client, upstream, call, rule):
                     break
+                call.ended_s = time.monotonic()
         except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError):
             pass  # either side has gone or does not speak HTTP: the other one sees its connection end
         except asyncio.CancelledError:
             pass  # close() wants it; asyncio's streams would print a cancelled task as a failure
         finally:
+            if call is not None and call.ended_s is None:
+                call.ended_s = time.monotonic()
             del self._open[task]
             writer.close()
             if upstream is not None:
@@ -225,12 +227,64 @@ class Proxy:
     def _take_rule(self, call: Call) -> Rule:
         with self._lock:
             self.calls.append(call)
-            for rule in self._rules:
-                if rule.matches(call):
-                    if rule.times is not None:
-                        rule.times -= 1
-                    return rule
-        return Rule("", "")
+            chosen = next((rule for rule in self._rules if rule.matches(call)), None)
+            if chosen is None and self._faults is not None:
+                chosen = self._faults.choose(call)
+            if chosen is None:
+                return Rule("", "")
+            if chosen.times is not None:
+                chosen.times -= 1
+            if chosen.action != "pass":
+                self.failed[chosen.action] += 1
+            if chosen.action != "hold_answer":
+                chosen.caught.append(call)
+            return chosen
+
+    async def _arrives(self, client: Streams, call: Call, rule: Rule, request: bytes) -> bool:
+        """Whether the request is now to be passed on; if not, the connection is done with."""
+        if rule.action == "refuse":
+            return False
+        if rule.action == "reset":
+            self._reset(client[1])
+            return False
+        if rule.action == "stall":
+            await client[0].read()  # until the client gives up: it sends nothing before it has an answer
+            return False
+        if rule.action == "late":
+            self._carry_out_later(call, request, rule.late_s)
+            return False
+        if rule.action == "hold":
+            while not rule.decision:
+                await asyncio.sleep(HOLD_CHECK_S)
+            if rule.decision == "let_go" and client[0].at_eof():
+                self._carry_out_later(call, request, 0.0)
+            return rule.decision == "let_go" and not client[0].at_eof()
+        return True
+
+    def _carry_out_later(self, call: Call, request: bytes, after_s: float) -> None:
+        async def carry_out() -> None:
+            await asyncio.sleep(after_s)
+            try:
+                upstream = await self._connect()
+                upstream[1].write(request)
+                await upstream[1].drain()
+                head = await read_head(upstream[0])
+                call.status = int(head.first[1]) if head is not None else None
+                upstream[1].close()
+            except OSError:
+                pass  # the target has gone: then it never arrives
+
+        task = asyncio.ensure_future(carry_out())
+        self._late.add(task)
+        task.add_done_callback(self._late.discard)
+
+    @staticmethod
+    def _reset(writer: asyncio.StreamWriter) -> None:
+        """Close so that the peer gets a reset; a unix socket has none, and just closes."""
+        raw = writer.get_extra_info("socket")
+        if raw.family != socket.AF_UNIX:
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
 
     @staticmethod
     async def _answer(writer: asyncio.StreamWriter, call: Call, rule: Rule) -> None:
@@ -240,10 +294,10 @@ class Proxy:
         writer.write("\r\n".join(lines).encode() + b"\r\n\r\n" + rule.answer)
         await writer.drain()
 
-    async def _relay(self, client: Streams, upstream: Streams, call: Call, drop: bool) -> bool:
+    async def _relay(self, client: Streams, upstream: Streams, call: Call, rule: Rule) -> bool:
         """Pass one answer on; False: both connections are done with."""
         head = await read_head(upstream[0])
-        if head is None or drop:
+        if head is None or not await self._returns(client, call, rule):
             return False
         call.status = int(head.first[1])
         client[1].write(head.raw)
@@ -252,15 +306,14 @@ class Proxy:
             await self._pipe(client, upstream)
             return False
         if call.method == "HEAD" or call.status in (204, 304):
-            return True
+            return rule.action != "half_answer"
         if head.is_chunked:
-            while True:
-                chunk = await self._read(client, read_chunk(upstream[0]))
-                client[1].write(chunk)
-                await client[1].drain()
-                if chunk.startswith(b"0\r\n"):
-                    return True
+            return await self._relay_chunks(client, upstream, half=rule.action == "half_answer")
         left = head.length
+        if rule.action == "half_answer" and left is not None:
+            client[1].write(await upstream[0].readexactly(left // 2))
+            await client[1].drain()
+            return False
         while left is None or left > 0:
             data = await self._read(client, upstream[0].read(min(left or 65536, 65536)))
             if not data:
@@ -269,6 +322,35 @@ class Proxy:
             await client[1].drain()
             left = None if left is None else left - len(data)
         return head.fields.get("connection", "").lower() != "close"
+
+    async def _returns(self, client: Streams, call: Call, rule: Rule) -> bool:
+        """Whether the answer that has come is now to be passed on."""
+        if rule.action == "drop_answer":
+            return False
+        if rule.action == "reset_answer":
+            self._reset(client[1])
+            return False
+        if rule.action == "stall_answer":
+            await client[0].read()
+            return False
+        if rule.action == "hold_answer":
+            rule.caught.append(call)
+            while not rule.decision:
+                await asyncio.sleep(HOLD_CHECK_S)
+            return rule.decision == "let_go"
+        return True
+
+    async def _relay_chunks(self, client: Streams, upstream: Streams, half: bool) -> bool:
+        while True:
+            chunk = await self._read(client, read_chunk(upstream[0]))
+            if half:
+                client[1].write(chunk[: len(chunk) // 2])
+                await client[1].drain()
+                return False
+            client[1].write(chunk)
+            await client[1].drain()
+            if chunk.startswith(b"0\r\n"):
+                return True
 
     @staticmethod
     async def _read(client: Streams, reading) -> bytes:  # noqa: ANN001 - any coroutine that gives bytes

@@ -66,8 +66,8 @@ class PostgresDatabase:
 
 
 class PrefectServer:
-    def __init__(self, home: Path, database_url: str | None = None) -> None:
-        """Start a server; without database_url it uses an SQLite file in home."""
+    def __init__(self, home: Path, database_url: str | None = None, settings: dict[str, str] | None = None) -> None:
+        """Start a server; without database_url it uses an SQLite file in home. settings: further variables."""
         home.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}/api"
@@ -77,13 +77,26 @@ class PrefectServer:
             PREFECT_SERVER_UI_ENABLED="false",
             PREFECT_LOGGING_SERVER_LEVEL="WARNING",
         )
+        environment.update(settings or {})
         if database_url:
             environment["PREFECT_API_DATABASE_CONNECTION_URL"] = database_url
+        self._home = home
+        self._environment = environment
         self.log = home / "server.log"
+        self.start()
+
+    def start(self) -> None:
+        """Start it, or start it again with the same database and address."""
         command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(self.port)]
-        with self.log.open("wb") as log:
-            self._process = subprocess.Popen(command, cwd=home, env=environment, stdout=log, stderr=subprocess.STDOUT)
-        wait_until(self._is_ready, f"the Prefect server (its log: {self.log})", timeout_s=90)
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                command, cwd=self._home, env=self._environment, stdout=log, stderr=subprocess.STDOUT
+            )
+        try:
+            wait_until(self._is_ready, f"the Prefect server (its log: {self.log})", timeout_s=180)
+        except BaseException:
+            self.stop()
+            raise
 
     def _is_ready(self) -> bool:
         if self._process.poll() is not None:

@@ -17,3 +17,9 @@ def wait_until(condition: Callable[[], T], what: str, timeout_s: float = 30.0, e
         if time.monotonic() > deadline:
             raise AssertionError(f"waited {timeout_s:g} s for {what}; last seen: {value!r}")
         time.sleep(every_s)
+
+
+def last(seconds: float) -> None:
+    """Let an outage last: it has no end that could be waited for."""
+    until_s = time.monotonic() + seconds
+    wait_until(lambda: time.monotonic() >= until_s, "the outage to last", timeout_s=seconds + 5)

@@ -2,8 +2,10 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -37,10 +39,12 @@ class Worker:
     environment: dict[str, str] = field(default_factory=dict)
     config: str | None = None
     expects_end: bool = False  # the test itself saw to its end
+    state_path: Path | None = None  # by default beside the log
 
     def __post_init__(self) -> None:
         self.log_path = self.setup.directory / f"{self.name.replace('/', '-')}.log"
         self.output_path = self.log_path.with_suffix(".out")
+        self.state_path = self.state_path or self.log_path.with_suffix(".db")
         self._process: subprocess.Popen[bytes] | None = None
 
     def command(self) -> list[str]:
@@ -48,7 +52,7 @@ class Worker:
         common = [*pool, "--name", self.name, *self.options]
         if self.setup.kind == "official":
             return [sys.executable, "-m", "prefect", "worker", "start", "--type", "docker", *common]
-        files = ["--state", str(self.log_path.with_suffix(".db"))]
+        files = ["--state", str(self.state_path)]
         if self.config is not None:
             config_path = self.log_path.with_suffix(".conf")
             config_path.write_text(self.config)
@@ -114,6 +118,15 @@ class Worker:
 
     def wait_for_log(self, text: str, timeout_s: float = 30.0) -> None:
         wait_until(lambda: text in self.log(), f"{text!r} in the log {self.log_path}", timeout_s)
+
+    def ask_state(self, question: str, *values: str) -> list[tuple]:
+        """SQL asked of the state file, which may be in use."""
+        with closing(sqlite3.connect(f"file:{self.state_path}?mode=ro", uri=True, timeout=20)) as db:
+            return db.execute(question, values).fetchall()
+
+    def unfinished(self) -> int:
+        """Launches that it still has to do with."""
+        return self.ask_state("SELECT count(*) FROM launches WHERE state <> 'FINISHED'")[0][0]
 
     def open_files(self) -> int:
         return len(os.listdir(f"/proc/{self.pid}/fd"))

@@ -5,7 +5,7 @@ import threading
 
 import httpx
 
-from support.engine import POOL_LABEL, RUN_LABEL
+from .engine import POOL_LABEL, RUN_LABEL
 
 
 class Starts:
