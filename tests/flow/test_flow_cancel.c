@@ -351,6 +351,15 @@ static const char *begin_a_restart(struct world *w)
 }
 CASE(a_restart, CANCEL_GRACE_MS, 1)
 
+/* What remains of the container is as the job says. */
+static void test_the_stopped_container_goes_if_the_job_says_so(void **state)
+{
+    struct world *w = *state;
+    w->flow_variables = "{\"auto_remove\":true}";
+    play(w, &(struct cancel_case){begin_running, CANCEL_GRACE_MS, 1}, false);
+    assert_int_equal(fake_engine_container_count(w->engine), 0);
+}
+
 /* ---- the container is dead ---- */
 
 static const char *begin_dead_while_down(struct world *w)
@@ -500,6 +509,7 @@ int main(void)
         TESTS(running_unstoppable),
         TESTS(stopping),
         TESTS(a_restart),
+        FLOW_TEST(test_the_stopped_container_goes_if_the_job_says_so),
         FLOW_TEST(test_dead_while_down),
         FLOW_TEST(test_removed_while_down),
         TESTS(left_running),
