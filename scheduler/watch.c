@@ -1,10 +1,11 @@
 #include "watch.h"
 
-/* A look of its own is due later: it sees to the end of a proposal whose answer was lost. */
+/* A look of its own is due later; a cancel brings it forward. */
 static bool waits_to_look(const struct run *run)
 {
-    return (run->state == RUN_STATE_CLAIMING || run->state == RUN_STATE_HANDING_BACK) &&
-           run->next_try_at_ms != 0;
+    bool looks = run->state == RUN_STATE_CLAIMING || run->state == RUN_STATE_HANDING_BACK ||
+                 run->state == RUN_STATE_REPORTING;
+    return looks && run->next_try_at_ms != 0;
 }
 
 bool run_is_watched(const struct run *run)
@@ -17,18 +18,18 @@ bool run_is_watched(const struct run *run)
 int64_t watch_period_ms(const struct run *run)
 {
     bool is_launching = run->state >= RUN_STATE_CLAIMING && run->state <= RUN_STATE_STARTING;
-    return is_launching || run->state == RUN_STATE_HANDING_BACK ? WATCH_LAUNCHING_MS : WATCH_RUNNING_MS;
+    return is_launching || waits_to_look(run) ? WATCH_LAUNCHING_MS : WATCH_RUNNING_MS;
 }
 
 bool run_heeds(const struct run *run, enum prefect_state_type type, enum run_event_kind *kind)
 {
+    *kind = RUN_EVENT_CANCEL;
+    if (waits_to_look(run))
+        return type == PREFECT_STATE_CANCELLING; /* all else can wait for that look */
     switch (type) {
     case PREFECT_STATE_CANCELLING:
-        *kind = RUN_EVENT_CANCEL;
-        return true;
     case PREFECT_STATE_CANCELLED:
-        *kind = RUN_EVENT_CANCEL;
-        return !waits_to_look(run); /* nobody waits for us to say so */
+        return true;
     case PREFECT_STATE_COMPLETED:
     case PREFECT_STATE_FAILED:
     case PREFECT_STATE_CRASHED:

@@ -236,6 +236,11 @@ static struct run_step report_running(struct run run, const struct step_input *i
 struct run_step step_reporting(struct run run, const struct step_input *in)
 {
     switch ((int)in->event->kind) {
+    case RUN_EVENT_CANCEL: /* waits for another look or try: it need not */
+        if (run.pending != RUN_ACTION_NONE)
+            return step_stay(run);
+        run.cancel_wanted = true;
+        return step_begin(run, false, in);
     case RUN_EVENT_DONE:
     case RUN_EVENT_REFUSED:
     case RUN_EVENT_GONE:

@@ -49,11 +49,11 @@ static void test_every_claimed_run_is_watched_that_waits_for_something(void **st
     }
 }
 
-/* CLAIMING and HANDING_BACK look themselves; the watch only spares them a long wait. */
+/* CLAIMING, HANDING_BACK and REPORTING look themselves; the watch only spares them a long wait. */
 static void test_a_proposal_is_watched_while_it_waits(void **state)
 {
     (void)state;
-    static const enum run_state states[] = {RUN_STATE_CLAIMING, RUN_STATE_HANDING_BACK};
+    static const enum run_state states[] = {RUN_STATE_CLAIMING, RUN_STATE_HANDING_BACK, RUN_STATE_REPORTING};
     for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
         struct run run = in_state(states[i]);
         enum run_event_kind kind;
@@ -64,6 +64,7 @@ static void test_a_proposal_is_watched_while_it_waits(void **state)
         assert_true(run_heeds(&run, PREFECT_STATE_CANCELLING, &kind));
         assert_int_equal(kind, RUN_EVENT_CANCEL);
         assert_false(run_heeds(&run, PREFECT_STATE_CANCELLED, &kind));
+        assert_false(run_heeds(&run, PREFECT_STATE_COMPLETED, &kind));
     }
 }
 
