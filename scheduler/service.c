@@ -635,6 +635,11 @@ struct runner *service_runner(struct service *s)
     return s->runner;
 }
 
+bool service_sees(const struct service *s)
+{
+    return watcher_listening_since_ms(s->watcher) >= 0 && watcher_has_listed(s->watcher);
+}
+
 struct http *service_http(struct service *s, int which)
 {
     struct http *const all[SERVICE_HTTP_COUNT] = {s->engine_http, s->prefect_http, s->probe_http};

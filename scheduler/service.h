@@ -52,6 +52,8 @@ struct runner;
 struct http;
 /* For tests. */
 struct runner *service_runner(struct service *service);
+/* The engine's events are heard, and the first list of containers has been taken in. */
+bool service_sees(const struct service *service);
 #define SERVICE_HTTP_COUNT 3
 struct http *service_http(struct service *service,
                           int which); /* 0: engine, 1: Prefect, 2: probe of Prefect */

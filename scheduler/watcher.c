@@ -94,6 +94,11 @@ bool watcher_is_reachable(const struct watcher *watcher)
     return watcher->is_reachable;
 }
 
+bool watcher_has_listed(const struct watcher *watcher)
+{
+    return watcher->has_listed;
+}
+
 int64_t watcher_listening_since_ms(const struct watcher *watcher)
 {
     return watcher->listening_since_ms;

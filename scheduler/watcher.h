@@ -41,6 +41,7 @@ void watcher_look(struct watcher *watcher);
  * once whether it is there. */
 void watcher_suspect(struct watcher *watcher, const struct failure *failure);
 bool watcher_is_reachable(const struct watcher *watcher);
+bool watcher_has_listed(const struct watcher *watcher); /* since the start */
 /*
  * watcher_answers - whether the watcher answers the look of a RUNNING launch. After a start there is one look
  * for each of perhaps thousands of rows, and one list that tells of all: until that has come, the answer is
