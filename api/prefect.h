@@ -182,6 +182,11 @@ int prefect_poll(struct prefect *p, const struct prefect_ask *ask, const char *p
  * answer. */
 int prefect_filter_runs(struct prefect *p, const struct prefect_ask *ask, const char *const *ids,
                         size_t count, struct err *err) MUST_CHECK;
+/* POST /flow_runs/filter for the PENDING runs of a pool, PREFECT_LIST_MAX of them from the offset on, newest
+ * id first. */
+#define PREFECT_LIST_MAX 200
+int prefect_list_pending(struct prefect *p, const struct prefect_ask *ask, const char *pool, int64_t offset,
+                         struct err *err) MUST_CHECK;
 int prefect_get_run(struct prefect *p, const struct prefect_ask *ask, const char *flow_run_id,
                     struct err *err) MUST_CHECK;
 /* GET /flow_run_states/?flow_run_id=. */

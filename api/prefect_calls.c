@@ -12,7 +12,7 @@
 
 /* Lists of runs carry their parameters, which people make large. */
 #define RUN_LIST_MAX_BYTES ((size_t)64 * 1024 * 1024)
-#define RUN_LIST_MAX_COUNT 200
+#define RUN_LIST_MAX_COUNT PREFECT_LIST_MAX
 
 /* A path with one name in it; NULL where the name would change the path's meaning. */
 static char *make_path(const char *before, const char *name, const char *after, struct err *err)
@@ -151,16 +151,9 @@ int prefect_poll(struct prefect *p, const struct prefect_ask *ask, const char *p
 
 /* --- flow runs --- */
 
-int prefect_filter_runs(struct prefect *p, const struct prefect_ask *ask, const char *const *ids,
-                        size_t count, struct err *err)
+/* body is taken over. */
+static int filter_runs(struct prefect *p, const struct prefect_ask *ask, struct json *body, struct err *err)
 {
-    CHECK(count <= RUN_LIST_MAX_COUNT);
-    struct json *id = json_new_object();
-    json_take_set(id, "any_", texts_to_json(ids, count));
-    struct json *runs = json_new_object();
-    json_take_set(runs, "id", id);
-    struct json *body = json_new_object();
-    json_take_set(body, "flow_runs", runs);
     json_set_int(body, "limit", RUN_LIST_MAX_COUNT);
     char *text = json_write(body);
     json_free(body);
@@ -172,6 +165,43 @@ int prefect_filter_runs(struct prefect *p, const struct prefect_ask *ask, const 
     int result = prefect_call_start(p, ask, &request, err);
     free(text);
     return result;
+}
+
+/* {"any_": [...]} */
+static struct json *any_of(const char *const *texts, size_t count)
+{
+    struct json *any = json_new_object();
+    json_take_set(any, "any_", texts_to_json(texts, count));
+    return any;
+}
+
+int prefect_filter_runs(struct prefect *p, const struct prefect_ask *ask, const char *const *ids,
+                        size_t count, struct err *err)
+{
+    CHECK(count <= RUN_LIST_MAX_COUNT);
+    struct json *runs = json_new_object();
+    json_take_set(runs, "id", any_of(ids, count));
+    struct json *body = json_new_object();
+    json_take_set(body, "flow_runs", runs);
+    return filter_runs(p, ask, body, err);
+}
+
+int prefect_list_pending(struct prefect *p, const struct prefect_ask *ask, const char *pool, int64_t offset,
+                         struct err *err)
+{
+    const char *type = prefect_state_type_name(PREFECT_STATE_PENDING);
+    struct json *state = json_new_object();
+    json_take_set(state, "type", any_of(&type, 1));
+    struct json *runs = json_new_object();
+    json_take_set(runs, "state", state);
+    struct json *pools = json_new_object();
+    json_take_set(pools, "name", any_of(&pool, 1));
+    struct json *body = json_new_object();
+    json_take_set(body, "flow_runs", runs);
+    json_take_set(body, "work_pools", pools);
+    json_set_text(body, "sort", "ID_DESC");
+    json_set_int(body, "offset", offset);
+    return filter_runs(p, ask, body, err);
 }
 
 int prefect_get_run(struct prefect *p, const struct prefect_ask *ask, const char *flow_run_id,

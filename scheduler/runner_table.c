@@ -26,11 +26,8 @@ static struct live *adopt(struct runner *r, struct launch *launch)
 struct live *runner_add(struct runner *r, struct launch *launch)
 {
     const struct random_source *random = r->s.random;
-    if (launch->launch_id[0] == '\0')
-        random_uuid(random, launch->launch_id);
-    random_uuid(random, launch->submit_id);
-    random_uuid(random, launch->report_id);
-    random_uuid(random, launch->hand_back_id);
+    uint64_t bits = random->next(random->arg);
+    launch_make_ids(launch, bits, random->next(random->arg), r->s.instance);
     launch->created_at_ms = clock_wall_ms(r->s.clock);
     launch->updated_at_ms = launch->created_at_ms;
     struct live *live = adopt(r, launch);

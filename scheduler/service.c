@@ -11,6 +11,7 @@
 #include "admission.h"
 #include "base/log.h"
 #include "leases.h"
+#include "lost_claims.h"
 #include "poller.h"
 #include "pool_sync.h"
 #include "reach.h"
@@ -57,6 +58,7 @@ struct service {
     struct poller *poller;
     struct leases *leases;
     struct watcher *watcher;
+    struct lost_claims *lost_claims;
     struct act act;
     struct timer stop_timer;
     struct timer reach_timer;
@@ -381,6 +383,7 @@ static int make_parts(struct service *s, const char *template_json, struct err *
                                                      .clock = set->clock,
                                                      .random = set->random,
                                                      .config = set->config,
+                                                     .instance = s->instance,
                                                      .ports = {.arg = s,
                                                                .perform = perform,
                                                                .abandon = abandon,
@@ -431,6 +434,14 @@ static int make_parts(struct service *s, const char *template_json, struct err *
                                                         .on_reach = on_reach,
                                                         .arg = s});
     s->act.watcher = s->watcher;
+    s->lost_claims = lost_claims_new(&(struct lost_claims_settings){.runner = s->runner,
+                                                                    .store = s->store,
+                                                                    .engine = s->engine,
+                                                                    .prefect = s->prefect,
+                                                                    .timers = set->timers,
+                                                                    .clock = set->clock,
+                                                                    .config = set->config,
+                                                                    .instance = s->instance});
     return admission_new(&(struct admission_settings){.runner = s->runner,
                                                       .store = s->store,
                                                       .timers = set->timers,
@@ -453,7 +464,8 @@ static void tell_of_file(const struct service *s)
             "that live are adopted by their label, history and backoffs are lost",
             kv_s("file", store_path(s->store)), kv_s("kept_as", aside), kv_s("error", why));
     log_info("state file open", kv_s("file", store_path(s->store)),
-             kv_int("unfinished", (int64_t)runner_count(s->runner)));
+             kv_int("unfinished", (int64_t)runner_count(s->runner)),
+             kv_s("is", store_is_new(s->store) ? "new" : NULL));
 }
 
 int service_new(const struct service_settings *settings, struct service **out, struct err *err)
@@ -474,6 +486,7 @@ int service_new(const struct service_settings *settings, struct service **out, s
     timer_start(settings->timers, &s->reach_timer, UNREACHABLE_LOOK_MS, on_unreachable, s);
     pool_sync_start(s->pool_sync);
     watcher_start(s->watcher);
+    lost_claims_start(s->lost_claims);
     timer_start(settings->timers, &s->trim_timer, TRIM_EVERY_MS, on_trim, s);
     *out = s;
     return 0;
@@ -486,6 +499,7 @@ void service_free(struct service *s)
     timer_cancel(&s->stop_timer);
     timer_cancel(&s->reach_timer);
     timer_cancel(&s->trim_timer);
+    lost_claims_free(s->lost_claims);
     watcher_free(s->watcher);
     poller_free(s->poller);
     runner_free(s->runner);
@@ -627,6 +641,7 @@ int service_reload(struct service *s, const struct config *config, struct err *e
     poller_set_config(s->poller, config);
     leases_set_config(s->leases, config);
     watcher_set_config(s->watcher, config);
+    lost_claims_set_config(s->lost_claims, config);
     return admission_set_config(s->admission, config, err);
 }
 

@@ -4,6 +4,7 @@
  */
 #include "tests/flow/world.h"
 
+#include "core/launch.h"
 #include "store/store.h"
 #include "tests/support/disk.h"
 
@@ -187,6 +188,92 @@ static void test_live_containers_are_adopted_after_damage(void **state)
     assert_int_equal(fake_engine_starts(w->engine, NULL), 3);
 }
 
+/* Claims whose containers don't run, in each state before that, when the file is damaged: they are found by
+ * the ids of their states, handed back, and run once; what lands late is waited for. */
+static void test_lost_claims_are_handed_back(void **state)
+{
+    struct world *w = *state;
+    static const enum run_state states[] = {RUN_STATE_CLAIMING, RUN_STATE_SUBMITTING, RUN_STATE_PULLING,
+                                            RUN_STATE_CREATING, RUN_STATE_ANNOUNCING, RUN_STATE_STARTING};
+    fake_prefect_fault(w->prefect, &(struct fake_prefect_fault){.route = FAKE_PREFECT_SET_STATE,
+                                                                .kind = PREFECT_FAULT_DROP_AFTER});
+    for (size_t i = 0; i < ARRAY_LEN(states); i++) {
+        const char *run = world_add_run(w);
+        world_start(w, NULL);
+        UNTIL(w, MINUTES(3), world_is_in(w, run, states[i]) && world_state(w, run) == PREFECT_STATE_PENDING);
+        world_crash(w);
+        damage(w);
+    }
+    world_start(w, NULL);
+    UNTIL(w, MINUTES(10),
+          world_count(w, PREFECT_STATE_COMPLETED) == ARRAY_LEN(states) && world_launches(w) == 0);
+    for (size_t i = 0; i < ARRAY_LEN(states); i++)
+        assert_int_equal(world_times_run(w, fake_prefect_run_id(w->prefect, i)), 1);
+    assert_int_equal(fake_engine_starts(w->engine, NULL), ARRAY_LEN(states));
+    assert_true(world_logged(w, "handing back a run that we had claimed and no launch knows") >= 3);
+    assert_true(take_set_aside(w) > 0);
+}
+
+/* A start that the dead process had sent lands after the new one began: the container is adopted, not
+ * cleared. */
+static void test_a_late_start_of_a_lost_launch_is_adopted(void **state)
+{
+    struct world *w = *state;
+    const char *run = world_add_run(w);
+    w->flow.run_ms = MINUTES(5);
+    fake_engine_add_fault(w->engine,
+                          &(struct fake_fault){.call = FAKE_ENGINE_START, .kind = FAKE_FAULT_HOLD});
+    world_start(w, NULL);
+    UNTIL(w, MINUTES(1), fake_engine_held(w->engine, FAKE_ENGINE_START) == 1);
+    world_crash(w);
+    damage(w);
+    world_start(w, NULL);
+    world_pass(w, SECONDS(40));
+    assert_int_equal(fake_engine_release(w->engine, FAKE_ENGINE_START), 1);
+    UNTIL(w, MINUTES(20), world_state(w, run) == PREFECT_STATE_COMPLETED && world_launches(w) == 0);
+    assert_int_equal(world_times_run(w, run), 1);
+    assert_int_equal(fake_engine_starts(w->engine, NULL), 1);
+    assert_int_equal(world_logged(w, "handing back a run"), 0);
+    assert_int_equal(take_set_aside(w), 1);
+}
+
+static void test_claims_of_others_are_left_alone(void **state)
+{
+    struct world *w = *state;
+    const char *run = world_add_run(w);
+    assert_true(fake_prefect_other_worker_claims(w->prefect, run));
+    world_start(w, NULL);
+    world_pass(w, MINUTES(10));
+    assert_int_equal(world_state(w, run), PREFECT_STATE_PENDING);
+    assert_true(fake_prefect_calls(w->prefect, FAKE_PREFECT_FILTER_RUNS) >= 1);
+}
+
+/* More than a page of them, and the server doesn't answer at first. */
+static void test_many_lost_claims(void **state)
+{
+    struct world *w = *state;
+    char instance[SERVICE_INSTANCE_SIZE];
+    service_instance(fake_prefect_url(w->prefect), WORLD_POOL, "worker 1", instance);
+    w->flow.run_ms = 0;
+    for (uint64_t i = 0; i < 450; i++) {
+        const char *run = world_add_run(w);
+        struct launch *l = launch_new(run, 0);
+        launch_make_ids(l, i << 32, i, instance);
+        struct prefect_proposal claim = {.type = PREFECT_STATE_PENDING,
+                                         .name = i % 2 == 0 ? "Pending" : "Submitting",
+                                         .transition_id = i % 2 == 0 ? l->launch_id : l->submit_id};
+        assert_int_equal(fake_prefect_propose(w->prefect, run, &claim).outcome, PREFECT_OUTCOME_ACCEPT);
+        launch_free(l);
+    }
+    fake_prefect_fault(w->prefect, &(struct fake_prefect_fault){.route = FAKE_PREFECT_FILTER_RUNS,
+                                                                .kind = PREFECT_FAULT_STATUS,
+                                                                .status = 503});
+    world_start(w, NULL);
+    UNTIL(w, MINUTES(30), world_count(w, PREFECT_STATE_COMPLETED) == 450 && world_launches(w) == 0);
+    assert_int_equal(fake_engine_starts(w->engine, NULL), 450);
+    assert_int_equal(world_logged(w, "handing back a run"), 450);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -197,6 +284,10 @@ int main(void)
         DISK_TEST(test_a_read_only_disk_at_the_start),
         DISK_TEST(test_a_file_that_another_program_keeps_locked),
         FLOW_TEST(test_live_containers_are_adopted_after_damage),
+        FLOW_TEST(test_lost_claims_are_handed_back),
+        FLOW_TEST(test_a_late_start_of_a_lost_launch_is_adopted),
+        FLOW_TEST(test_claims_of_others_are_left_alone),
+        FLOW_TEST(test_many_lost_claims),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
