@@ -200,13 +200,8 @@ static void check_ends(const struct scenario *s, struct crash *c)
                    s->containers);
 }
 
-void scenario_live(const struct scenario *scenario, struct crash *c, const struct kill_plan *first,
-                   const struct kill_plan *second)
+static void lead_to_the_end(const struct scenario *scenario, struct crash *c)
 {
-    scenario->furnish(c);
-    c->next_plan = *first;
-    crash_start(c, scenario->config);
-    c->next_plan = *second;
     int64_t end_ms = c->world->clock.mono_ms + LIFE_MS;
     while (!crash_is_all_over(c)) {
         if (scenario->meddle != NULL)
@@ -215,7 +210,21 @@ void scenario_live(const struct scenario *scenario, struct crash *c, const struc
             crash_fail(c, "\"%s\" never came to its end", scenario->name);
         crash_step(c);
     }
-    crash_pass(c, SAVE_MS);
+}
+
+void scenario_live(const struct scenario *scenario, struct crash *c, const struct kill_plan *first,
+                   const struct kill_plan *second)
+{
+    scenario->furnish(c);
+    c->next_plan = *first;
+    crash_start(c, scenario->config);
+    c->next_plan = *second;
+    int kills;
+    do { /* it may die once more before its last change is saved */
+        lead_to_the_end(scenario, c);
+        kills = c->kills;
+        crash_pass(c, SAVE_MS);
+    } while (c->kills != kills);
     check_ends(scenario, c);
     crash_check_end(c);
 }
