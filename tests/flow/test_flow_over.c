@@ -276,11 +276,11 @@ static void test_two_hundred_runs_are_watched_by_one_request(void **state)
     world_start(w, "[limits]\nlaunching = 20\n");
     UNTIL(w, MINUTES(10), world_count(w, PREFECT_STATE_RUNNING) == RUNS);
     world_pass(w, SECONDS(10));
-    assert_int_equal(looks_in_a_minute(w), 6);
-    world_add_run(w); /* the 201st */
+    assert_in_range(looks_in_a_minute(w), 5, 7); /* one every 10 s, and the minute may cut one in two */
+    world_add_run(w);                            /* the 201st */
     UNTIL(w, SECONDS(30), world_count(w, PREFECT_STATE_RUNNING) == RUNS + 1);
     world_pass(w, SECONDS(10));
-    assert_in_range(looks_in_a_minute(w), 7, 12);
+    assert_in_range(looks_in_a_minute(w), 8, 14);
 }
 
 /* The first and the last of six hundred are seen within ten seconds, as any other. */
