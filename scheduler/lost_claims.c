@@ -136,7 +136,7 @@ static struct launch *lost_launch(struct lost_claims *lost, const struct prefect
     struct err err;
     int64_t known_ms = 0;
     if (run->state == NULL || run->state_type != PREFECT_STATE_PENDING ||
-        !launch_id_of(run->state->transition_id, lost->s.instance, launch_id) ||
+        !launch_id_of(run->state->transition_id, lost->s.mark, launch_id) ||
         runner_find_flow_run(lost->s.runner, run->id) != NULL ||
         store_last_change(lost->s.store, launch_id, &known_ms, &err) != 0 || known_ms != 0)
         return NULL;

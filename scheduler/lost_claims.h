@@ -25,7 +25,8 @@ struct lost_claims_settings {
     struct timers *timers;
     const struct clock *clock;
     const struct config *config;
-    const char *instance;
+    const char *instance; /* of our containers */
+    const char *mark;     /* of our claims */
 };
 
 struct lost_claims *lost_claims_new(const struct lost_claims_settings *settings);

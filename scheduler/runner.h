@@ -45,7 +45,7 @@ struct runner_settings {
     const struct clock *clock;
     const struct random_source *random;
     const struct config *config; /* runner_set_config() replaces it at a reload */
-    const char *instance;        /* of launch_make_ids() */
+    const char *mark;            /* of launch_make_ids() */
     struct runner_ports ports;
 };
 

@@ -27,7 +27,7 @@ struct live *runner_add(struct runner *r, struct launch *launch)
 {
     const struct random_source *random = r->s.random;
     uint64_t bits = random->next(random->arg);
-    launch_make_ids(launch, bits, random->next(random->arg), r->s.instance);
+    launch_make_ids(launch, bits, random->next(random->arg), r->s.mark);
     launch->created_at_ms = clock_wall_ms(r->s.clock);
     launch->updated_at_ms = launch->created_at_ms;
     struct live *live = adopt(r, launch);

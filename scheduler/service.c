@@ -19,6 +19,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Docker kills after 10 s. */
 #define STOP_MS 8000
@@ -39,6 +40,7 @@
 struct service {
     struct service_settings s;
     char instance[SERVICE_INSTANCE_SIZE];
+    char mark[SERVICE_INSTANCE_SIZE];
     struct store *store;
     struct http *engine_http;
     struct http *prefect_http;
@@ -84,13 +86,27 @@ static uint64_t hash_parts(uint64_t h, const char *const *parts, size_t count)
     return h;
 }
 
+static void hash_text(const char *const *parts, size_t count, char text[static SERVICE_INSTANCE_SIZE])
+{
+    snprintf(text, SERVICE_INSTANCE_SIZE, "%016llx%016llx",
+             (unsigned long long)hash_parts(0xcbf29ce484222325u, parts, count),
+             (unsigned long long)hash_parts(0x9ae16a3b2f90404fu, parts, count));
+}
+
 void service_instance(const char *api_url, const char *pool, const char *name,
                       char text[static SERVICE_INSTANCE_SIZE])
 {
     const char *parts[] = {api_url, pool, name};
-    snprintf(text, SERVICE_INSTANCE_SIZE, "%016llx%016llx",
-             (unsigned long long)hash_parts(0xcbf29ce484222325u, parts, ARRAY_LEN(parts)),
-             (unsigned long long)hash_parts(0x9ae16a3b2f90404fu, parts, ARRAY_LEN(parts)));
+    hash_text(parts, ARRAY_LEN(parts), text);
+}
+
+void service_mark(const char *instance, const char *state_path, char text[static SERVICE_INSTANCE_SIZE])
+{
+    char host[256] = "";
+    if (gethostname(host, sizeof(host) - 1) != 0)
+        host[0] = '\0';
+    const char *parts[] = {instance, host, state_path};
+    hash_text(parts, ARRAY_LEN(parts), text);
 }
 
 static void end_with(struct service *s, int exit_code)
@@ -383,7 +399,7 @@ static int make_parts(struct service *s, const char *template_json, struct err *
                                                      .clock = set->clock,
                                                      .random = set->random,
                                                      .config = set->config,
-                                                     .instance = s->instance,
+                                                     .mark = s->mark,
                                                      .ports = {.arg = s,
                                                                .perform = perform,
                                                                .abandon = abandon,
@@ -441,7 +457,8 @@ static int make_parts(struct service *s, const char *template_json, struct err *
                                                                     .timers = set->timers,
                                                                     .clock = set->clock,
                                                                     .config = set->config,
-                                                                    .instance = s->instance});
+                                                                    .instance = s->instance,
+                                                                    .mark = s->mark});
     return admission_new(&(struct admission_settings){.runner = s->runner,
                                                       .store = s->store,
                                                       .timers = set->timers,
@@ -475,6 +492,7 @@ int service_new(const struct service_settings *settings, struct service **out, s
     s->s = *settings;
     s->began_ms = clock_mono_ms(settings->clock);
     service_instance(c->api_url, c->pool, c->worker_name, s->instance);
+    service_mark(s->instance, c->state_path, s->mark);
     if (store_open(c->state_path, settings->clock, &s->store, err) != 0 || make_clients(s, err) != 0 ||
         make_parts(s, settings->template_json, err) != 0 || save_limits(s, c, err) != 0 ||
         runner_load(s->runner, err) != 0) {

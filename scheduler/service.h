@@ -63,5 +63,8 @@ struct http *service_http(struct service *service,
 #define SERVICE_INSTANCE_SIZE 33
 void service_instance(const char *api_url, const char *pool, const char *name,
                       char text[static SERVICE_INSTANCE_SIZE]);
+/* What marks claims as ours (launch_make_ids): the instance, this machine and the state file, since a claim
+ * that is taken for ours and unknown is handed back. */
+void service_mark(const char *instance, const char *state_path, char text[static SERVICE_INSTANCE_SIZE]);
 
 #endif

@@ -20,24 +20,24 @@ struct launch *launch_new(const char *flow_run_id, int64_t due_at_ms)
     return l;
 }
 
-/* Places in "rrrrrrrr-rrrr-8rrk-vrrr-iiiiiiiiiiii": r random, k which id of the launch, i instance (RFC
+/* Places in "rrrrrrrr-rrrr-8rrk-vrrr-mmmmmmmmmmmm": r random, k which id of the launch, m mark (RFC
  * 9562, 5.8). */
 #define ID_VERSION_AT 14
 #define ID_KIND_AT 17
-#define ID_INSTANCE_AT 24
-#define ID_INSTANCE_DIGITS 12
+#define ID_MARK_AT 24
+#define ID_MARK_DIGITS 12
 
 static const char id_kinds[] = "0123"; /* claim (the launch id), Submitting, verdict, hand back */
 
-void launch_make_ids(struct launch *l, uint64_t random_a, uint64_t random_b, const char *instance)
+void launch_make_ids(struct launch *l, uint64_t random_a, uint64_t random_b, const char *mark)
 {
     char base[UUID_TEXT_SIZE];
-    CHECK(strlen(instance) >= ID_INSTANCE_DIGITS);
-    bool is_made_so = launch_id_of(l->launch_id, instance, base) && strcmp(base, l->launch_id) == 0;
+    CHECK(strlen(mark) >= ID_MARK_DIGITS);
+    bool is_made_so = launch_id_of(l->launch_id, mark, base) && strcmp(base, l->launch_id) == 0;
     if (!is_made_so)
         snprintf(base, sizeof(base), "%08x-%04x-8%02x%c-%04x-%.*s", (unsigned)(random_a >> 32),
                  (unsigned)(random_a >> 16 & 0xffff), (unsigned)(random_a & 0xff), id_kinds[0],
-                 (unsigned)(0x8000 | (random_b & 0x3fff)), ID_INSTANCE_DIGITS, instance);
+                 (unsigned)(0x8000 | (random_b & 0x3fff)), ID_MARK_DIGITS, mark);
     if (l->launch_id[0] == '\0')
         snprintf(l->launch_id, sizeof(l->launch_id), "%s", base);
     char *siblings[] = {l->submit_id, l->report_id, l->hand_back_id};
@@ -47,11 +47,11 @@ void launch_make_ids(struct launch *l, uint64_t random_a, uint64_t random_b, con
     }
 }
 
-bool launch_id_of(const char *transition_id, const char *instance, char launch_id[static UUID_TEXT_SIZE])
+bool launch_id_of(const char *transition_id, const char *mark, char launch_id[static UUID_TEXT_SIZE])
 {
     if (strlen(transition_id) != UUID_TEXT_SIZE - 1 || transition_id[ID_VERSION_AT] != '8' ||
         strchr(id_kinds, transition_id[ID_KIND_AT]) == NULL ||
-        strncmp(transition_id + ID_INSTANCE_AT, instance, ID_INSTANCE_DIGITS) != 0)
+        strncmp(transition_id + ID_MARK_AT, mark, ID_MARK_DIGITS) != 0)
         return false;
     snprintf(launch_id, UUID_TEXT_SIZE, "%s", transition_id);
     launch_id[ID_KIND_AT] = id_kinds[0];

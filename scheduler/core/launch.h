@@ -44,13 +44,13 @@ struct launch {
 
 /*
  * launch_make_ids - the ids of a launch and of its proposals, of 70 random bits: UUIDs of version 8 that
- * differ in one digit, and end in the first 12 digits of the instance, so that a state at the server tells
- * which launch of which sluice it belongs to even when the state file is lost. A launch id that is there
- * stays, and the others fit it if it was made so. instance: hex digits, at least 12.
+ * differ in one digit, and end in the first 12 digits of the mark, so that a state at the server tells who
+ * made it, and for which launch, even when the state file is lost. A launch id that is there stays, and the
+ * others fit it if it was made so. mark: hex digits, at least 12.
  */
-void launch_make_ids(struct launch *launch, uint64_t random_a, uint64_t random_b, const char *instance);
-/* launch_id_of - whether this instance has made the transition id, and the id of its launch. */
-bool launch_id_of(const char *transition_id, const char *instance, char launch_id[static UUID_TEXT_SIZE]);
+void launch_make_ids(struct launch *launch, uint64_t random_a, uint64_t random_b, const char *mark);
+/* launch_id_of - whether the transition id carries the mark, and the id of its launch. */
+bool launch_id_of(const char *transition_id, const char *mark, char launch_id[static UUID_TEXT_SIZE]);
 
 /* launch_new - heap-allocated, all texts "", ids "", run = run_new(due_at_ms). */
 struct launch *launch_new(const char *flow_run_id, int64_t due_at_ms);

@@ -237,14 +237,38 @@ static void test_a_late_start_of_a_lost_launch_is_adopted(void **state)
     assert_int_equal(take_set_aside(w), 1);
 }
 
+/* The server has the run PENDING by a claim that was made with this mark. */
+static void claim_with(struct world *w, const char *run, uint64_t number, const char *mark)
+{
+    struct launch *l = launch_new(run, 0);
+    launch_make_ids(l, number << 32, number, mark);
+    bool is_claim = number % 2 == 0;
+    struct prefect_proposal claim = {.type = PREFECT_STATE_PENDING,
+                                     .name = is_claim ? "Pending" : "Submitting",
+                                     .transition_id = is_claim ? l->launch_id : l->submit_id};
+    assert_int_equal(fake_prefect_propose(w->prefect, run, &claim).outcome, PREFECT_OUTCOME_ACCEPT);
+    launch_free(l);
+}
+
+static void our_mark(struct world *w, const char *state_path, char mark[static SERVICE_INSTANCE_SIZE])
+{
+    char instance[SERVICE_INSTANCE_SIZE];
+    service_instance(fake_prefect_url(w->prefect), WORLD_POOL, "worker 1", instance);
+    service_mark(instance, state_path, mark);
+}
+
+/* Another worker's, and those of one that has our name and another state file. */
 static void test_claims_of_others_are_left_alone(void **state)
 {
     struct world *w = *state;
-    const char *run = world_add_run(w);
-    assert_true(fake_prefect_other_worker_claims(w->prefect, run));
+    char mark[SERVICE_INSTANCE_SIZE];
+    our_mark(w, "/elsewhere/state.db", mark);
+    assert_true(fake_prefect_other_worker_claims(w->prefect, world_add_run(w)));
+    claim_with(w, world_add_run(w), 1, mark);
+    claim_with(w, world_add_run(w), 2, mark);
     world_start(w, NULL);
     world_pass(w, MINUTES(10));
-    assert_int_equal(world_state(w, run), PREFECT_STATE_PENDING);
+    assert_int_equal(world_count(w, PREFECT_STATE_PENDING), 3);
     assert_true(fake_prefect_calls(w->prefect, FAKE_PREFECT_FILTER_RUNS) >= 1);
 }
 
@@ -252,19 +276,11 @@ static void test_claims_of_others_are_left_alone(void **state)
 static void test_many_lost_claims(void **state)
 {
     struct world *w = *state;
-    char instance[SERVICE_INSTANCE_SIZE];
-    service_instance(fake_prefect_url(w->prefect), WORLD_POOL, "worker 1", instance);
+    char mark[SERVICE_INSTANCE_SIZE];
+    our_mark(w, w->state_path, mark);
     w->flow.run_ms = 0;
-    for (uint64_t i = 0; i < 450; i++) {
-        const char *run = world_add_run(w);
-        struct launch *l = launch_new(run, 0);
-        launch_make_ids(l, i << 32, i, instance);
-        struct prefect_proposal claim = {.type = PREFECT_STATE_PENDING,
-                                         .name = i % 2 == 0 ? "Pending" : "Submitting",
-                                         .transition_id = i % 2 == 0 ? l->launch_id : l->submit_id};
-        assert_int_equal(fake_prefect_propose(w->prefect, run, &claim).outcome, PREFECT_OUTCOME_ACCEPT);
-        launch_free(l);
-    }
+    for (uint64_t i = 0; i < 450; i++)
+        claim_with(w, world_add_run(w), i, mark);
     fake_prefect_fault(w->prefect, &(struct fake_prefect_fault){.route = FAKE_PREFECT_FILTER_RUNS,
                                                                 .kind = PREFECT_FAULT_STATUS,
                                                                 .status = 503});

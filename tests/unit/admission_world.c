@@ -87,7 +87,7 @@ static void open_all(struct admission_world *w)
         .clock = fake_clock_clock(&w->clock),
         .random = &source,
         .config = &w->config,
-        .instance = "0123456789abcdef",
+        .mark = "0123456789abcdef",
         .ports = {w, perform, abandon, wait_for, abandon, on_failure},
     });
     const struct admission_settings settings = {
