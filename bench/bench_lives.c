@@ -11,6 +11,7 @@
  * takes to create and to start. API_MS: how long the Prefect API takes for each answer.
  */
 #include "bench_lives.h"
+#include "bench_lives_stall.h"
 
 #include "api/jobspec.h"
 #include "base/log.h"
@@ -28,7 +29,6 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -46,17 +46,8 @@ struct bench {
     int64_t last_ms;
     long first_cpu_us;
     long cpu_us;
-    int first_syncs;
+    int syncs; /* of the lives; before they are over: those before them */
 };
-
-static int syncs;
-
-/* Found before the C library's by every library of this process. */
-int fdatasync(int fd)
-{
-    syncs++;
-    return (int)syscall(SYS_fdatasync, fd);
-}
 
 static long cpu_us_now(void)
 {
@@ -70,17 +61,19 @@ static void on_turn_end(void *arg)
 {
     struct bench *b = arg;
     service_turn_end(b->service);
+    bench_stall_turn();
     size_t count = runner_count(service_runner(b->service));
     int64_t now_ms = clock_mono_ms(&clock_system);
     if (b->first_ms == 0 && count > 0) {
         b->first_ms = now_ms;
         b->first_cpu_us = cpu_us_now();
-        b->first_syncs = syncs;
+        b->syncs = bench_syncs();
+        bench_stall_begin();
     }
     if (b->is_counted && b->last_ms == 0 && count == 0) {
         b->last_ms = now_ms;
         b->cpu_us = cpu_us_now() - b->first_cpu_us;
-        syncs -= b->first_syncs;
+        b->syncs = bench_syncs() - b->syncs;
         service_stop(b->service);
     }
 }
@@ -141,9 +134,10 @@ static void print_result(const struct bench *b)
            "engine calls, %.2f API calls; "
            "%d started, %d completed; the fakes' CPU %.3f ms a life\n",
            b->shape.lives, b->launching, b->shape.gap_ms, b->shape.engine_ms, b->shape.api_ms, lives / took_s,
-           (double)b->cpu_us / 1000 / lives, syncs / lives, b->counts.engine_calls / lives,
+           (double)b->cpu_us / 1000 / lives, b->syncs / lives, b->counts.engine_calls / lives,
            b->counts.api_calls / lives, b->counts.starts, b->counts.completed,
            (double)b->counts.cpu_us / 1000 / lives);
+    bench_stall_print();
 }
 
 static void serve(struct bench *b, int from_fakes)

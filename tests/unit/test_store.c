@@ -74,6 +74,39 @@ static void test_launch_new_is_empty(void **state)
     launch_free(l);
 }
 
+static void test_ids_tell_their_launch_and_their_maker(void **state)
+{
+    (void)state;
+    static const char mark[] = "0123456789abcdef0123456789abcdef";
+    struct launch *l = launch_new("r", 0);
+    char found[UUID_TEXT_SIZE] = "";
+    launch_make_ids(l, 0xfedcba9876543210, UINT64_MAX, mark);
+    assert_string_equal(l->launch_id, "fedcba98-7654-8100-bfff-0123456789ab");
+    assert_string_equal(l->submit_id, "fedcba98-7654-8101-bfff-0123456789ab");
+    assert_string_equal(l->report_id, "fedcba98-7654-8102-bfff-0123456789ab");
+    assert_string_equal(l->hand_back_id, "fedcba98-7654-8103-bfff-0123456789ab");
+    const char *ids[] = {l->launch_id, l->submit_id, l->report_id, l->hand_back_id};
+    for (size_t i = 0; i < ARRAY_LEN(ids); i++) {
+        assert_true(launch_id_of(ids[i], mark, found));
+        assert_string_equal(found, l->launch_id);
+        assert_false(launch_id_of(ids[i], "1123456789abcdef", found));
+    }
+    static const char *const others[] = {"", "x", "fedcba98-7654-4100-bfff-0123456789ab",
+                                         "fedcba98-7654-8104-bfff-0123456789ab",
+                                         "fedcba98-7654-8100-bfff-0123456789abc"};
+    for (size_t i = 0; i < ARRAY_LEN(others); i++)
+        assert_false(launch_id_of(others[i], mark, found));
+    l->submit_id[0] = '\0';
+    launch_make_ids(l, 1, 2, mark); /* the launch id stays, and the others fit it */
+    assert_string_equal(l->launch_id, "fedcba98-7654-8100-bfff-0123456789ab");
+    assert_string_equal(l->submit_id, "fedcba98-7654-8101-bfff-0123456789ab");
+    snprintf(l->launch_id, sizeof(l->launch_id), "an older one's");
+    launch_make_ids(l, 1, 2, mark);
+    assert_string_equal(l->launch_id, "an older one's");
+    assert_string_equal(l->submit_id, "00000000-0000-8011-8002-0123456789ab");
+    launch_free(l);
+}
+
 static void test_launch_takes_odd_input(void **state)
 {
     (void)state;
@@ -676,6 +709,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_launch_new_is_empty),
         cmocka_unit_test(test_launch_takes_odd_input),
+        cmocka_unit_test(test_ids_tell_their_launch_and_their_maker),
         STORE_TEST(test_every_field_survives),
         STORE_TEST(test_every_state_and_verdict_survives),
         STORE_TEST(test_empty_texts_and_huge_texts_survive),
