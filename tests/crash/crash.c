@@ -28,8 +28,6 @@
 #define STEPS_MAX 3000000
 #define LOG_TAIL_BYTES 8000
 #define LOG_MAX_BYTES ((size_t)64 * 1024 * 1024)
-/* No server carries out a request later than the service counts on (60 s). */
-#define HELD_MS 40000
 /* A process that stopped when told to, and left memory behind. */
 #define LEAK_CODE 23
 
