@@ -72,7 +72,10 @@ static void check_slots(struct served *s)
 
 static uint64_t activity(const struct served *s)
 {
-    return http_activity(service_http(s->service, 0)) + http_activity(service_http(s->service, 1));
+    uint64_t sum = 0;
+    for (int i = 0; i < SERVICE_HTTP_COUNT; i++)
+        sum += http_activity(service_http(s->service, i));
+    return sum;
 }
 
 static void tell_state(struct served *s)
@@ -82,7 +85,9 @@ static void tell_state(struct served *s)
     shared->next_ms = timers_next_ms(loop_timers(s->loop));
     shared->activity = activity(s);
     shared->calls_out[0] = http_calls_out(service_http(s->service, 0));
-    shared->calls_out[1] = http_calls_out(service_http(s->service, 1));
+    shared->calls_out[1] = 0;
+    for (int i = 1; i < SERVICE_HTTP_COUNT; i++)
+        shared->calls_out[1] += http_calls_out(service_http(s->service, i));
     shared->launches = runner_count(service_runner(s->service));
 }
 

@@ -41,7 +41,23 @@ static void needs_a_long_pull(struct crash *c)
     one_run(c);
 }
 
-static void two_networks(struct crash *c)
+/* Its lease would end while the image is pulled. */
+static void holds_a_lease(struct crash *c)
+{
+    struct world *w = c->world;
+    fake_engine_add_registry_image(
+        w->engine, &(struct fake_registry_image){.image = "etl:2", .took_ms = MINUTES(3), .lines = 100});
+    const char *deployment = fake_prefect_add_deployment(
+        w->prefect, &(struct fake_prefect_deployment){.name = "single",
+                                                      .pool = WORLD_POOL,
+                                                      .job_variables_json = "{\"image\":\"etl:2\"}",
+                                                      .has_limit = true,
+                                                      .limit = 1,
+                                                      .grace_s = 60});
+    c->run = fake_prefect_add_run(w->prefect, &(struct fake_prefect_run){.deployment_id = deployment});
+}
+
+static void three_networks(struct crash *c)
 {
     c->world->flow_variables = "{\"networks\":[\"bridge\",\"second\",\"third\"]}";
     fake_engine_add_network(c->world->engine, "second");
@@ -172,7 +188,8 @@ const struct scenario scenarios[] = {
     {"plain success", FAST_CLOCKS, one_run, NULL, PREFECT_STATE_COMPLETED, 1},
     {"nonzero exit", FAST_CLOCKS, exits_with_3, NULL, PREFECT_STATE_CRASHED, 1},
     {"image is pulled", FAST_CLOCKS, needs_a_pull, NULL, PREFECT_STATE_COMPLETED, 1},
-    {"three networks", FAST_CLOCKS, two_networks, NULL, PREFECT_STATE_COMPLETED, 1},
+    {"lease renewed", FAST_CLOCKS, holds_a_lease, NULL, PREFECT_STATE_COMPLETED, 1},
+    {"three networks", FAST_CLOCKS, three_networks, NULL, PREFECT_STATE_COMPLETED, 1},
     {"cancelled while running", FAST_CLOCKS, runs_until_told, cancel_while_running, PREFECT_STATE_CANCELLED,
      1},
     {"start is refused", FAST_CLOCKS, start_is_refused, NULL, PREFECT_STATE_CRASHED, 0},

@@ -6,7 +6,7 @@
  * request is there by itself; those that must be among them are listed below, so that none gets lost.
  *
  * test_crash_points           each point once, in the first life that has it
- * test_crash_points all       each point of each life, at its first two passings
+ * test_crash_points all       each point of each life, at its first two passings, and twice at the first
  * test_crash_points "plain success" "save_after" 2 [ANY]
  *                             one death: at the second passing; ANY: and the next process at its ANY-th
  */
@@ -72,11 +72,13 @@ static void die_at(const struct scenario *scenario, const char *name, int pass, 
     struct kill_plan first = {.pass = pass};
     struct kill_plan second = {.any_pass = 1 + number % SECOND_MAX};
     snprintf(first.name, sizeof(first.name), "%s", name);
-    if (tries_all || number % 2 == 0) {
+    bool dies_once = tries_all || number % 2 == 0;
+    bool dies_twice = tries_all ? pass == 1 : !dies_once;
+    if (dies_once) {
         live(scenario, &first, &nowhere, &passed);
         die_recovering(scenario, &first, &passed);
     }
-    if (tries_all || number % 2 == 1)
+    if (dies_twice)
         live(scenario, &first, &second, NULL);
 }
 
@@ -112,6 +114,7 @@ static const char *const requests[] = {
     "PATCH:/flow_runs/{}/labels",
     "GET:/deployments/{}",
     "GET:/flows/{}",
+    "POST:/v2/concurrency_limits/leases/{}/renew",
     "POST:/events", /* telemetry */
     "POST:/logs/",
     "GET:/csrf-token",
