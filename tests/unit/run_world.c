@@ -35,6 +35,7 @@ struct late {
     enum run_action action;
     int box; /* the container it is about */
     int name_index;
+    enum run_verdict verdict; /* of a report */
     int64_t until_ms; /* it lands by then; INT64_MAX: a create, and the engine has answered nothing since */
 };
 
@@ -355,7 +356,7 @@ static struct run_event apply(struct world *w, struct late what)
     case RUN_ACTION_CLEAR:
         return effect_clear(w);
     case RUN_ACTION_REPORT:
-        return effect_report(w, w->row.run.verdict);
+        return effect_report(w, what.verdict);
     case RUN_ACTION_HAND_BACK:
         return effect_hand_back(w);
     case RUN_ACTION_RESTORE:
@@ -396,6 +397,7 @@ static void land(struct world *w, int i)
     struct late what = w->late[i];
     w->late[i] = w->late[--w->late_count];
     int box = w->row.box;
+    w->result.landed[what.action]++;
     apply(w, what);
     w->row.box = box; /* a late create tells nobody its id */
 }
@@ -421,7 +423,7 @@ static void engine_answers(struct world *w)
 static bool may_be_late(enum run_action a)
 {
     return a == RUN_ACTION_CREATE || a == RUN_ACTION_START || a == RUN_ACTION_CLAIM ||
-           a == RUN_ACTION_SUBMIT || a == RUN_ACTION_HAND_BACK;
+           a == RUN_ACTION_SUBMIT || a == RUN_ACTION_REPORT || a == RUN_ACTION_HAND_BACK;
 }
 
 static struct run_event lost(struct world *w, enum run_action a)
@@ -447,8 +449,11 @@ static struct run_event error_answer(struct world *w)
 /* Carry a request out, or not, and find the answer that will come. */
 static void perform_request(struct world *w, enum run_action action)
 {
-    struct late what = {action, w->row.box, w->row.run.name_index,
-                        w->now_ms + (int64_t)draw(w, (uint64_t)w->policy.settle_ms)};
+    struct late what = {.action = action,
+                        .box = w->row.box,
+                        .name_index = w->row.run.name_index,
+                        .verdict = w->row.run.verdict,
+                        .until_ms = w->now_ms + (int64_t)draw(w, (uint64_t)w->policy.settle_ms)};
     if (action == RUN_ACTION_CREATE)
         what.until_ms = INT64_MAX;
     uint64_t fate = draw(w, 100);

@@ -27,8 +27,9 @@ struct walk_result {
     int late_effects;
     int other_worker_runs;
     int cancels;
-    int ended_by_others; /* runs of ours that somebody reported Crashed */
-    int starts;          /* containers started for the launch */
+    int ended_by_others;          /* runs of ours that somebody reported Crashed */
+    int landed[RUN_ACTION_COUNT]; /* effects that came after the client had given the answer up */
+    int starts;                   /* containers started for the launch */
     bool reached[RUN_STATE_COUNT];
 };
 
