@@ -55,9 +55,11 @@ def main() -> None:
     prefect = re.search(r"^prefect==(.*)$", (root / "scripts/requirements.txt").read_text(), re.MULTILINE)
     rows = sorted((row for file in options.files for row in read(file)), key=lambda r: (r.scenario == "-", r.scenario, r.what))
     passed = sum(row.result == "passed" for row in rows)
+    print("# Soak: scenarios with real parts, as long and as large as in life\n")
+    print("Written by `scripts/soak`; the scenarios are the functions of `tests/integration` marked `soak`.\n")
     print(f"## {datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC: {passed} of {len(rows)} passed\n")
     print(f"{worker}. Prefect server {prefect.group(1) if prefect else 'unknown'} on PostgreSQL (`sqlite` in the name: on")
-    print(f"SQLite), Docker Engine {engine}, {os.cpu_count()} cores, Linux {platform.release()}. Written by `scripts/soak`.\n")
+    print(f"SQLite), Docker Engine {engine}, {os.cpu_count()} cores, Linux {platform.release()}.\n")
     print("| scenario | what | result | took, s | seen |\n|---|---|---|---|---|")
     for row in rows:
         print(f"| {row.scenario} | {row.what} | {row.result} | {row.took_s:.0f} | {row.seen} |")
