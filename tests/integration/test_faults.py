@@ -28,7 +28,8 @@ FAILURES: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.soak(limit_s=400)
+@pytest.mark.soak(limit_s=900)
+@pytest.mark.timeout(360)
 @pytest.mark.beyond_official("reports runs as crashed when labels can't be written")
 def test_a78_what_only_adorns_a_run_fails(rig: Rig, pace: Pace) -> None:
     rig.make_pool()
@@ -48,7 +49,8 @@ def test_a78_what_only_adorns_a_run_fails(rig: Rig, pace: Pace) -> None:
     assert len(rig.engine.containers(rig.pool)) == len(runs)
 
 
-@pytest.mark.soak(limit_s=600)
+@pytest.mark.soak(limit_s=900)
+@pytest.mark.timeout(420)
 @pytest.mark.beyond_official("reports runs as crashed, and leaves containers that were never started")
 def test_a80_faults_in_a_tenth_of_all_calls(rig: Rig, pace: Pace, record_property) -> None:  # noqa: ANN001
     rig.make_pool()

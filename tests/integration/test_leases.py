@@ -17,7 +17,7 @@ PULL = r"/images/create"
 PULLED = b'{"status":"Status: Image is up to date"}\r\n'
 
 
-@pytest.mark.soak(limit_s=400)
+@pytest.mark.soak(limit_s=600)
 def test_a44_one_at_a_time(rig: Rig) -> None:
     rig.make_pool()
     deployment = rig.deploy("run-flow 1", concurrency_limit=1, concurrency_options={"collision_strategy": "ENQUEUE"})
@@ -31,7 +31,7 @@ def test_a44_one_at_a_time(rig: Rig) -> None:
     rig.check_each_ran_once(runs)
 
 
-@pytest.mark.soak(limit_s=240)
+@pytest.mark.soak(limit_s=600)
 def test_a45_surplus_is_cancelled_and_a_limit_of_0_waits(rig: Rig) -> None:
     rig.make_pool()
     proxy = rig.proxy_api()

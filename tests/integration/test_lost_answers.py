@@ -24,7 +24,7 @@ def assert_ran_once(rig: Rig, run: str, claims: int = 1) -> None:
     rig.check_each_ran_once([run])
 
 
-@pytest.mark.soak(limit_s=240)
+@pytest.mark.soak(limit_s=600)
 def test_a48_worker_halted_between_poll_and_claim(rig: Rig) -> None:
     rig.make_pool()
     direct = rig.setup
@@ -48,7 +48,7 @@ def test_a48_worker_halted_between_poll_and_claim(rig: Rig) -> None:
     assert_ran_once(rig, run, claims=2)
 
 
-@pytest.mark.soak(limit_s=240)
+@pytest.mark.soak(limit_s=600)
 @pytest.mark.beyond_official("launches the run that its late claim overwrote")
 def test_a48_claim_that_lands_when_another_worker_is_through(rig: Rig) -> None:
     rig.make_pool()
@@ -68,7 +68,7 @@ def test_a48_claim_that_lands_when_another_worker_is_through(rig: Rig) -> None:
     assert_ran_once(rig, run, claims=2)
 
 
-@pytest.mark.soak(limit_s=240)
+@pytest.mark.soak(limit_s=600)
 @pytest.mark.beyond_official("leaves a run PENDING whose claim it has no answer to")
 def test_a49_answer_of_the_claim_is_lost(rig: Rig) -> None:
     rig.make_pool()
@@ -92,7 +92,7 @@ AFTER_THE_EFFECT: tuple[Action, ...] = ("drop_answer", "reset_answer", "half_ans
 BEFORE_THE_EFFECT: tuple[Action, ...] = ("refuse", "reset", "stall")
 
 
-@pytest.mark.soak(limit_s=300)
+@pytest.mark.soak(limit_s=600)
 @pytest.mark.beyond_official("reports the run as crashed, and lets the container run")
 def test_a50_answers_of_create_and_start_are_lost(rig: Rig) -> None:
     rig.make_pool()
@@ -110,7 +110,7 @@ def test_a50_answers_of_create_and_start_are_lost(rig: Rig) -> None:
     rig.check_each_ran_once(runs)
 
 
-@pytest.mark.soak(limit_s=240)
+@pytest.mark.soak(limit_s=600)
 @pytest.mark.beyond_official("reports runs as crashed")
 def test_a51_server_that_refuses_for_now(rig: Rig) -> None:
     rig.make_pool()

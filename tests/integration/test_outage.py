@@ -79,7 +79,7 @@ def test_a52_server_that_is_silent_and_then_restarts(sqlite_rig: Rig, sqlite_ser
     for run in running:
         rig.api.wait_for_state(run, "RUNNING")
     containers = [rig.engine.only_one(rig.pool, run)["Id"] for run in running]
-    waiting = rig.create_runs(rig.deploy(), 3, due_in_s=15.0)
+    waiting = rig.create_runs(rig.deploy(), 3, due_in_s=30.0)
     silence = api.add(Rule("", "", "stall", times=None))
     rig.engine.tell(containers[0], "3")
     last(pace.pick(7, 60))
@@ -96,7 +96,7 @@ def test_a52_server_that_is_silent_and_then_restarts(sqlite_rig: Rig, sqlite_ser
     rig.check_each_ran_once([*running, *waiting])
 
 
-@pytest.mark.soak(limit_s=400)
+@pytest.mark.soak(limit_s=600)
 def test_a70_health(rig: Rig, pace: Pace) -> None:
     rig.make_pool()
     engine = rig.proxy_engine()
@@ -171,7 +171,7 @@ def fill(folder: Path) -> Path:
     return ballast
 
 
-@pytest.mark.soak(limit_s=300)
+@pytest.mark.soak(limit_s=600)
 @pytest.mark.beyond_official("has no state file")
 def test_a73_disk_full(rig: Rig, small_disk: Path) -> None:
     rig.make_pool()
@@ -218,7 +218,7 @@ def test_a73_disk_full(rig: Rig, small_disk: Path) -> None:
     worker.stop()
 
 
-@pytest.mark.soak(limit_s=300)
+@pytest.mark.soak(limit_s=600)
 @pytest.mark.beyond_official("has no state file")
 @pytest.mark.parametrize("damage", ["schema", "cut", "page"])
 def test_a73_state_file_that_is_spoilt(rig: Rig, damage: str) -> None:
