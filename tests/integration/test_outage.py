@@ -136,11 +136,9 @@ def test_a70_health(rig: Rig, pace: Pace) -> None:
     assert health() == well
     engine.open()
 
-    down_s = time.monotonic()
     api.shut()
     assert health() == well
     wait_until(lambda: health() == unwell, "bad health", timeout_s=60 * poll_s + 20)
-    assert time.monotonic() - down_s >= 29 * poll_s
     api.open()
     wait_until(lambda: health() == well, "health after the outage", timeout_s=70)
     rig.api.wait_for_state(rig.api.create_run(rig.deploy()), "COMPLETED")
