@@ -48,11 +48,12 @@ class PrefectApi:
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
         """One call; a busy database (503) is asked again, any other refusal fails the test."""
-        response = self._client.request(method, path, json=body)
-        for _ in range(20):
-            if response.status_code != 503:
-                break
-            response = self._client.request(method, path, json=body)
+
+        def ask() -> httpx.Response | None:
+            answer = self._client.request(method, path, json=body)
+            return answer if answer.status_code != 503 else None
+
+        response = wait_until(ask, f"an answer to {method} {path} other than 503")
         assert response.is_success, f"{method} {path}: {response.status_code} {response.text[:500]}"
         return response.json() if response.content else None
 
