@@ -101,6 +101,8 @@ void http_cancel(struct http_call *call);
 /* http_reply_header - value of an answer's header (case of the name doesn't matter), NULL if absent; borrowed
  * for the callback. */
 const char *http_reply_header(const struct http_reply *reply, const char *name);
+/* http_find_header - the same in header lines that are each ended by NUL, len bytes in all. */
+const char *http_find_header(const char *lines, size_t len, const char *name);
 
 /* http_retry_after_ms - read a Retry-After value: seconds (decimals allowed) or an HTTP date; capped at one
  * hour; -1 if it is neither. */
