@@ -103,13 +103,11 @@ static void feed_pending(struct live *live, const struct prefect_state *state)
 {
     if (act_is_our_claim(live, state))
         act_feed(live, state->has_scheduled_time ? RUN_EVENT_RUN_PENDING : RUN_EVENT_OVERTOOK);
-    else if (!act_is_our_submitting(live, state))
-        act_feed(live, RUN_EVENT_RUN_ENDED);
-    else if (live->launch->run.unsettled_until_ms != 0)
-        read_history(
-            live); /* a Submitting that landed late may have overwritten an end; its state doesn't tell */
+    else if (act_is_our_submitting(live, state))
+        /* It may have landed late, on a run that had ended; its state doesn't tell. */
+        read_history(live);
     else
-        act_feed(live, RUN_EVENT_RUN_PENDING);
+        act_feed(live, RUN_EVENT_RUN_ENDED);
 }
 
 static void on_looked(void *arg, const struct prefect_reply *reply)

@@ -167,8 +167,9 @@ struct run_step step_begin(struct run run, bool is_first, const struct step_inpu
     case RUN_STATE_CLEARING:
         return step_act(run, RUN_ACTION_CLEAR);
     case RUN_STATE_REPORTING:
-        /* A repeated report must not hit a run that others have taken up since. */
-        if (!is_first || may_have_reported(&run))
+        /* A repeated report must not hit a run that others have taken up since; and where a proposal of ours
+         * may land late, the state that the server judges a report by may be ours, on top of the end. */
+        if (!is_first || may_have_reported(&run) || run.unsettled_until_ms != 0)
             return look_run(run, in);
         return step_act(run, RUN_ACTION_REPORT);
     case RUN_STATE_HANDING_BACK:
