@@ -108,6 +108,9 @@ const char *http_find_header(const char *lines, size_t len, const char *name);
  * hour; -1 if it is neither. */
 int64_t http_retry_after_ms(const char *value, int64_t wall_ms);
 
+/* http_read_date - an HTTP date (RFC 9110, 5.6.7), as in a Date header; false if it is none. NULL is none. */
+bool http_read_date(const char *value, int64_t *wall_ms);
+
 /* Calls that are out, and a count that rises with every callback and every byte moved: tests turn the loop
  * until neither changes. */
 size_t http_calls_out(const struct http *http);

@@ -51,6 +51,11 @@ static bool read_date(const char *text, int64_t *wall_ms)
     return false;
 }
 
+bool http_read_date(const char *value, int64_t *wall_ms)
+{
+    return value != NULL && read_date(value + strspn(value, " \t"), wall_ms);
+}
+
 int64_t http_retry_after_ms(const char *value, int64_t wall_ms)
 {
     if (value == NULL)

@@ -58,7 +58,7 @@ enum run_state {
     X(START, "start", true, true)                                                                            \
     X(LOOK_CONTAINER, "look_container", true, false) /* inspect our container */                             \
     X(RETIRE, "retire", true,                                                                                \
-      false) /* remove a container that never started, and make sure that it never did */                    \
+      true) /* remove a container that never started, and make sure that it never did */                     \
     X(WATCH, "watch", false, false)       /* events and reconcile tell the end; copy its output */           \
     X(ASK_STOP, "ask_stop", false, false) /* wait for a stop slot */                                         \
     X(STOP, "stop", true, false)                                                                             \

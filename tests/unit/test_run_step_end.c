@@ -365,7 +365,7 @@ static void test_what_must_be_on_disk_first(void **state)
     for (int a = 0; a < RUN_ACTION_COUNT; a++) {
         bool wanted = a == RUN_ACTION_CLAIM || a == RUN_ACTION_CREATE || a == RUN_ACTION_START ||
                       a == RUN_ACTION_REPORT || a == RUN_ACTION_HAND_BACK || a == RUN_ACTION_RESTORE ||
-                      a == RUN_ACTION_CLEAR;
+                      a == RUN_ACTION_CLEAR || a == RUN_ACTION_RETIRE;
         assert_int_equal(run_action_is_durable((enum run_action)a), wanted);
         if (wanted)
             assert_true(run_action_is_request((enum run_action)a));
