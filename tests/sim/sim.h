@@ -202,6 +202,7 @@ void sim_check_step(struct sim *sim);
 void sim_check_end(struct sim *sim);
 /* Everything has come to its end, and nothing is left over. */
 bool sim_is_over(struct sim *sim);
+void sim_say_left(struct sim *sim, char *text, size_t size);
 struct sim_worker *sim_worker_of(struct sim *sim, const struct http *http);
 
 #endif

@@ -286,6 +286,31 @@ bool sim_is_over(struct sim *sim)
     return true;
 }
 
+/* Why it is not over, for people. */
+void sim_say_left(struct sim *sim, char *text, size_t size)
+{
+    size_t len = 0;
+    text[0] = '\0';
+    for (int i = 0; i < sim->runs_added && len + 1 < size; i++) {
+        struct fake_prefect_look look;
+        const char *id = sim->runs[i].id;
+        if (fake_prefect_look(sim->prefect, id, &look) && !prefect_state_type_is_final(look.type))
+            len += (size_t)snprintf(text + len, size - len, "; run %s is %s", id,
+                                    fake_prefect_history(sim->prefect, id));
+    }
+    for (size_t i = 0; i < fake_engine_container_count(sim->engine) && len + 1 < size; i++) {
+        const struct fake_container *c = fake_engine_container_at(sim->engine, i);
+        if (is_left_over(c))
+            len += (size_t)snprintf(text + len, size - len, "; container %.12s of run %s is %s", c->id,
+                                    c->flow_run_id, c->state);
+    }
+    for (size_t i = 0; i < sim->row_count && len + 1 < size; i++)
+        if (sim->rows[i].launch.run.state != RUN_STATE_FINISHED && sim->rows[i].is_committed)
+            len += (size_t)snprintf(text + len, size - len, "; launch %s of run %s is %s with %s",
+                                    sim->rows[i].launch.launch_id, sim->rows[i].launch.flow_run_id,
+                                    run_state_name(sim->rows[i].launch.run.state), sim->rows[i].worker->name);
+}
+
 static bool is_report_of_ours(struct sim *sim, const struct fake_state *state)
 {
     for (size_t i = 0; state->transition_id != NULL && i < sim->row_count; i++)
@@ -294,7 +319,7 @@ static bool is_report_of_ours(struct sim *sim, const struct fake_state *state)
     return false;
 }
 
-/* The end that somebody else has given the run last; UNKNOWN: none. */
+/* The end that somebody else has given the run last, and that nobody has revoked; UNKNOWN: none. */
 static enum prefect_state_type end_by_others(struct sim *sim, const struct fake_run *run)
 {
     enum prefect_state_type end = PREFECT_STATE_UNKNOWN;
@@ -302,7 +327,7 @@ static enum prefect_state_type end_by_others(struct sim *sim, const struct fake_
         const struct fake_state *state = run->states.items[i];
         if (prefect_state_type_is_final(state->type) && !is_report_of_ours(sim, state))
             end = state->type;
-        else if (state->type == PREFECT_STATE_SCHEDULED)
+        else if (state->type == PREFECT_STATE_SCHEDULED || state->type == PREFECT_STATE_CANCELLING)
             end = PREFECT_STATE_UNKNOWN;
     }
     return end;

@@ -140,7 +140,12 @@ static void on_official_run(void *arg)
         timer_start(sim->timers, &o->timer, sim_between(sim, 0, 30000), on_official_run, o);
         return;
     }
-    if (o->is_running && o->run->official_fails)
+    struct fake_prefect_look look;
+    bool is_cancelling =
+        fake_prefect_look(sim->prefect, o->run->id, &look) && look.type == PREFECT_STATE_CANCELLING;
+    if (is_cancelling)
+        (void)fake_prefect_container_cancelled(sim->prefect, o->run->id);
+    else if (o->is_running && o->run->official_fails)
         (void)fake_prefect_container_fails(sim->prefect, o->run->id);
     else if (o->is_running)
         (void)fake_prefect_container_completes(sim->prefect, o->run->id);

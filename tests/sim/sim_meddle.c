@@ -229,4 +229,6 @@ void sim_heal(struct sim *sim)
     on_engine_back(sim);
     on_prefect_back(sim);
     fake_engine_add_image(sim->engine, SIM_IMAGE);
+    for (int i = 0; i < sim->worker_count; i++)
+        sim->workers[i].wall_offset_ms = 0;
 }

@@ -153,7 +153,8 @@ void sim_worker_start(struct sim_worker *w)
     }
     w->service = NULL;
     /* A disk that fails may fail here, too. */
-    if (disk_failures(sim->disk) == 0 || sim->is_healed)
+    bool has_failed = disk_is_stopped(sim->disk) || disk_failures(sim->disk) > 0;
+    if (!has_failed || sim->is_healed)
         sim_fail(sim, "%s can't start: %s", w->name, err.msg);
     sim_tell(sim, "%s can't start: %s", w->name, err.msg);
     disk_fail(sim->disk, 0, DISK_FAULT_NONE, false);

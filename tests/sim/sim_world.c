@@ -311,9 +311,12 @@ void sim_run(uint64_t seed, FILE *story, struct sim_result *result)
     int64_t limit_ms = sim.mono_ms + HEAL_MAX_MS;
     while (!result->has_failed && !sim_is_over(&sim)) {
         step(&sim);
-        if (sim.mono_ms > limit_ms || result->steps > STEPS_MAX)
-            sim_fail(&sim, "not at its end within %lld minutes after all was well",
-                     (long long)(HEAL_MAX_MS / MINUTES(1)));
+        if (sim.mono_ms > limit_ms || result->steps > STEPS_MAX) {
+            char left[1500];
+            sim_say_left(&sim, left, sizeof(left));
+            sim_fail(&sim, "not at its end within %lld minutes after all was well%s",
+                     (long long)(HEAL_MAX_MS / MINUTES(1)), left);
+        }
     }
     /* What rides with the next commit gets there. */
     for (int64_t end_ms = sim.mono_ms + SECONDS(1); !result->has_failed && sim.mono_ms < end_ms;)
