@@ -136,6 +136,7 @@ struct sim {
     int running_limit;
     struct sim_weather weather;
     bool is_healed;
+    bool image_was_lost;
     bool engine_is_down;
     bool engine_is_halted;
     bool prefect_is_down;

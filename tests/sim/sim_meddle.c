@@ -153,10 +153,12 @@ static void spoil_connection(struct sim *sim)
         sim_tell(sim, "a connection %s", is_silent ? "falls silent" : "breaks");
 }
 
+/* Once in a world: a launch pulls a second time, and no more. */
 static void lose_image(struct sim *sim)
 {
-    if (fake_engine_remove_image(sim->engine, SIM_IMAGE))
+    if (!sim->image_was_lost && fake_engine_remove_image(sim->engine, SIM_IMAGE))
         sim_tell(sim, "the image is gone");
+    sim->image_was_lost = true;
 }
 
 /* Somebody else's container has the name that a run's would get. */

@@ -3,6 +3,7 @@
 
 #include "api/jobspec.h"
 #include "runner.h"
+#include "store/store.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -84,6 +85,26 @@ static struct config *load_config(struct sim_worker *w)
     return config;
 }
 
+/* A state file as it is after the first start, so that not every world has to migrate one: made once. */
+static void copy_state_file(struct sim_worker *w)
+{
+    static unsigned char *bytes;
+    static size_t len;
+    struct err err;
+    if (bytes == NULL) {
+        struct store *store;
+        CHECK(store_open(w->state_path, &w->clock, &store, &err) == 0);
+        store_close(store);
+        const unsigned char *made = disk_file(w->sim->disk, w->state_path, &len);
+        CHECK(made != NULL);
+        bytes = check_alloc(len);
+        memcpy(bytes, made, len);
+    }
+    int fd = open(w->state_path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    CHECK(fd >= 0 && close(fd) == 0);
+    disk_set_file(w->sim->disk, w->state_path, bytes, len);
+}
+
 void sim_worker_init(struct sim *sim, int index)
 {
     static bool is_registered = false;
@@ -101,6 +122,8 @@ void sim_worker_init(struct sim *sim, int index)
     w->random_state = sim_draw(sim, UINT64_MAX);
     w->random = random_seeded(&w->random_state);
     w->config = load_config(w);
+    if (!sim_chance(sim, 5))
+        copy_state_file(w);
     w->back_at_ms = sim->mono_ms;
 }
 
