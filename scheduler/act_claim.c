@@ -53,7 +53,8 @@ void act_claim(struct act *act, struct live *live)
 
 /* ---- LOOK_RUN ---- */
 
-/* Does the history say that one of our states was written, and did it overwrite an end? */
+/* Does the history say that the run is ours since it was scheduled last, and did a state of ours overwrite an
+ * end? */
 static void judge_history(const struct live *live, const struct prefect_reply *reply, bool *is_ours,
                           bool *overtook)
 {
@@ -67,6 +68,7 @@ static void judge_history(const struct live *live, const struct prefect_reply *r
             *overtook = has_ended;
         } else if (s->type == PREFECT_STATE_SCHEDULED) {
             has_ended = false;
+            *is_ours = false;
         } else if (prefect_state_type_is_final(s->type)) {
             has_ended = true;
         }
@@ -81,13 +83,18 @@ static void on_history_of_look(void *arg, const struct prefect_reply *reply)
     bool is_ours;
     bool overtook;
     judge_history(live, reply, &is_ours, &overtook);
-    bool is_cancelling = reply->count > 0 && reply->states[reply->count - 1].type == PREFECT_STATE_CANCELLING;
-    if (overtook)
+    enum prefect_state_type present =
+        reply->count > 0 ? reply->states[reply->count - 1].type : PREFECT_STATE_UNKNOWN;
+    if (overtook && present != PREFECT_STATE_RUNNING)
         act_feed(live, RUN_EVENT_OVERTOOK);
-    else if (is_cancelling)
-        act_feed(live, is_ours ? RUN_EVENT_RUN_CANCELLING : RUN_EVENT_RUN_ENDED);
+    else if (!is_ours)
+        act_feed(live, RUN_EVENT_RUN_ENDED);
+    else if (present == PREFECT_STATE_CANCELLING)
+        act_feed(live, RUN_EVENT_RUN_CANCELLING);
+    else if (present == PREFECT_STATE_RUNNING)
+        act_feed(live, RUN_EVENT_RUN_RUNNING);
     else
-        act_feed(live, is_ours ? RUN_EVENT_RUN_PENDING : RUN_EVENT_RUN_ENDED);
+        act_feed(live, RUN_EVENT_RUN_PENDING);
 }
 
 static void read_history(struct live *live)
@@ -134,7 +141,10 @@ static void on_looked(void *arg, const struct prefect_reply *reply)
             feed_pending(live, run->state);
         return;
     case PREFECT_STATE_RUNNING:
-        act_feed(live, RUN_EVENT_RUN_RUNNING);
+        if (live->launch->run.state == RUN_STATE_REPORTING)
+            read_history(live); /* ours only if nobody has scheduled it again since our claim */
+        else
+            act_feed(live, RUN_EVENT_RUN_RUNNING);
         return;
     case PREFECT_STATE_CANCELLING:
         if (live->launch->run.state == RUN_STATE_CLAIMING)

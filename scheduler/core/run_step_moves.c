@@ -126,12 +126,14 @@ static bool may_have_proposed(const struct run *run)
            (run->state == RUN_STATE_CLAIMING && run->has_claim);
 }
 
-/* A flow that ended well, or that was asked to end, has mostly told the server itself, and its own word
- * stands: the server would let Cancelled overwrite it. */
+/* A flow that ended, or that was asked to end, has mostly told the server itself, and its own word stands:
+ * the server would let Cancelled overwrite it, and Crashed the next try that somebody has scheduled since. */
 static bool may_have_reported(const struct run *run)
 {
+    bool has_ended = run->verdict == RUN_VERDICT_ENDED || run->verdict == RUN_VERDICT_EXITED ||
+                     run->verdict == RUN_VERDICT_DISAPPEARED;
     bool was_asked = run->verdict == RUN_VERDICT_CANCELLED || run->verdict == RUN_VERDICT_RAN_TOO_LONG;
-    return run->verdict == RUN_VERDICT_ENDED || (was_asked && run->started_at_ms != 0);
+    return has_ended || (was_asked && run->started_at_ms != 0);
 }
 
 struct run_step step_begin(struct run run, bool is_first, const struct step_input *in)

@@ -70,8 +70,10 @@ struct sim_flow_run {
     /* What has happened to it that is nobody's fault. */
     bool was_cancelled; /* a user pressed Cancel */
     bool was_deleted;
-    bool was_killed; /* its container, by the world */
-    bool official;   /* the other worker had it */
+    bool was_killed;       /* its container, by the world */
+    int64_t retried_at_ms; /* mono */
+    bool was_retried;      /* a user has scheduled it again */
+    bool official;         /* the other worker had it */
     bool official_fails;
 };
 
@@ -136,6 +138,7 @@ struct sim {
     int running_limit;
     struct sim_weather weather;
     bool is_healed;
+    int containers_created;
     bool image_was_lost;
     bool engine_is_down;
     bool engine_is_halted;

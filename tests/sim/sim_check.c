@@ -39,6 +39,38 @@ static bool has_id(const char *id, const char *wanted)
     return strcmp(id, wanted) == 0;
 }
 
+/* A verdict, or the run given back: nothing of the launch may be there that could still run. */
+static void check_nothing_lives(struct sim *sim, const char *launch_id)
+{
+    for (size_t i = 0; i < fake_engine_container_count(sim->engine); i++) {
+        const struct fake_container *c = fake_engine_container_at(sim->engine, i);
+        if (strcmp(c->launch_id, launch_id) == 0 && strcmp(c->state, "exited") != 0)
+            sim_fail(sim, "the end of launch %s is told, and its container %.12s is %s", launch_id, c->id,
+                     c->state);
+    }
+}
+
+/* Whoever looks sees within the clock of a call that the run has been scheduled again. */
+#define LOOK_MAX_MS SECONDS(60)
+
+/* A verdict is told of the time only that its launch has claimed the run for. What comes between its look and
+ * its arrival can't be helped. */
+static void check_is_its_own(struct sim *sim, const struct launch *l)
+{
+    const struct sim_flow_run *run = sim_find_run(sim, l->flow_run_id);
+    const struct fake_run *r = fake_find_run(sim->prefect, l->flow_run_id);
+    if (run == NULL || r == NULL || !run->was_retried || sim->mono_ms - run->retried_at_ms <= LOOK_MAX_MS)
+        return;
+    for (size_t i = r->states.count; i-- > 0;) {
+        const struct fake_state *state = r->states.items[i];
+        if (state->transition_id != NULL && has_id(l->launch_id, state->transition_id))
+            return;
+        if (strcmp(state->name, "AwaitingRetry") == 0)
+            sim_fail(sim, "launch %s tells the end of run %s, which is scheduled again: %s", l->launch_id,
+                     run->id, fake_prefect_history(sim->prefect, run->id));
+    }
+}
+
 static void check_proposal(struct sim *sim, const struct sim_request *request)
 {
     char id[UUID_TEXT_SIZE];
@@ -63,6 +95,10 @@ static void check_proposal(struct sim *sim, const struct sim_request *request)
         if (!row->is_committed || !is_fine)
             sim_fail(sim, "proposed, but on disk is only %s of launch %s: %s", run_state_name(run->state),
                      l->launch_id, request->body);
+        if (has_id(l->report_id, id) || has_id(l->hand_back_id, id))
+            check_nothing_lives(sim, l->launch_id);
+        if (has_id(l->report_id, id))
+            check_is_its_own(sim, l);
         return;
     }
     sim_fail(sim, "proposed for a launch that is in no state file: %s", request->body);
@@ -246,8 +282,24 @@ static void check_limits(struct sim_worker *w)
                  sim->launching_limit);
 }
 
+/* A launch has one container at a time. */
+static void check_containers(struct sim *sim)
+{
+    size_t count = fake_engine_container_count(sim->engine);
+    for (size_t i = 0; i < count; i++) {
+        const struct fake_container *a = fake_engine_container_at(sim->engine, i);
+        for (size_t j = i + 1; a->launch_id[0] != '\0' && j < count; j++)
+            if (strcmp(a->launch_id, fake_engine_container_at(sim->engine, j)->launch_id) == 0)
+                sim_fail(sim, "launch %s has two containers", a->launch_id);
+    }
+}
+
 void sim_check_step(struct sim *sim)
 {
+    int created = fake_engine_effects(sim->engine, FAKE_ENGINE_CREATE);
+    if (created != sim->containers_created)
+        check_containers(sim);
+    sim->containers_created = created;
     if (fake_engine_max_starts(sim->engine) > 1)
         sim_fail(sim, "a launch was started twice");
     for (int i = 0; i < sim->worker_count; i++) {
@@ -311,12 +363,35 @@ void sim_say_left(struct sim *sim, char *text, size_t size)
                                     run_state_name(sim->rows[i].launch.run.state), sim->rows[i].worker->name);
 }
 
-static bool is_report_of_ours(struct sim *sim, const struct fake_state *state)
+/* The launch that has proposed this state as its verdict; NULL: somebody else has. */
+static const struct launch *reported_by(struct sim *sim, const struct fake_state *state)
 {
     for (size_t i = 0; state->transition_id != NULL && i < sim->row_count; i++)
         if (has_id(sim->rows[i].launch.report_id, state->transition_id))
+            return &sim->rows[i].launch;
+    return NULL;
+}
+
+static bool is_given_back(struct sim *sim, const struct fake_state *state)
+{
+    for (size_t i = 0; state->transition_id != NULL && i < sim->row_count; i++)
+        if (has_id(sim->rows[i].launch.hand_back_id, state->transition_id))
             return true;
     return false;
+}
+
+/* Each time a run is scheduled by others than us it may run once. */
+static void check_history(struct sim *sim, const struct fake_run *run)
+{
+    int times = 0;
+    for (size_t i = 0; i < run->states.count; i++) {
+        const struct fake_state *state = run->states.items[i];
+        if (state->type == PREFECT_STATE_SCHEDULED && !is_given_back(sim, state))
+            times = 0;
+        times += state->type == PREFECT_STATE_RUNNING;
+        if (times > 1)
+            sim_fail(sim, "run %s ran twice: %s", run->id, fake_prefect_history(sim->prefect, run->id));
+    }
 }
 
 /* The end that somebody else has given the run last, and that nobody has revoked; UNKNOWN: none. */
@@ -325,7 +400,7 @@ static enum prefect_state_type end_by_others(struct sim *sim, const struct fake_
     enum prefect_state_type end = PREFECT_STATE_UNKNOWN;
     for (size_t i = 0; i < run->states.count; i++) {
         const struct fake_state *state = run->states.items[i];
-        if (prefect_state_type_is_final(state->type) && !is_report_of_ours(sim, state))
+        if (prefect_state_type_is_final(state->type) && reported_by(sim, state) == NULL)
             end = state->type;
         else if (state->type == PREFECT_STATE_SCHEDULED || state->type == PREFECT_STATE_CANCELLING)
             end = PREFECT_STATE_UNKNOWN;
@@ -344,7 +419,8 @@ static bool is_right_end(const struct sim_flow_run *run, enum prefect_state_type
         return true;
     if (run->official && type == (run->official_fails ? PREFECT_STATE_FAILED : PREFECT_STATE_COMPLETED))
         return true;
-    return run->was_killed && type == PREFECT_STATE_CRASHED;
+    /* A verdict that was on its way when the run was scheduled again may meet it. */
+    return (run->was_killed || run->was_retried) && type == PREFECT_STATE_CRASHED;
 }
 
 static void check_run(struct sim *sim, const struct sim_flow_run *run)
@@ -359,9 +435,8 @@ static void check_run(struct sim *sim, const struct sim_flow_run *run)
     enum prefect_state_type by_others = end_by_others(sim, r);
     const char *history = fake_prefect_history(sim->prefect, run->id);
     sim_mix(sim, history);
-    if (r->run_count > 1)
-        sim_fail(sim, "run %s ran %d times: %s", run->id, r->run_count, history);
-    else if (by_others != PREFECT_STATE_UNKNOWN && by_others != type)
+    check_history(sim, r);
+    if (by_others != PREFECT_STATE_UNKNOWN && by_others != type)
         sim_fail(sim, "run %s had come to its end, and that was overwritten: %s", run->id, history);
     else if (!prefect_state_type_is_final(type) || !is_right_end(run, type))
         sim_fail(sim, "run %s (kind %d) is %s: %s; %s", run->id, (int)run->kind,

@@ -192,6 +192,31 @@ static void user_deletes(struct sim *sim)
     run->was_deleted = true;
 }
 
+/* A run that did not end well is scheduled once more, mostly with its mistake put right. */
+static void user_retries(struct sim *sim)
+{
+    struct fake_prefect_look look;
+    for (int i = 0; i < sim->runs_added; i++) {
+        struct sim_flow_run *run = &sim->runs[i];
+        bool is_over = fake_prefect_look(sim->prefect, run->id, &look) &&
+                       (look.type == PREFECT_STATE_CRASHED || look.type == PREFECT_STATE_FAILED);
+        if (!is_over || run->was_retried || sim->prefect_is_down || sim_chance(sim, 50))
+            continue;
+        const struct prefect_proposal again = {.type = PREFECT_STATE_SCHEDULED, .name = "AwaitingRetry"};
+        sim_tell(sim, "a user schedules %s again", run->id);
+        (void)fake_prefect_propose(sim->prefect, run->id, &again);
+        run->was_retried = true;
+        run->retried_at_ms = sim->mono_ms;
+        run->official = false;
+        if (sim_chance(sim, 70)) {
+            run->kind = SIM_FLOW_COMPLETES;
+            run->exit_code = 0;
+            run->oom_killed = false;
+        }
+        return;
+    }
+}
+
 static void user_kills(struct sim *sim)
 {
     size_t count = fake_engine_container_count(sim->engine);
@@ -209,9 +234,10 @@ static void user_kills(struct sim *sim)
 void sim_meddle(struct sim *sim)
 {
     static void (*const acts[])(struct sim *) = {
-        crash_one,   crash_one,    kill_all,     arm_disk,     stop_one,         move_clock,
-        engine_down, engine_halt,  prefect_down, prefect_halt, spoil_connection, spoil_connection,
-        lose_image,  user_cancels, user_deletes, user_kills,   take_name};
+        crash_one,    crash_one,    kill_all,     arm_disk,     stop_one,         move_clock,
+        engine_down,  engine_halt,  prefect_down, prefect_halt, spoil_connection, spoil_connection,
+        lose_image,   user_cancels, user_cancels, user_deletes, user_kills,       user_retries,
+        user_retries, user_retries, take_name};
     if (disk_is_stopped(sim->disk))
         sim_workers_lose_disk(sim, false);
     if (sim_draw(sim, 10000) < (uint64_t)sim->weather.meddle)

@@ -137,7 +137,7 @@ static void on_arrival(void *arg)
 static void draw_weather(struct sim *sim)
 {
     static const int percents[] = {0, 1, 3, 6, 12, 25};
-    static const int meddles[] = {0, 5, 15, 40, 100};
+    static const int meddles[] = {0, 10, 30, 80, 200};
     static const int64_t clocks_ms[] = {9000, 20000, 60000};
     sim->weather = (struct sim_weather){.net = percents[sim_draw(sim, ARRAY_LEN(percents))],
                                         .status = percents[sim_draw(sim, ARRAY_LEN(percents))],
