@@ -67,11 +67,13 @@ struct sim_flow_run {
     int exit_code;
     bool oom_killed;
     bool ignores_sigterm;
+    bool is_retried_at_once; /* an automation schedules it again as soon as it has failed */
     /* What has happened to it that is nobody's fault. */
     bool was_cancelled; /* a user pressed Cancel */
     bool was_deleted;
     bool was_killed;       /* its container, by the world */
     int64_t retried_at_ms; /* mono */
+    int64_t looked_at_ms;  /* mono; when a worker of ours asked for it last */
     bool was_retried;      /* a user has scheduled it again */
     bool official;         /* the other worker had it */
     bool official_fails;
@@ -184,6 +186,8 @@ void sim_plan_begin(struct sim *sim);
 /* sim_meddle.c: what the world does by itself. */
 void sim_meddle(struct sim *sim);
 void sim_heal(struct sim *sim);
+/* As a user or an automation does: once in a run's life. */
+void sim_schedule_again(struct sim *sim, struct sim_flow_run *run);
 
 /* sim_flow.c: containers, and the other worker. */
 void sim_flow_begin(struct sim *sim);

@@ -50,7 +50,7 @@ static void check_nothing_lives(struct sim *sim, const char *launch_id)
     }
 }
 
-/* Whoever looks sees within the clock of a call that the run has been scheduled again. */
+/* A look is as old as the clock of a call lets it be. */
 #define LOOK_MAX_MS SECONDS(60)
 
 /* A verdict is told of the time only that its launch has claimed the run for. What comes between its look and
@@ -59,7 +59,10 @@ static void check_is_its_own(struct sim *sim, const struct launch *l)
 {
     const struct sim_flow_run *run = sim_find_run(sim, l->flow_run_id);
     const struct fake_run *r = fake_find_run(sim->prefect, l->flow_run_id);
-    if (run == NULL || r == NULL || !run->was_retried || sim->mono_ms - run->retried_at_ms <= LOOK_MAX_MS)
+    if (run == NULL || r == NULL || !run->was_retried)
+        return;
+    bool has_looked = sim->mono_ms - run->looked_at_ms <= LOOK_MAX_MS && run->looked_at_ms != 0;
+    if (has_looked && run->looked_at_ms <= run->retried_at_ms)
         return;
     for (size_t i = r->states.count; i-- > 0;) {
         const struct fake_state *state = r->states.items[i];
@@ -169,8 +172,13 @@ static bool ends_with(const char *target, const char *end)
 
 void sim_check_sending(struct sim *sim, struct sim_worker *worker, const struct sim_request *request)
 {
-    (void)worker;
     bool is_post = strcmp(request->method, "POST") == 0;
+    if (worker != NULL && strncmp(request->target, "/api/flow_runs/", 15) == 0 &&
+        strcmp(request->method, "GET") == 0) {
+        struct sim_flow_run *run = sim_find_run(sim, request->target + 15);
+        if (run != NULL)
+            run->looked_at_ms = sim->mono_ms;
+    }
     if (is_post && ends_with(request->target, "/set_state"))
         check_proposal(sim, request);
     else if (is_post && ends_with(request->target, "/containers/create"))

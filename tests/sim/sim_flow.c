@@ -20,6 +20,7 @@ struct play {
     char container_id[CONTAINER_ID_SIZE];
     bool is_running;
     bool has_reported;
+    int exit_code; /* valid once it has reported */
 };
 
 static void end_play(struct play *p)
@@ -66,6 +67,9 @@ static void say_end(struct play *p)
     else if (kind == SIM_FLOW_FAILS)
         (void)fake_prefect_container_fails(sim->prefect, p->run->id);
     p->has_reported = true;
+    p->exit_code = p->run->exit_code;
+    if (p->run->is_retried_at_once && kind == SIM_FLOW_FAILS && !p->run->was_retried)
+        sim_schedule_again(sim, p->run);
     timer_start(sim->timers, &p->timer, sim_between(sim, 0, 1500), on_play, p);
 }
 
@@ -92,7 +96,9 @@ static void on_play(void *arg)
     struct play *p = arg;
     if (!is_container_running(p))
         end_play(p);
-    else if (p->run->kind >= SIM_FLOW_NEVER_BEGINS || p->has_reported)
+    else if (p->has_reported)
+        leave(p, p->exit_code);
+    else if (p->run->kind >= SIM_FLOW_NEVER_BEGINS)
         leave(p, p->run->exit_code);
     else if (p->is_running)
         say_end(p);
@@ -158,14 +164,15 @@ static void on_official_run(void *arg)
     free(o);
 }
 
-static void claim(struct sim *sim, struct sim_flow_run *run)
+/* False: the run is not there to be claimed. */
+static bool claim(struct sim *sim, struct sim_flow_run *run)
 {
     struct fake_prefect_look look;
     if (!fake_prefect_look(sim->prefect, run->id, &look) || look.type != PREFECT_STATE_SCHEDULED ||
         (look.has_scheduled_time && look.scheduled_at_ms > sim->wall_ms))
-        return;
+        return false;
     if (!fake_prefect_other_worker_claims(sim->prefect, run->id))
-        return;
+        return false;
     sim_tell(sim, "the other worker claims %s", run->id);
     run->official = true;
     struct official *o = check_alloc(sizeof(*o));
@@ -173,13 +180,16 @@ static void claim(struct sim *sim, struct sim_flow_run *run)
     list_init(&o->link);
     list_add_last(&sim->officials, &o->link);
     timer_start(sim->timers, &o->timer, sim_between(sim, 0, 5000), on_official_run, o);
+    return true;
 }
 
 static void on_official_poll(void *arg)
 {
     struct sim *sim = arg;
-    if (sim->runs_added > 0 && can_be_heard(sim))
-        claim(sim, &sim->runs[sim_draw(sim, (uint64_t)sim->runs_added)]);
+    int first = sim->runs_added > 0 ? (int)sim_draw(sim, (uint64_t)sim->runs_added) : 0;
+    for (int i = 0; i < sim->runs_added && can_be_heard(sim); i++)
+        if (claim(sim, &sim->runs[(first + i) % sim->runs_added]))
+            break;
     if (!sim->is_healed)
         timer_start(sim->timers, &sim->official_timer, sim_between(sim, 1, sim->official_ms),
                     on_official_poll, sim);

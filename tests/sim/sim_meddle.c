@@ -175,7 +175,7 @@ static void take_name(struct sim *sim)
 static void user_cancels(struct sim *sim)
 {
     struct sim_flow_run *run = any_run(sim);
-    if (run == NULL || run->was_deleted || sim->prefect_is_down)
+    if (run == NULL || run->was_deleted || run->was_retried || sim->prefect_is_down)
         return;
     sim_tell(sim, "a user cancels %s", run->id);
     fake_prefect_user_cancels(sim->prefect, run->id);
@@ -192,6 +192,21 @@ static void user_deletes(struct sim *sim)
     run->was_deleted = true;
 }
 
+void sim_schedule_again(struct sim *sim, struct sim_flow_run *run)
+{
+    const struct prefect_proposal again = {.type = PREFECT_STATE_SCHEDULED, .name = "AwaitingRetry"};
+    sim_tell(sim, "%s is scheduled again", run->id);
+    (void)fake_prefect_propose(sim->prefect, run->id, &again);
+    run->was_retried = true;
+    run->retried_at_ms = sim->mono_ms;
+    run->official = false;
+    if (sim_chance(sim, 30))
+        return;
+    run->kind = SIM_FLOW_COMPLETES;
+    run->exit_code = 0;
+    run->oom_killed = false;
+}
+
 /* A run that did not end well is scheduled once more, mostly with its mistake put right. */
 static void user_retries(struct sim *sim)
 {
@@ -202,17 +217,7 @@ static void user_retries(struct sim *sim)
                        (look.type == PREFECT_STATE_CRASHED || look.type == PREFECT_STATE_FAILED);
         if (!is_over || run->was_retried || sim->prefect_is_down || sim_chance(sim, 50))
             continue;
-        const struct prefect_proposal again = {.type = PREFECT_STATE_SCHEDULED, .name = "AwaitingRetry"};
-        sim_tell(sim, "a user schedules %s again", run->id);
-        (void)fake_prefect_propose(sim->prefect, run->id, &again);
-        run->was_retried = true;
-        run->retried_at_ms = sim->mono_ms;
-        run->official = false;
-        if (sim_chance(sim, 70)) {
-            run->kind = SIM_FLOW_COMPLETES;
-            run->exit_code = 0;
-            run->oom_killed = false;
-        }
+        sim_schedule_again(sim, run);
         return;
     }
 }

@@ -28,6 +28,12 @@ struct sim_plan sim_plan_request(void *arg, const struct sim_request *request)
         sim->result->faults++;
         plan = draw_plan(sim, strstr(request->target, "/events?") != NULL);
     }
+    /* The most dangerous of all: a claim that arrives when the run has long been another's. */
+    bool is_claim = strstr(request->body, "\"name\":\"Pending\"") != NULL;
+    if (!sim->is_healed && is_claim && sim->weather.net > 0 && sim_chance(sim, 4)) {
+        plan = (struct sim_plan){.fault = SIM_FAULT_LATE, .delay_ms = sim_between(sim, 5000, LATE_MAX_MS)};
+        sim->result->faults++;
+    }
     if (sim->story != NULL)
         sim_tell(sim, "%s: %s %.150s %.300s%s%s", worker == NULL ? "starting" : worker->name, request->method,
                  request->target, strstr(request->target, "/create") != NULL ? "" : request->body,

@@ -112,6 +112,7 @@ static void draw_run(struct sim *sim, struct sim_flow_run *run)
     run->oom_killed = run->kind == SIM_FLOW_EXITS && sim_chance(sim, 30);
     run->exit_code = run->oom_killed ? 137 : run->exit_code;
     run->ignores_sigterm = sim_chance(sim, 20);
+    run->is_retried_at_once = run->kind == SIM_FLOW_FAILS && sim_chance(sim, 30);
     run->official_fails = sim_chance(sim, 30);
 }
 
