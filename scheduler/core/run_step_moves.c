@@ -62,12 +62,14 @@ struct run_step step_finish(struct run run, const struct step_input *in)
 }
 
 /* What begins when nothing can land any more is the last word. A time further off than any proposal takes is
- * a clock that jumped back. */
+ * a clock that jumped back while nobody watched it: how long ago the proposal was sent is not known. */
 static struct run settle_if_due(struct run run, const struct step_input *in)
 {
     int64_t left_ms = run.unsettled_until_ms - in->event->now_ms;
-    if (left_ms <= 0 || left_ms > in->policy->settle_ms)
+    if (left_ms <= 0)
         run.unsettled_until_ms = 0;
+    else if (left_ms > in->policy->settle_ms)
+        run = step_unsettle(run, in);
     return run;
 }
 

@@ -339,6 +339,8 @@ static void test_restoring_survives_a_clock_that_jumps_back(void **state)
     struct trip trip = go("ENTER ADMITTED UNKNOWN_OUTCOME ENTER OVERTOOK");
     trip.now_ms -= 86400000;
     trip_go(&trip, "DONE +60000 ENTER DONE");
+    assert_at(&trip, RUN_STATE_RESTORING, RUN_ACTION_WAIT);
+    trip_go(&trip, "+60000 ENTER DONE");
     assert_at(&trip, RUN_STATE_FINISHED, RUN_ACTION_FORGET);
 }
 
