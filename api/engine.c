@@ -94,6 +94,14 @@ int64_t engine_wall_ms(const struct engine *engine)
     return clock_wall_ms(timers_clock(engine->timers));
 }
 
+int64_t engine_now_ms(const struct engine *engine)
+{
+    int64_t mono_ms = clock_mono_ms(timers_clock(engine->timers));
+    if (engine->date_ms == 0)
+        return engine_wall_ms(engine);
+    return engine->date_ms + (mono_ms - engine->date_mono_ms) + 999; /* a Date has whole seconds */
+}
+
 /* ---- the end of a call ---- */
 
 static void finish(struct engine_call *call, struct engine_reply *reply)
@@ -223,6 +231,15 @@ static void on_ping_answer(struct engine_call *call, const struct http_reply *ht
         send_waiting(engine);
 }
 
+static void note_date(struct engine *engine, const struct http_reply *http)
+{
+    int64_t date_ms;
+    if (http->status == 0 || !http_read_date(http_reply_header(http, "Date"), &date_ms))
+        return;
+    engine->date_ms = date_ms;
+    engine->date_mono_ms = clock_mono_ms(timers_clock(engine->timers));
+}
+
 static void on_http_done(void *arg, const struct http_reply *http)
 {
     struct engine_call *call = MAGIC_CAST(struct engine_call, arg, ENGINE_CALL_MAGIC);
@@ -231,6 +248,7 @@ static void on_http_done(void *arg, const struct http_reply *http)
     struct engine_reply reply = {0};
     call->http = NULL;
     engine_version_note(call, http);
+    note_date(call->engine, http);
     if (call->kind == ENGINE_ANSWER_EVENTS && !end_event_lines(call))
         return;
     engine_answer(call, http, &parsed, &failure, &reply);

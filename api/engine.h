@@ -151,13 +151,17 @@ struct engine_event {
 /* Return false to end the stream. */
 typedef bool (*engine_event_fn)(void *arg, const struct engine_event *event);
 typedef void (*engine_open_fn)(void *arg);
+/* engine_now_ms - the engine's own wall clock, as its last answer told it: never before it, at most 1 s
+ * after. Ours, if it has told none. Its host, and so its clock, need not be ours. */
+int64_t engine_now_ms(const struct engine *engine);
 /*
  * GET /events: container events (die, destroy, oom; of one container also create and start) and image events
  * (delete, untag). label: "KEY=VALUE" for containers... the engine applies label filters to all types, so it
- * is left to the caller to sort out foreign ids. since_ms, until_ms: wall, 0 = absent; with until in the past
- * this is a replay that ends by itself; what happens later in that millisecond is not in it. container_id:
- * only this container's, or NULL. on_open: the engine has accepted the stream (may be NULL). done: the stream
- * ended, with or without failure. No inactivity and total clock unless until_ms is set.
+ * is left to the caller to sort out foreign ids. since_ms, until_ms: wall, the engine's, 0 = absent; with
+ * until in the past this is a replay that ends by itself; what happens later in that millisecond is not in
+ * it. container_id: only this container's, or NULL. on_open: the engine has accepted the stream (may be
+ * NULL). done: the stream ended, with or without failure. No inactivity and total clock unless until_ms is
+ * set.
  */
 int engine_events(struct engine *engine, const char *container_id, int64_t since_ms, int64_t until_ms,
                   engine_open_fn on_open, engine_event_fn on_event, const struct http_clocks *clocks,

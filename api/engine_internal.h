@@ -46,6 +46,8 @@ struct engine {
     uint64_t generation;     /* raised with each answer to the question */
     char api_version[16];    /* in use, or the last one that was */
     char engine_version[16]; /* the Api-Version header it follows from */
+    int64_t date_ms;         /* wall, the engine's: of the last Date header; 0: none yet */
+    int64_t date_mono_ms;    /* when it came */
     uint64_t last_number;
     struct list waiting; /* engine_call.link, oldest first */
     struct list out;     /* engine_call.link */

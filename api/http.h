@@ -104,10 +104,15 @@ void http_give_up(struct http_call *call);
 /* http_reply_header - value of an answer's header (case of the name doesn't matter), NULL if absent; borrowed
  * for the callback. */
 const char *http_reply_header(const struct http_reply *reply, const char *name);
+/* http_find_header - the same in header lines that are each ended by NUL, len bytes in all. */
+const char *http_find_header(const char *lines, size_t len, const char *name);
 
 /* http_retry_after_ms - read a Retry-After value: seconds (decimals allowed) or an HTTP date; capped at one
  * hour; -1 if it is neither. */
 int64_t http_retry_after_ms(const char *value, int64_t wall_ms);
+
+/* http_read_date - an HTTP date (RFC 9110, 5.6.7), as in a Date header; false if it is none. NULL is none. */
+bool http_read_date(const char *value, int64_t *wall_ms);
 
 /* Calls that are out, and a count that rises with every callback and every byte moved: tests turn the loop
  * until neither changes. */

@@ -99,6 +99,11 @@ void http_curl_on_result(struct http_call *call, int curl_code)
 
 /* --- callbacks to the user --- */
 
+const char *http_reply_header(const struct http_reply *reply, const char *name)
+{
+    return http_find_header(reply->call->headers.data, reply->call->headers.len, name);
+}
+
 static void tell_headers(struct http_call *call)
 {
     /* A 307 or 308 may yet be followed; this is known when its body has ended. */

@@ -3,7 +3,7 @@
  *
  * Knows nothing of curl. Of headers with the same name the first wins.
  */
-#include "api/http_curl_internal.h"
+#include "api/http.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -12,12 +12,11 @@
 
 #define RETRY_AFTER_MAX_MS ((int64_t)3600 * 1000)
 
-const char *http_reply_header(const struct http_reply *reply, const char *name)
+const char *http_find_header(const char *lines, size_t len, const char *name)
 {
-    const struct buf *headers = &reply->call->headers;
     size_t name_len = strlen(name);
-    for (size_t at = 0; at < headers->len; at += strlen(headers->data + at) + 1) {
-        const char *line = headers->data + at;
+    for (size_t at = 0; at < len; at += strlen(lines + at) + 1) {
+        const char *line = lines + at;
         if (strncasecmp(line, name, name_len) == 0 && line[name_len] == ':')
             return line + name_len + 1 + strspn(line + name_len + 1, " \t");
     }
@@ -50,6 +49,11 @@ static bool read_date(const char *text, int64_t *wall_ms)
         return true;
     }
     return false;
+}
+
+bool http_read_date(const char *value, int64_t *wall_ms)
+{
+    return value != NULL && read_date(value + strspn(value, " \t"), wall_ms);
 }
 
 int64_t http_retry_after_ms(const char *value, int64_t wall_ms)

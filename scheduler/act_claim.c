@@ -16,6 +16,9 @@
 /* Copies of a deployment and a flow may be this old when a job is rendered. */
 #define DEPLOYMENT_AGE_MS 2000
 #define FLOW_AGE_MS (10 * 60 * 1000)
+/* From the claim to the answer of "Submitting": within this nobody else's flow has taken the run up and ended
+ * it, and so our "Submitting" has overwritten nothing. */
+#define PROMPT_MS 3000
 
 /* ---- CLAIM ---- */
 
@@ -52,6 +55,7 @@ static void on_claimed(void *arg, const struct prefect_reply *reply)
 
 void act_claim(struct act *act, struct live *live)
 {
+    live->claim_sent_mono_ms = clock_mono_ms(act->clock);
     struct prefect_ask ask = act_ask(act, live, STAGE_API, on_claimed);
     struct prefect_proposal proposal = {
         .type = PREFECT_STATE_PENDING, .name = "Pending", .transition_id = live->launch->launch_id};
@@ -62,8 +66,8 @@ void act_claim(struct act *act, struct live *live)
 
 /* ---- LOOK_RUN ---- */
 
-/* Does the history say that the run is ours, by one of our states and nobody's since, and did that overwrite
- * an end? */
+/* Does the history say that the run is ours since it was scheduled last, by one of our states and nobody's
+ * claim since, and did a state of ours overwrite an end? */
 static void judge_history(struct live *live, const struct prefect_reply *reply, bool *is_ours, bool *overtook)
 {
     bool has_ended = false;
@@ -92,13 +96,18 @@ static void on_history_of_look(void *arg, const struct prefect_reply *reply)
     bool is_ours;
     bool overtook;
     judge_history(live, reply, &is_ours, &overtook);
-    bool is_cancelling = reply->count > 0 && reply->states[reply->count - 1].type == PREFECT_STATE_CANCELLING;
-    if (overtook)
+    enum prefect_state_type present =
+        reply->count > 0 ? reply->states[reply->count - 1].type : PREFECT_STATE_UNKNOWN;
+    if (overtook && present != PREFECT_STATE_RUNNING)
         act_feed(live, RUN_EVENT_OVERTOOK);
-    else if (is_cancelling)
-        act_feed(live, is_ours ? RUN_EVENT_RUN_CANCELLING : RUN_EVENT_RUN_ENDED);
+    else if (!is_ours)
+        act_feed(live, RUN_EVENT_RUN_ENDED);
+    else if (present == PREFECT_STATE_CANCELLING)
+        act_feed(live, RUN_EVENT_RUN_CANCELLING);
+    else if (present == PREFECT_STATE_RUNNING)
+        act_feed(live, RUN_EVENT_RUN_RUNNING);
     else
-        act_feed(live, is_ours ? RUN_EVENT_RUN_PENDING : RUN_EVENT_RUN_ENDED);
+        act_feed(live, RUN_EVENT_RUN_PENDING);
 }
 
 static void read_history(struct live *live)
@@ -118,11 +127,10 @@ static void feed_pending(struct live *live, const struct prefect_state *state)
         act_feed(live, state->has_scheduled_time ? RUN_EVENT_RUN_PENDING : RUN_EVENT_OVERTOOK);
     else if (!act_is_our_submitting(live, state))
         act_feed(live, RUN_EVENT_RUN_ENDED);
-    else if (live->launch->run.unsettled_until_ms != 0)
-        read_history(
-            live); /* a Submitting that landed late may have overwritten an end; its state doesn't tell */
-    else
+    else if (live->was_submitted_promptly)
         act_feed(live, RUN_EVENT_RUN_PENDING);
+    else
+        read_history(live); /* it may have landed late, on a run that had ended; its state doesn't tell */
 }
 
 static void on_looked(void *arg, const struct failure *failure, int64_t took_ms,
@@ -149,7 +157,10 @@ static void on_looked(void *arg, const struct failure *failure, int64_t took_ms,
             feed_pending(live, run->state);
         return;
     case PREFECT_STATE_RUNNING:
-        act_feed(live, RUN_EVENT_RUN_RUNNING);
+        if (live->launch->run.state == RUN_STATE_REPORTING)
+            read_history(live); /* ours only if nobody has scheduled it again since our claim */
+        else
+            act_feed(live, RUN_EVENT_RUN_RUNNING);
         return;
     case PREFECT_STATE_CANCELLING:
         if (live->launch->run.state == RUN_STATE_CLAIMING ||
@@ -184,6 +195,8 @@ static void on_submitted(void *arg, const struct prefect_reply *reply)
     if (!act_prefect_is_fine(live, reply))
         return;
     runner_record(live->runner, live, STAGE_API, reply->took_ms, NULL);
+    int64_t since_claim_ms = clock_mono_ms(act_of(live)->clock) - live->claim_sent_mono_ms;
+    live->was_submitted_promptly = live->claim_sent_mono_ms != 0 && since_claim_ms <= PROMPT_MS;
     switch (reply->states[0].type) {
     case PREFECT_STATE_CANCELLING:
         act_feed(live, RUN_EVENT_RUN_CANCELLING);

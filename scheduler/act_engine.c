@@ -19,8 +19,8 @@
 #define CONTAINER_NAME_SIZE 300
 /* Highest name-n; the index after it is a name made of the launch id (protocol 5.9). */
 #define NAME_SUFFIX_MAX 20
-/* Asking the engine's events about a start begins this long before we sent it: its clock need not be ours. */
-#define REPLAY_MARGIN_MS 5000
+/* Asking the engine's events about a start asks for all that it has kept: its clock need not be ours. */
+#define REPLAY_SINCE_MS 1
 
 static struct http_clocks clocks_of(const struct live *live, enum stage stage)
 {
@@ -317,13 +317,12 @@ static void replay_events(struct live *live)
 {
     struct act *act = act_of(live);
     struct http_clocks clocks = clocks_of(live, STAGE_INSPECT);
-    int64_t now_ms = clock_wall_ms(act->clock) + 1; /* what happens within `until` itself is left out */
-    int64_t since_ms = live->launch->run.claimed_at_ms - REPLAY_MARGIN_MS;
+    int64_t until_ms = engine_now_ms(act->engine) + 1; /* what happens within `until` itself is left out */
     struct err err;
     live->was_started = false;
     live->was_seen_created = false;
-    if (engine_events(act->engine, live->launch->container_id, since_ms, now_ms, NULL, on_replayed_event,
-                      &clocks, on_replayed, live, &live->engine_call, &err) != 0)
+    if (engine_events(act->engine, live->launch->container_id, REPLAY_SINCE_MS, until_ms, NULL,
+                      on_replayed_event, &clocks, on_replayed, live, &live->engine_call, &err) != 0)
         act_refuse(act, live, DEPENDENCY_ENGINE, STAGE_INSPECT, &err);
 }
 

@@ -70,6 +70,11 @@ struct live {
     struct prefect_call *lease_call;
     struct leases *leases; /* borrowed; set with the first call */
 
+    /* act_claim.c's. */
+    int64_t claim_sent_mono_ms;  /* of this process; 0: none */
+    bool was_submitted_promptly; /* "Submitting" was answered so soon after the claim that nobody can have
+                                    ended the run in between */
+
     /* Telemetry's: the events that the next ones follow; not known after a restart. */
     struct prefect_event_ref submitted_event;
     struct prefect_event_ref container_event;

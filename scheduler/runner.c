@@ -12,6 +12,9 @@
 
 /* A turn ends after so many passes; what is left comes in the next turn. */
 #define PASSES_MAX 64
+/* A wall clock that differs by more from what it was has been set; slewing changes less between two events.
+ */
+#define CLOCK_STEP_MS 1000
 /* A deadline that found a request out asks again. */
 #define DEADLINE_AGAIN_MS 1000
 /* Wall deadlines are cut to this, so that a jumping clock freezes nothing for ever. */
@@ -21,6 +24,7 @@ struct runner *runner_new(const struct runner_settings *settings)
 {
     struct runner *r = check_alloc(sizeof(*r));
     r->s = *settings;
+    r->wall_minus_mono_ms = clock_wall_ms(settings->clock) - clock_mono_ms(settings->clock);
     list_init(&r->all);
     list_init(&r->events);
     list_init(&r->dirty);
@@ -111,11 +115,41 @@ struct slots runner_slots(const struct runner *r, const char *class_name)
 
 /* ---- feeding ---- */
 
+static void move(int64_t *wall_ms, int64_t by_ms)
+{
+    if (*wall_ms != 0)
+        *wall_ms += by_ms;
+}
+
+/* Someone has set the wall clock: what rows keep of spans that run goes along with it. Else a lost proposal
+ * would count as settled, or a start as long over, before its time. */
+static void follow_wall_clock(struct runner *r)
+{
+    int64_t offset_ms = clock_wall_ms(r->s.clock) - clock_mono_ms(r->s.clock);
+    int64_t by_ms = offset_ms - r->wall_minus_mono_ms;
+    if (by_ms > -CLOCK_STEP_MS && by_ms < CLOCK_STEP_MS)
+        return;
+    r->wall_minus_mono_ms = offset_ms;
+    for (struct list *link = r->all.next; link != &r->all; link = link->next) {
+        struct live *live = LIST_ITEM(link, struct live, all_link);
+        struct run *run = &live->launch->run;
+        move(&run->unsettled_until_ms, by_ms);
+        move(&run->start_sent_at_ms, by_ms);
+        move(&run->cancel_at_ms, by_ms);
+        move(&run->unreachable_since_ms, by_ms);
+        move(&run->next_try_at_ms, by_ms);
+        runner_mark_dirty(r, live);
+    }
+    if (!list_is_empty(&r->dirty))
+        runner_save_soon(r);
+}
+
 void runner_feed(struct runner *r, struct live *live, struct run_event event)
 {
     CHECK(live->magic == LIVE_MAGIC);
     if (live->is_forgotten)
         return;
+    follow_wall_clock(r);
     struct queued_event *q = check_alloc(sizeof(*q));
     q->live = live;
     q->epoch = live->launch->run.epoch;

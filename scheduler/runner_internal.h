@@ -40,6 +40,7 @@ struct runner {
     struct class_slots *classes;
     size_t class_count;
     struct timer save_timer;
+    int64_t wall_minus_mono_ms; /* when events were fed last; moves only when the wall clock is set */
     bool is_failed;
 };
 

@@ -62,12 +62,14 @@ struct run_step step_finish(struct run run, const struct step_input *in)
 }
 
 /* What begins when nothing can land any more is the last word. A time further off than any proposal takes is
- * a clock that jumped back. */
+ * a clock that jumped back while nobody watched it: how long ago the proposal was sent is not known. */
 static struct run settle_if_due(struct run run, const struct step_input *in)
 {
     int64_t left_ms = run.unsettled_until_ms - in->event->now_ms;
-    if (left_ms <= 0 || left_ms > in->policy->settle_ms)
+    if (left_ms <= 0)
         run.unsettled_until_ms = 0;
+    else if (left_ms > in->policy->settle_ms)
+        run = step_unsettle(run, in);
     return run;
 }
 
@@ -126,13 +128,14 @@ static bool may_have_proposed(const struct run *run)
            (run->state == RUN_STATE_CLAIMING && run->has_claim);
 }
 
-/* A flow that ended well, or that was asked to end, has mostly told the server itself, and its own word
- * stands: the server would let Cancelled overwrite it. */
+/* A flow that ended, or that was asked to end, has mostly told the server itself, and its own word stands:
+ * the server would let Cancelled overwrite it, and Crashed the next try that somebody has scheduled since. */
 static bool may_have_reported(const struct run *run)
 {
+    bool has_ended = run->verdict == RUN_VERDICT_ENDED || run->verdict == RUN_VERDICT_EXITED ||
+                     run->verdict == RUN_VERDICT_DISAPPEARED;
     bool was_asked = run->verdict == RUN_VERDICT_CANCELLED || run->verdict == RUN_VERDICT_RAN_TOO_LONG;
-    return run->verdict == RUN_VERDICT_ENDED || run->verdict == RUN_VERDICT_OVER ||
-           (was_asked && run->started_at_ms != 0);
+    return has_ended || run->verdict == RUN_VERDICT_OVER || (was_asked && run->started_at_ms != 0);
 }
 
 /* The process that died may have sent a create and not heard of it. */
@@ -176,8 +179,9 @@ struct run_step step_begin(struct run run, bool is_first, const struct step_inpu
     case RUN_STATE_CLEARING:
         return step_act(run, RUN_ACTION_CLEAR);
     case RUN_STATE_REPORTING:
-        /* A repeated report must not hit a run that others have taken up since. */
-        if (!is_first || may_have_reported(&run))
+        /* A repeated report must not hit a run that others have taken up since; and where a proposal of ours
+         * may land late, the state that the server judges a report by may be ours, on top of the end. */
+        if (!is_first || may_have_reported(&run) || run.unsettled_until_ms != 0)
             return look_run(run, in);
         return step_act(run, RUN_ACTION_REPORT);
     case RUN_STATE_HANDING_BACK:

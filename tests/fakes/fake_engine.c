@@ -15,7 +15,7 @@ static void on_request(void *arg, struct wire_exchange *x);
 
 int64_t fake_engine_wall_ms(const struct fake_engine *e)
 {
-    return clock_wall_ms(timers_clock(e->timers));
+    return clock_wall_ms(timers_clock(e->timers)) + e->wall_offset_ms;
 }
 
 void fake_engine_add_name(struct list *names, const char *name)

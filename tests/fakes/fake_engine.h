@@ -186,6 +186,9 @@ const char *fake_engine_last_registry_auth(const struct fake_engine *e, int call
 
 /* ---- time and faults ---- */
 
+/* The engine's wall clock is that of `timers` plus so much; its answers say it in their Date. */
+void fake_engine_set_wall_offset_ms(struct fake_engine *e, int64_t offset_ms);
+
 /* How long a call takes before its effect (ms); in_flight counts calls of its kind, itself included. NULL:
  * nothing takes time. Not asked for streams. */
 typedef int64_t (*fake_latency_fn)(void *arg, int call, int in_flight);

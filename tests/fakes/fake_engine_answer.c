@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 static char *usual_headers(const struct fake_call *call, const char *type)
 {
@@ -13,7 +14,11 @@ static char *usual_headers(const struct fake_call *call, const char *type)
     char *AUTO_FREE version =
         e->newest_api == NULL ? check_strdup("") : check_printf("Api-Version: %s\r\n", e->newest_api);
     const char *more = call->fault.headers != NULL ? call->fault.headers : "";
-    return check_printf("%s%s%sServer: Docker/20.10.24 (linux)\r\n", version, more, type);
+    char date[64];
+    struct tm tm;
+    time_t now = (time_t)(fake_engine_wall_ms(e) / 1000);
+    CHECK(strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&now, &tm)) > 0);
+    return check_printf("%s%s%sServer: Docker/20.10.24 (linux)\r\nDate: %s\r\n", version, more, type, date);
 }
 
 #define JSON_TYPE "Content-Type: application/json\r\n"

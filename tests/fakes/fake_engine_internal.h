@@ -125,6 +125,7 @@ struct fake_engine {
     struct list open_calls;
     uint64_t last_number;
     struct kind_counts counts[FAKE_ENGINE_CALL_COUNT + 1]; /* the last is ANY */
+    int64_t wall_offset_ms;
     int all_starts;
     int max_starts;
     struct fake_program program;

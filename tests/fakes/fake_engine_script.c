@@ -233,6 +233,11 @@ const char *fake_engine_last_registry_auth(const struct fake_engine *e, int call
 
 /* ---- time and faults ---- */
 
+void fake_engine_set_wall_offset_ms(struct fake_engine *e, int64_t offset_ms)
+{
+    e->wall_offset_ms = offset_ms;
+}
+
 void fake_engine_set_latency(struct fake_engine *e, fake_latency_fn fn, void *arg)
 {
     e->latency = fn;

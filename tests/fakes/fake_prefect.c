@@ -1,38 +1,28 @@
 /*
- * fake_prefect.c - the fake's HTTP side: the listener, faults, delays, counts, login and CSRF.
+ * fake_prefect.c - the fake's HTTP side: faults, delays, counts, login and CSRF.
  *
- * A request becomes a `struct job` with everything copied out of evhttp. Without a fault it is served and
- * answered in the callback. With one it may be put on `pending`: delayed answers carry a timer of the test's
- * clock, held ones wait for fake_prefect_release(), dropped ones are closed from an event of their own, since
- * a connection can't be freed inside its own callback. evhttp stops reading while a request is open, so the
- * request stays valid even if the client has gone.
+ * A request becomes a `struct job` around its exchange. Without a fault it is served and answered in the
+ * callback. With one it may be put on `pending`: delayed ones carry a timer of the test's clock, held ones
+ * wait for fake_prefect_release(), stalled ones for their client to go. A client that goes does not stop what
+ * it has asked for.
  */
 #include "fake_prefect_internal.h"
+#include "fake_wire.h"
 
-#include <arpa/inet.h>
-#include <event2/buffer.h>
-#include <event2/bufferevent.h>
-#include <event2/event.h>
 #include <event2/http.h>
-#include <event2/http_struct.h>
-#include <event2/keyvalq_struct.h>
-#include <netinet/tcp.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 
-enum job_wait { JOB_WAIT_NONE, JOB_WAIT_DELAY, JOB_WAIT_HOLD, JOB_WAIT_DROP };
+enum job_wait { JOB_WAIT_NONE, JOB_WAIT_DELAY, JOB_WAIT_LATE, JOB_WAIT_HOLD, JOB_WAIT_STALL };
 
 struct job {
     struct list link; /* on fake->pending while it waits */
     struct fake_prefect *fake;
-    struct evhttp_request *request;
+    struct wire_exchange *exchange; /* NULL: it has ended */
     enum fake_prefect_route route;
     struct fake_call call;
     struct fake_answer answer;
     char *text; /* memory of call's parts */
-    char *body;
     enum job_wait wait;
     struct timer timer;
 };
@@ -45,27 +35,27 @@ static void free_job(struct job *job)
     free(job->answer.body);
     free(job->text);
     free(job->call.query);
-    free(job->body);
     free(job);
 }
 
 /* --- answering --- */
 
-static void send_answer(struct job *job, const char *content_type, size_t body_len)
+#define JSON_TYPE "Content-Type: application/json\r\n"
+
+static const char *body_of(const struct job *job)
 {
-    struct evbuffer *buffer = evbuffer_new();
-    CHECK(buffer != NULL);
-    if (job->answer.body != NULL)
-        evbuffer_add(buffer, job->answer.body, body_len);
-    evhttp_add_header(evhttp_request_get_output_headers(job->request), "Content-Type", content_type);
-    evhttp_send_reply(job->request, job->answer.status, NULL, buffer);
-    evbuffer_free(buffer);
+    return job->answer.body != NULL ? job->answer.body : "";
+}
+
+static void send_with(struct job *job, const char *headers)
+{
+    wire_reply(job->exchange, job->answer.status, headers, body_of(job));
     free_job(job);
 }
 
 static void send_json(struct job *job)
 {
-    send_answer(job, "application/json", job->answer.body != NULL ? strlen(job->answer.body) : 0);
+    send_with(job, JSON_TYPE);
 }
 
 static void replace_answer(struct job *job, int status, const char *body)
@@ -75,10 +65,10 @@ static void replace_answer(struct job *job, int status, const char *body)
     job->answer.body = check_strdup(body);
 }
 
-static const char *header_of(const struct job *job, const char *name)
+static bool header_is(const struct job *job, const char *name, const char *value)
 {
-    const char *value = evhttp_find_header(evhttp_request_get_input_headers(job->request), name);
-    return value != NULL ? value : "";
+    const char *given = wire_header(job->exchange, name);
+    return value != NULL && given != NULL && strcmp(given, value) == 0;
 }
 
 /* The server's middleware: login, then CSRF. True: refused, and the answer is set. */
@@ -86,19 +76,19 @@ static bool is_refused(struct job *job)
 {
     const struct fake_prefect *fake = job->fake;
     if (fake->authorization != NULL && job->route != FAKE_PREFECT_HEALTH &&
-        strcmp(header_of(job, "Authorization"), fake->authorization) != 0) {
+        !header_is(job, "Authorization", fake->authorization)) {
         replace_answer(job, 401, "{\"exception_message\":\"Unauthorized\"}");
         return true;
     }
     if (!fake->csrf_demanded || strcmp(job->call.method, "GET") == 0)
         return false;
-    if (header_of(job, "Prefect-Csrf-Token")[0] == '\0') {
+    if (wire_header(job->exchange, "Prefect-Csrf-Token") == NULL) {
         replace_answer(job, 403, "{\"detail\":\"Missing CSRF token.\"}");
         return true;
     }
-    if (fake->csrf_token == NULL || fake_now_ms(fake) >= fake->csrf_expires_ms ||
-        strcmp(header_of(job, "Prefect-Csrf-Token"), fake->csrf_token) != 0 ||
-        strcmp(header_of(job, "Prefect-Csrf-Client"), fake->csrf_client) != 0) {
+    if (fake_now_ms(fake) >= fake->csrf_expires_ms ||
+        !header_is(job, "Prefect-Csrf-Token", fake->csrf_token) ||
+        !header_is(job, "Prefect-Csrf-Client", fake->csrf_client)) {
         replace_answer(job, 403, "{\"detail\":\"Invalid CSRF token or client identifier.\"}");
         return true;
     }
@@ -111,64 +101,72 @@ static void serve(struct job *job)
         fake_serve(job->fake, job->route, &job->call, &job->answer);
 }
 
-static void close_connection(struct job *job)
+static void drop(struct job *job)
 {
-    struct evhttp_connection *connection = evhttp_request_get_connection(job->request);
-    if (connection != NULL)
-        evhttp_connection_free(connection);
-    else
-        evhttp_request_free(job->request);
+    wire_drop(job->exchange);
     free_job(job);
-}
-
-static void on_drop(evutil_socket_t fd, short what, void *arg)
-{
-    (void)fd;
-    (void)what;
-    struct fake_prefect *fake = arg;
-    struct list *item = fake->pending.next;
-    while (item != &fake->pending) {
-        struct job *job = LIST_ITEM(item, struct job, link);
-        item = item->next;
-        if (job->wait == JOB_WAIT_DROP)
-            close_connection(job);
-    }
 }
 
 static void wait_as(struct job *job, enum job_wait wait)
 {
     job->wait = wait;
     list_add_last(&job->fake->pending, &job->link);
-    if (wait == JOB_WAIT_DROP)
-        event_active(job->fake->drop_event, EV_TIMEOUT, 0);
 }
 
 static void on_delay_over(void *arg)
 {
-    send_json(arg);
+    struct job *job = arg;
+    if (job->wait == JOB_WAIT_LATE)
+        serve(job);
+    send_json(job);
 }
 
-static void send_half_body(struct job *job)
+static void wait_for(struct job *job, enum job_wait wait, int64_t delay_ms)
 {
-    char length[32];
-    size_t len = job->answer.body != NULL ? strlen(job->answer.body) : 0;
-    snprintf(length, sizeof(length), "%zu", len + 100);
-    struct evkeyvalq *headers = evhttp_request_get_output_headers(job->request);
-    evhttp_add_header(headers, "Content-Length", length);
-    evhttp_add_header(headers, "Connection", "close");
-    send_answer(job, "application/json", len / 2);
+    wait_as(job, wait);
+    timer_start(job->fake->timers, &job->timer, delay_ms, on_delay_over, job);
+}
+
+static void on_client_gone(void *arg)
+{
+    struct job *job = arg;
+    if (job->wait == JOB_WAIT_STALL)
+        drop(job);
+}
+
+static void stall(struct job *job)
+{
+    wait_as(job, JOB_WAIT_STALL);
+    if (wire_is_gone(job->exchange))
+        drop(job);
+}
+
+/* All headers and half of the body, or half of the headers; then the connection closes. */
+static void send_half(struct job *job, bool whole_head)
+{
+    const char *body = body_of(job);
+    char *head = check_printf("HTTP/1.1 %d Fake\r\n" JSON_TYPE "Content-Length: %zu\r\n\r\n",
+                              job->answer.status, strlen(body) + 100);
+    wire_raw(job->exchange, head, whole_head ? strlen(head) : strlen(head) / 2);
+    if (whole_head)
+        wire_raw(job->exchange, body, strlen(body) / 2);
+    free(head);
+    drop(job);
 }
 
 static void send_scripted(struct job *job, const struct fake_prefect_fault *fault)
 {
     replace_answer(job, fault->status, fault->body != NULL ? fault->body : "{\"detail\":\"scripted\"}");
-    const char *colon = fault->header != NULL ? strchr(fault->header, ':') : NULL;
-    if (colon != NULL) {
-        char *name = check_printf("%.*s", (int)(colon - fault->header), fault->header);
-        evhttp_add_header(evhttp_request_get_output_headers(job->request), name,
-                          colon + 1 + strspn(colon + 1, " "));
-        free(name);
-    }
+    char *headers =
+        fault->header != NULL ? check_printf(JSON_TYPE "%s\r\n", fault->header) : check_strdup(JSON_TYPE);
+    send_with(job, headers);
+    free(headers);
+}
+
+static void cut_answer(struct job *job)
+{
+    if (job->answer.body != NULL)
+        job->answer.body[strlen(job->answer.body) / 2] = '\0';
     send_json(job);
 }
 
@@ -184,15 +182,21 @@ static void act_on_fault(struct job *job, const struct fake_prefect_fault *fault
         return;
     case PREFECT_FAULT_DELAY:
         serve(job);
-        wait_as(job, JOB_WAIT_DELAY);
-        timer_start(job->fake->timers, &job->timer, fault->delay_ms, on_delay_over, job);
+        wait_for(job, JOB_WAIT_DELAY, fault->delay_ms);
+        return;
+    case PREFECT_FAULT_LATE:
+        wait_for(job, JOB_WAIT_LATE, fault->delay_ms);
         return;
     case PREFECT_FAULT_DROP_AFTER:
         serve(job);
-        wait_as(job, JOB_WAIT_DROP);
+        drop(job);
         return;
     case PREFECT_FAULT_DROP_BEFORE:
-        wait_as(job, JOB_WAIT_DROP);
+        drop(job);
+        return;
+    case PREFECT_FAULT_STALL:
+        serve(job);
+        stall(job);
         return;
     case PREFECT_FAULT_HOLD:
         wait_as(job, JOB_WAIT_HOLD);
@@ -200,15 +204,16 @@ static void act_on_fault(struct job *job, const struct fake_prefect_fault *fault
     case PREFECT_FAULT_HTML:
         replace_answer(job, fault->status != 0 ? fault->status : 200,
                        "<!DOCTYPE html><html><body>not the API</body></html>");
-        send_answer(job, "text/html", strlen(job->answer.body));
+        send_with(job, "Content-Type: text/html\r\n");
         return;
     case PREFECT_FAULT_CUT_JSON:
         serve(job);
-        send_answer(job, "application/json", job->answer.body != NULL ? strlen(job->answer.body) / 2 : 0);
+        cut_answer(job);
         return;
     case PREFECT_FAULT_HALF_BODY:
+    case PREFECT_FAULT_HALF_HEADERS:
         serve(job);
-        send_half_body(job);
+        send_half(job, fault->kind == PREFECT_FAULT_HALF_BODY);
         return;
     }
     UNREACHABLE();
@@ -305,15 +310,6 @@ size_t fake_prefect_unanswered(const struct fake_prefect *fake)
 
 /* --- requests --- */
 
-static const char *method_name(enum evhttp_cmd_type type)
-{
-    return type == EVHTTP_REQ_GET      ? "GET"
-           : type == EVHTTP_REQ_POST   ? "POST"
-           : type == EVHTTP_REQ_PATCH  ? "PATCH"
-           : type == EVHTTP_REQ_DELETE ? "DELETE"
-                                       : "OTHER";
-}
-
 /* Split and decode "/api/a/b%20c/?q" into the parts "a", "b c", "". */
 static void split_path(struct job *job, const char *uri)
 {
@@ -345,119 +341,66 @@ static void split_path(struct job *job, const char *uri)
     }
 }
 
-static void remember(struct fake_prefect *fake, const struct job *job, const char *uri)
+static void remember(struct fake_prefect *fake, const struct wire_exchange *x)
 {
     free(fake->last_request);
-    fake->last_request = check_printf("%s %s %s", job->call.method, uri, job->body);
-    json_free(fake->last_headers);
-    fake->last_headers = json_new_object();
-    const struct evkeyvalq *headers = evhttp_request_get_input_headers(job->request);
-    for (const struct evkeyval *header = headers->tqh_first; header != NULL; header = header->next.tqe_next)
-        json_set_text(fake->last_headers, header->key, header->value);
+    free(fake->last_head);
+    fake->last_request = check_printf("%s %s %s", wire_method(x), wire_target(x), wire_body(x));
+    fake->last_head = check_strdup(wire_head(x));
 }
 
-static struct job *make_job(struct fake_prefect *fake, struct evhttp_request *request)
+static struct job *make_job(struct fake_prefect *fake, struct wire_exchange *x)
 {
     struct job *job = check_alloc(sizeof(*job));
-    *job = (struct job){.fake = fake, .request = request};
+    *job = (struct job){.fake = fake, .exchange = x};
     list_init(&job->link);
-    const char *uri = evhttp_request_get_uri(request);
-    struct evbuffer *input = evhttp_request_get_input_buffer(request);
-    size_t len = evbuffer_get_length(input);
     struct err err;
-    job->body = check_alloc(len + 1);
-    evbuffer_copyout(input, job->body, len);
-    job->body[len] = '\0';
-    job->call.method = method_name(evhttp_request_get_command(request));
-    if (json_parse(job->body, len, &job->call.body, &err) != 0)
+    job->call.method = wire_method(x);
+    if (json_parse(wire_body(x), strlen(wire_body(x)), &job->call.body, &err) != 0)
         job->call.body = NULL;
-    split_path(job, uri);
+    split_path(job, wire_target(x));
     job->route = fake_route(&job->call);
-    remember(fake, job, uri);
+    remember(fake, x);
+    wire_on_gone(x, on_client_gone, job);
     return job;
 }
 
-/* Without it a long answer's last piece waits for the other side's delayed acknowledgement: real time, which
- * no fake clock sees. */
-static void send_without_delay(struct evhttp_request *request)
-{
-    struct bufferevent *connection =
-        evhttp_connection_get_bufferevent(evhttp_request_get_connection(request));
-    int on = 1;
-    CHECK(setsockopt(bufferevent_getfd(connection), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) == 0);
-}
-
-static void on_request(struct evhttp_request *request, void *arg)
+static void on_request(void *arg, struct wire_exchange *x)
 {
     struct fake_prefect *fake = arg;
-    send_without_delay(request);
-    struct job *job = make_job(fake, request);
+    struct job *job = make_job(fake, x);
     fake->calls[job->route]++;
     fake->calls[FAKE_PREFECT_ANY]++;
     struct fake_armed *armed = next_fault(fake, job->route);
+    struct fake_prefect_fault chosen = {0};
     if (armed != NULL) {
         act_on_fault(job, &armed->fault);
         if (armed->fault.times > 0 && armed->seen >= armed->fault.nth + armed->fault.times - 1)
             free_armed(armed);
-        return;
+    } else if (fake->choose_fault != NULL &&
+               fake->choose_fault(fake->choose_fault_arg, job->route, &chosen)) {
+        act_on_fault(job, &chosen);
+    } else {
+        serve(job);
+        send_json(job);
     }
-    serve(job);
-    send_json(job);
 }
 
 /* --- life --- */
 
-static void listen_on_loopback(struct fake_prefect *fake)
-{
-    struct evhttp_bound_socket *bound = evhttp_bind_socket_with_handle(fake->http, "127.0.0.1", 0);
-    CHECK(bound != NULL);
-    fake->listener = bound;
-    socklen_t len = sizeof(fake->address);
-    CHECK(getsockname(evhttp_bound_socket_get_fd(bound), (struct sockaddr *)&fake->address, &len) == 0);
-    fake->url = check_printf("http://127.0.0.1:%d/api", ntohs(fake->address.sin_port));
-}
-
-void fake_prefect_go_down(struct fake_prefect *fake)
-{
-    CHECK(fake->listener != NULL);
-    evhttp_del_accept_socket(fake->http, fake->listener);
-    fake->listener = NULL;
-    fake->held_port_fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    int on = 1;
-    CHECK(fake->held_port_fd >= 0 &&
-          setsockopt(fake->held_port_fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
-          bind(fake->held_port_fd, (struct sockaddr *)&fake->address, sizeof(fake->address)) == 0);
-    fake_prefect_fault(fake, &(struct fake_prefect_fault){
-                                 .route = FAKE_PREFECT_ANY, .times = -1, .kind = PREFECT_FAULT_DROP_BEFORE});
-}
-
-void fake_prefect_come_up(struct fake_prefect *fake)
-{
-    CHECK(fake->listener == NULL && listen(fake->held_port_fd, 128) == 0);
-    fake->listener = evhttp_accept_socket_with_handle(fake->http, fake->held_port_fd);
-    CHECK(fake->listener != NULL);
-    fake_prefect_clear_faults(fake);
-}
-
 void fake_prefect_new(const struct fake_prefect_settings *settings, struct fake_prefect **out)
 {
     struct fake_prefect *fake = check_alloc(sizeof(*fake));
-    *fake = (struct fake_prefect){.base = settings->base,
-                                  .timers = settings->timers,
+    *fake = (struct fake_prefect){.timers = settings->timers,
                                   .authorization = check_strdup_or_null(settings->authorization),
                                   .random_state = settings->seed,
                                   .csrf_demanded = settings->csrf,
                                   .csrf_life_ms = 3600 * 1000};
     list_init(&fake->faults);
     list_init(&fake->pending);
-    signal(SIGPIPE, SIG_IGN);
-    fake->http = evhttp_new(settings->base);
-    fake->drop_event = event_new(settings->base, -1, 0, on_drop, fake);
-    CHECK(fake->http != NULL && fake->drop_event != NULL);
-    evhttp_set_allowed_methods(fake->http,
-                               EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_PATCH | EVHTTP_REQ_DELETE);
-    evhttp_set_gencb(fake->http, on_request, fake);
-    listen_on_loopback(fake);
+    fake->wire = wire_new_tcp(settings->base, on_request, fake);
+    wire_listen(fake->wire);
+    fake->url = check_printf("http://127.0.0.1:%d/api", wire_port(fake->wire));
     *out = fake;
 }
 
@@ -466,14 +409,12 @@ void fake_prefect_free(struct fake_prefect *fake)
     if (fake == NULL)
         return;
     fake_prefect_clear_faults(fake);
+    wire_shut(fake->wire, false);
     while (!list_is_empty(&fake->pending))
-        close_connection(LIST_ITEM(fake->pending.next, struct job, link));
-    event_free(fake->drop_event);
-    if (fake->listener == NULL)
-        close(fake->held_port_fd);
-    evhttp_free(fake->http);
+        drop(LIST_ITEM(fake->pending.next, struct job, link));
+    wire_free(fake->wire);
     fake_free_data(fake);
-    json_free(fake->last_headers);
+    free(fake->last_head);
     free(fake->last_request);
     free(fake->history_text);
     free(fake->csrf_token);
@@ -481,6 +422,32 @@ void fake_prefect_free(struct fake_prefect *fake)
     free(fake->authorization);
     free(fake->url);
     free(fake);
+}
+
+void fake_prefect_choose_fault(struct fake_prefect *fake, fake_prefect_fault_fn fn, void *arg)
+{
+    fake->choose_fault = fn;
+    fake->choose_fault_arg = arg;
+}
+
+void fake_prefect_go_down(struct fake_prefect *fake)
+{
+    wire_shut(fake->wire, false);
+}
+
+void fake_prefect_come_up(struct fake_prefect *fake)
+{
+    wire_listen(fake->wire);
+}
+
+void fake_prefect_halt(struct fake_prefect *fake)
+{
+    wire_halt(fake->wire);
+}
+
+void fake_prefect_resume(struct fake_prefect *fake)
+{
+    wire_resume(fake->wire);
 }
 
 /* --- small looks --- */
@@ -508,7 +475,13 @@ void fake_prefect_reset_counts(struct fake_prefect *fake)
 
 const char *fake_prefect_last_header(const struct fake_prefect *fake, const char *name)
 {
-    return json_get_text(fake->last_headers, name, NULL);
+    char *key = check_printf("\r\n%s:", name);
+    char *lines = check_printf("\r\n%s", fake->last_head != NULL ? fake->last_head : "");
+    const char *at = strstr(lines, key);
+    const char *value = at != NULL ? wire_find_line(at + 2, name) : NULL;
+    free(key);
+    free(lines);
+    return value;
 }
 
 const char *fake_prefect_last_request(const struct fake_prefect *fake)

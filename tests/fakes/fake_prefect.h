@@ -83,12 +83,15 @@ enum fake_prefect_fault_kind {
     PREFECT_FAULT_STATUS,       /* answer `status`, `header`, `body`; no effect */
     PREFECT_FAULT_STATUS_AFTER, /* the effect happens, then as STATUS */
     PREFECT_FAULT_DELAY,        /* the effect happens at once, its answer comes delay_ms later */
+    PREFECT_FAULT_LATE,         /* neither effect nor answer before delay_ms, whoever still waits */
+    PREFECT_FAULT_STALL,        /* the effect happens; never an answer byte */
     PREFECT_FAULT_DROP_BEFORE,  /* the connection is closed; no effect, no answer byte */
     PREFECT_FAULT_DROP_AFTER,   /* the effect happens, then as DROP_BEFORE: a lost answer */
     PREFECT_FAULT_HOLD,     /* nothing happens until fake_prefect_release(), then the effect and the answer */
     PREFECT_FAULT_HTML,     /* a page of HTML with `status` (0: 200); no effect */
     PREFECT_FAULT_CUT_JSON, /* the effect happens; a complete HTTP answer with half of its JSON */
-    PREFECT_FAULT_HALF_BODY, /* the effect happens; the connection closes in the middle of the body */
+    PREFECT_FAULT_HALF_BODY,    /* the effect happens; the connection closes in the middle of the body */
+    PREFECT_FAULT_HALF_HEADERS, /* the same in the middle of the headers */
 };
 
 struct fake_prefect_fault {
@@ -105,15 +108,23 @@ struct fake_prefect_fault {
 /* Copied. Several may be armed; the one armed first wins a call, and others count that call as well. */
 void fake_prefect_fault(struct fake_prefect *fake, const struct fake_prefect_fault *fault);
 void fake_prefect_clear_faults(struct fake_prefect *fake);
-/* The server process is gone: connecting is refused, and what arrives on connections that are still open is
- * dropped without an effect. */
+/* Asked for calls that no armed fault meets, for random faults: fill *fault (route, nth and times don't
+ * count) and return true. Texts must live on. */
+typedef bool (*fake_prefect_fault_fn)(void *arg, enum fake_prefect_route route,
+                                      struct fake_prefect_fault *fault);
+void fake_prefect_choose_fault(struct fake_prefect *fake, fake_prefect_fault_fn fn, void *arg);
+/* The server ends: connections break, and connecting is refused until it comes up again at the same place.
+ * What it had begun is carried out. */
 void fake_prefect_go_down(struct fake_prefect *fake);
-/* It listens again, at the same address; every fault is cleared. */
 void fake_prefect_come_up(struct fake_prefect *fake);
+/* Halted: connections and requests pile up unread; resume carries all of them out, also those whose client
+ * has gone. */
+void fake_prefect_halt(struct fake_prefect *fake);
+void fake_prefect_resume(struct fake_prefect *fake);
 /* Carry out what is held, oldest first; returns how many. The answers go to whoever still waits. */
 int fake_prefect_release(struct fake_prefect *fake);
 size_t fake_prefect_held(const struct fake_prefect *fake);
-/* Received and not answered: held, delayed, or about to be dropped. */
+/* Received and not answered: held, delayed or stalled. */
 size_t fake_prefect_unanswered(const struct fake_prefect *fake);
 
 /* --- counts --- */
@@ -123,7 +134,7 @@ int fake_prefect_calls(const struct fake_prefect *fake, enum fake_prefect_route 
 /* Effects carried out on routes that change something. */
 int fake_prefect_changes(const struct fake_prefect *fake);
 void fake_prefect_reset_counts(struct fake_prefect *fake);
-/* A header of the last request; NULL if it had none. */
+/* A header of the last request, its name written as the client wrote it; NULL if it had none. */
 const char *fake_prefect_last_header(const struct fake_prefect *fake, const char *name);
 /* Method, path and body of the last request: "POST /logs/ [...]". */
 const char *fake_prefect_last_request(const struct fake_prefect *fake);

@@ -101,18 +101,11 @@ struct fake_armed {
     int seen;
 };
 
-struct evhttp;
-struct evhttp_bound_socket;
-struct event;
+struct wire;
 
 struct fake_prefect {
-    struct event_base *base;
     struct timers *timers;
-    struct evhttp *http;
-    struct evhttp_bound_socket *listener; /* NULL while nobody listens */
-    int held_port_fd;                     /* meanwhile: bound, so that nobody else takes the port */
-    struct sockaddr_in address;
-    struct event *drop_event;
+    struct wire *wire;
     char *url;
     char *authorization;
     uint64_t random_state;
@@ -124,7 +117,9 @@ struct fake_prefect {
     struct fake_array events; /* char *, JSON */
     struct fake_array logs;
     struct list faults;  /* of fake_armed.link */
-    struct list pending; /* of pending.link: delayed, held or to be dropped */
+    struct list pending; /* of job.link: delayed, held or stalled */
+    fake_prefect_fault_fn choose_fault;
+    void *choose_fault_arg;
     int calls[FAKE_PREFECT_ANY + 1];
     int changes;
     int heartbeats;
@@ -136,7 +131,7 @@ struct fake_prefect {
     int64_t csrf_life_ms;
     char *history_text;
     char *last_request;
-    struct json *last_headers;
+    char *last_head; /* header lines */
 };
 
 /* --- fake_prefect_data.c --- */

@@ -15,6 +15,8 @@
 #include <event2/event.h>
 #include <event2/listener.h>
 
+#include <arpa/inet.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -28,7 +30,8 @@
 struct wire {
     struct event_base *base;
     struct evconnlistener *listener;
-    char *path;
+    char *path; /* NULL: on loopback */
+    int port;   /* 0: not known before the first wire_listen */
     wire_request_fn on_request;
     void *arg;
     struct list connections; /* wire_connection.link */
@@ -191,6 +194,11 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
     (void)address;
     (void)len;
     struct wire *w = arg;
+    int on = 1;
+    /* Without it a long answer's last piece waits for the other side's delayed acknowledgement: real time,
+     * which no fake clock sees. */
+    if (w->path == NULL)
+        CHECK(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) == 0);
     struct wire_connection *c = check_alloc(sizeof(*c));
     c->wire = w;
     c->bev = bufferevent_socket_new(w->base, fd, BEV_OPT_CLOSE_ON_FREE);
@@ -204,12 +212,11 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
     bufferevent_enable(c->bev, EV_READ | EV_WRITE);
 }
 
-struct wire *wire_new(struct event_base *base, const char *path, wire_request_fn on_request, void *arg)
+static struct wire *make_wire(struct event_base *base, wire_request_fn on_request, void *arg)
 {
     struct wire *w = check_alloc(sizeof(*w));
     (void)signal(SIGPIPE, SIG_IGN); /* writing to a client that has gone is ordinary here */
     w->base = base;
-    w->path = check_strdup(path);
     w->on_request = on_request;
     w->arg = arg;
     list_init(&w->connections);
@@ -217,16 +224,54 @@ struct wire *wire_new(struct event_base *base, const char *path, wire_request_fn
     return w;
 }
 
+struct wire *wire_new(struct event_base *base, const char *path, wire_request_fn on_request, void *arg)
+{
+    struct wire *w = make_wire(base, on_request, arg);
+    w->path = check_strdup(path);
+    return w;
+}
+
+struct wire *wire_new_tcp(struct event_base *base, wire_request_fn on_request, void *arg)
+{
+    return make_wire(base, on_request, arg);
+}
+
+int wire_port(const struct wire *w)
+{
+    return w->port;
+}
+
+static void listen_at(struct wire *w, const struct sockaddr *address, size_t len)
+{
+    w->listener = evconnlistener_new_bind(w->base, on_accept, w,
+                                          LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_REUSEABLE,
+                                          SOMAXCONN, address, (int)len);
+    CHECK(w->listener != NULL);
+}
+
+static void listen_on_loopback(struct wire *w)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)w->port),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof(address);
+    listen_at(w, (struct sockaddr *)&address, sizeof(address));
+    CHECK(getsockname(evconnlistener_get_fd(w->listener), (struct sockaddr *)&address, &len) == 0);
+    w->port = ntohs(address.sin_port);
+}
+
 void wire_listen(struct wire *w)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    CHECK(w->listener == NULL && strlen(w->path) < sizeof(address.sun_path));
+    CHECK(w->listener == NULL);
+    if (w->path == NULL) {
+        listen_on_loopback(w);
+        return;
+    }
+    CHECK(strlen(w->path) < sizeof(address.sun_path));
     snprintf(address.sun_path, sizeof(address.sun_path), "%s", w->path);
     (void)unlink(w->path);
-    w->listener =
-        evconnlistener_new_bind(w->base, on_accept, w, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC,
-                                SOMAXCONN, (struct sockaddr *)&address, sizeof(address));
-    CHECK(w->listener != NULL);
+    listen_at(w, (struct sockaddr *)&address, sizeof(address));
 }
 
 void wire_shut(struct wire *w, bool keep_file)
@@ -236,7 +281,7 @@ void wire_shut(struct wire *w, bool keep_file)
     w->listener = NULL;
     while (!list_is_empty(&w->connections))
         close_connection(LIST_ITEM(w->connections.next, struct wire_connection, link));
-    if (!keep_file)
+    if (!keep_file && w->path != NULL)
         (void)unlink(w->path);
 }
 
@@ -297,14 +342,24 @@ const char *wire_body(const struct wire_exchange *x)
     return x->body;
 }
 
-const char *wire_header(const struct wire_exchange *x, const char *name)
+const char *wire_head(const struct wire_exchange *x)
+{
+    return x->head;
+}
+
+const char *wire_find_line(const char *head, const char *name)
 {
     static char value[4096];
-    const char *found = find_header(x->head, name);
+    const char *found = find_header(head, name);
     if (found == NULL)
         return NULL;
     snprintf(value, sizeof(value), "%.*s", (int)strcspn(found, "\r\n"), found);
     return value;
+}
+
+const char *wire_header(const struct wire_exchange *x, const char *name)
+{
+    return wire_find_line(x->head, name);
 }
 
 void wire_on_gone(struct wire_exchange *x, wire_gone_fn fn, void *arg)

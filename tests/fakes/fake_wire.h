@@ -1,5 +1,5 @@
 /*
- * fake_wire.h - a small HTTP/1.1 server on a unix socket that can misbehave on purpose.
+ * fake_wire.h - a small HTTP/1.1 server, on a unix socket or loopback, that can misbehave on purpose.
  *
  * For fakes that must do what evhttp forbids: answer half a body, close at any byte, answer after the client
  * has gone, stand still with the kernel's queue filling up. It runs in the caller's event_base. An exchange
@@ -20,6 +20,9 @@ typedef void (*wire_gone_fn)(void *arg);
 
 /* wire_new - path: of the socket, made by wire_listen. */
 struct wire *wire_new(struct event_base *base, const char *path, wire_request_fn on_request, void *arg);
+/* The same on a port of 127.0.0.1 that wire_listen finds, and that stays the same afterwards. */
+struct wire *wire_new_tcp(struct event_base *base, wire_request_fn on_request, void *arg);
+int wire_port(const struct wire *w);
 /* Drops every connection, ends every exchange, removes the socket. Accepts NULL. */
 void wire_free(struct wire *w);
 
@@ -40,6 +43,9 @@ const char *wire_method(const struct wire_exchange *x);
 const char *wire_target(const struct wire_exchange *x);                   /* path and query as sent */
 const char *wire_body(const struct wire_exchange *x);                     /* "" if none */
 const char *wire_header(const struct wire_exchange *x, const char *name); /* NULL if absent */
+const char *wire_head(const struct wire_exchange *x);                     /* header lines, each with CRLF */
+/* A line of a block of header lines, without its end; NULL if absent. Borrowed until the next call. */
+const char *wire_find_line(const char *head, const char *name);
 
 /* fn is called once when the client goes away before the exchange ends; the exchange stays. */
 void wire_on_gone(struct wire_exchange *x, wire_gone_fn fn, void *arg);

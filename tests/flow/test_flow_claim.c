@@ -122,6 +122,72 @@ static void test_a_lost_answer_to_submitting(void **state)
     expect_one_life(w, run);
 }
 
+/* Our Submitting is carried out long after we gave it up, on a run whose flow has told its own end since. */
+static void expect_late_submitting_is_undone(struct world *w, const struct world_flow *flow,
+                                             enum prefect_state_type end, int64_t later_ms)
+{
+    const char *run = world_add_run(w);
+    w->flow = *flow;
+    fake_prefect_fault(
+        w->prefect,
+        &(struct fake_prefect_fault){.route = FAKE_PREFECT_SET_STATE, .nth = 2, .kind = PREFECT_FAULT_HOLD});
+    world_start(w, "[timeouts]\napi = 5s\n");
+    UNTIL(w, SECONDS(40), world_state(w, run) == end);
+    world_pass(w, later_ms);
+    assert_int_equal(fake_prefect_release(w->prefect), 1);
+    UNTIL(w, MINUTES(5), world_launches(w) == 0);
+    assert_int_equal(world_state(w, run), end);
+    assert_int_equal(world_times_run(w, run), 1);
+}
+
+static void test_a_submitting_that_lands_on_a_completed_run(void **state)
+{
+    const struct world_flow flow = {.end = FLOW_COMPLETES, .run_ms = SECONDS(5)};
+    expect_late_submitting_is_undone(*state, &flow, PREFECT_STATE_COMPLETED, 0);
+}
+
+/* We have seen the end by then, and look once more when nothing can land any more. */
+static void test_a_submitting_that_lands_after_our_look(void **state)
+{
+    const struct world_flow flow = {.end = FLOW_COMPLETES, .run_ms = SECONDS(5)};
+    expect_late_submitting_is_undone(*state, &flow, PREFECT_STATE_COMPLETED, SECONDS(5));
+}
+
+static void test_a_submitting_that_lands_on_a_failed_run(void **state)
+{
+    const struct world_flow flow = {.end = FLOW_FAILS, .run_ms = SECONDS(5), .exit_code = 1};
+    expect_late_submitting_is_undone(*state, &flow, PREFECT_STATE_FAILED, 0);
+}
+
+/* While a lost claim may still land, the clock of our host is set. */
+static void expect_late_claim_is_undone(struct world *w, int64_t jump_ms)
+{
+    /* Due long since, also by the server's clock, which is the same here. */
+    const char *run = fake_prefect_add_run(
+        w->prefect, &(struct fake_prefect_run){.deployment_id = w->deployment,
+                                               .scheduled_at_ms = w->clock.wall_ms - MINUTES(120)});
+    fault(w, FAKE_PREFECT_SET_STATE, PREFECT_FAULT_HOLD);
+    world_start(w, "[timeouts]\napi = 5s\n");
+    UNTIL(w, SECONDS(20), fake_prefect_had_state(w->prefect, run, PREFECT_STATE_PENDING, "Pending") == 1);
+    w->clock.wall_ms += jump_ms;
+    UNTIL(w, SECONDS(40), world_state(w, run) == PREFECT_STATE_COMPLETED);
+    world_pass(w, SECONDS(15));
+    assert_int_equal(fake_prefect_release(w->prefect), 1);
+    UNTIL(w, MINUTES(5), world_launches(w) == 0);
+    assert_int_equal(world_state(w, run), PREFECT_STATE_COMPLETED);
+    assert_int_equal(world_times_run(w, run), 1);
+}
+
+static void test_a_late_claim_and_a_clock_set_back(void **state)
+{
+    expect_late_claim_is_undone(*state, -MINUTES(60));
+}
+
+static void test_a_late_claim_and_a_clock_set_forward(void **state)
+{
+    expect_late_claim_is_undone(*state, MINUTES(30));
+}
+
 static void test_503_survives(void **state)
 {
     struct world *w = *state;
@@ -356,6 +422,11 @@ int main(void)
         FLOW_TEST(test_html_for_a_claim),
         FLOW_TEST(test_half_a_claim_answer),
         FLOW_TEST(test_a_lost_answer_to_submitting),
+        FLOW_TEST(test_a_submitting_that_lands_on_a_completed_run),
+        FLOW_TEST(test_a_submitting_that_lands_after_our_look),
+        FLOW_TEST(test_a_submitting_that_lands_on_a_failed_run),
+        FLOW_TEST(test_a_late_claim_and_a_clock_set_back),
+        FLOW_TEST(test_a_late_claim_and_a_clock_set_forward),
         FLOW_TEST(test_503_survives),
         FLOW_TEST(test_retry_after_is_obeyed),
         FLOW_TEST(test_no_poll_comes_earlier_than_the_server_asked_for),

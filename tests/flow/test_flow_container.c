@@ -110,6 +110,74 @@ static void test_start_lands_after_its_container_was_retired(void **state)
     expect_one_life(w, run);
 }
 
+/* An engine on another host, or a clock that was set: its hour is not ours. */
+static void expect_start_is_missed(struct world *w, int64_t offset_ms)
+{
+    const char *run = world_add_run(w);
+    fake_engine_set_wall_offset_ms(w->engine, offset_ms);
+    fault(w, FAKE_ENGINE_START, FAKE_FAULT_DROP_BEFORE);
+    world_start(w, "[timeouts]\nstart = 20s\ninspect = 20s\n");
+    expect_one_life(w, run);
+    assert_int_equal(fake_engine_effects(w->engine, FAKE_ENGINE_CREATE), 2);
+}
+
+static void test_a_lost_start_with_an_engine_whose_clock_is_behind(void **state)
+{
+    expect_start_is_missed(*state, -MINUTES(60));
+}
+
+static void test_a_lost_start_with_an_engine_whose_clock_is_ahead(void **state)
+{
+    expect_start_is_missed(*state, MINUTES(60));
+}
+
+/* The start is carried out after our look and is over before the removal, which is not refused therefore:
+ * only the engine's events tell of it. */
+static void expect_start_is_found(struct world *w, int64_t offset_ms)
+{
+    const char *run = world_add_run(w);
+    w->flow = (struct world_flow){.end = FLOW_NEVER_BEGINS, .run_ms = 0};
+    fake_engine_set_wall_offset_ms(w->engine, offset_ms);
+    fault(w, FAKE_ENGINE_START, FAKE_FAULT_HOLD);
+    fault(w, FAKE_ENGINE_REMOVE, FAKE_FAULT_HOLD);
+    world_start(w, "[timeouts]\nstart = 20s\ninspect = 20s\n");
+    UNTIL(w, SECONDS(60), fake_engine_held(w->engine, FAKE_ENGINE_REMOVE) == 1);
+    assert_int_equal(fake_engine_release(w->engine, FAKE_ENGINE_START), 1);
+    assert_int_equal(fake_engine_release(w->engine, FAKE_ENGINE_REMOVE), 1);
+    UNTIL(w, MINUTES(5), world_launches(w) == 0);
+    assert_int_equal(fake_engine_starts(w->engine, NULL), 1);
+    assert_int_equal(world_state(w, run), PREFECT_STATE_CRASHED);
+}
+
+static void test_a_late_start_that_is_over_before_its_removal(void **state)
+{
+    expect_start_is_found(*state, 0);
+}
+
+static void test_a_late_start_with_an_engine_whose_clock_is_behind(void **state)
+{
+    expect_start_is_found(*state, -MINUTES(60));
+}
+
+static void test_a_late_start_with_an_engine_whose_clock_is_ahead(void **state)
+{
+    expect_start_is_found(*state, MINUTES(60));
+}
+
+/* Killed in the middle of retiring: the next start knows that the removal was ours. */
+static void test_a_restart_while_a_container_is_being_retired(void **state)
+{
+    struct world *w = *state;
+    const char *run = world_add_run(w);
+    fault(w, FAKE_ENGINE_START, FAKE_FAULT_DROP_BEFORE);
+    world_start(w, "[timeouts]\nstart = 20s\n");
+    UNTIL(w, SECONDS(60), fake_engine_effects(w->engine, FAKE_ENGINE_REMOVE) == 1);
+    world_crash(w);
+    world_start(w, NULL);
+    expect_one_life(w, run);
+    assert_int_equal(fake_engine_effects(w->engine, FAKE_ENGINE_CREATE), 2);
+}
+
 static void test_a_lost_removal_of_what_never_started(void **state)
 {
     struct world *w = *state;
@@ -435,6 +503,12 @@ int main(void)
         FLOW_TEST(test_start_never_arrived),
         FLOW_TEST(test_start_lands_after_its_clock),
         FLOW_TEST(test_start_lands_after_its_container_was_retired),
+        FLOW_TEST(test_a_lost_start_with_an_engine_whose_clock_is_behind),
+        FLOW_TEST(test_a_lost_start_with_an_engine_whose_clock_is_ahead),
+        FLOW_TEST(test_a_late_start_that_is_over_before_its_removal),
+        FLOW_TEST(test_a_late_start_with_an_engine_whose_clock_is_behind),
+        FLOW_TEST(test_a_late_start_with_an_engine_whose_clock_is_ahead),
+        FLOW_TEST(test_a_restart_while_a_container_is_being_retired),
         FLOW_TEST(test_a_lost_removal_of_what_never_started),
         FLOW_TEST(test_a_start_nobody_has_seen_is_not_repeated),
         FLOW_TEST(test_a_container_nobody_can_tell_of_is_given_up),

@@ -148,6 +148,47 @@ static void test_a_container_that_ended_while_nobody_watched(void **state)
     assert_non_null(strstr(world_message(w, run), "status code 4"));
 }
 
+/* Its flow failed while we were away, and somebody has scheduled the run once more: it is not ours any more.
+ */
+static const char *fail_while_away_and_schedule_again(struct world *w)
+{
+    const char *run = world_add_run(w);
+    w->flow = (struct world_flow){.end = FLOW_FAILS, .run_ms = 5000, .exit_code = 1};
+    world_start(w, NULL);
+    UNTIL(w, SECONDS(5), world_is_in(w, run, RUN_STATE_RUNNING));
+    world_pass(w, 100);
+    world_crash(w);
+    world_pass(w, SECONDS(20));
+    assert_int_equal(world_state(w, run), PREFECT_STATE_FAILED);
+    const struct prefect_proposal again = {.type = PREFECT_STATE_SCHEDULED,
+                                           .name = "AwaitingRetry",
+                                           .scheduled_at_ms = w->clock.wall_ms + MINUTES(60)};
+    assert_int_equal(fake_prefect_propose(w->prefect, run, &again).status, 201);
+    return run;
+}
+
+static void test_no_verdict_on_a_run_that_was_scheduled_again(void **state)
+{
+    struct world *w = *state;
+    const char *run = fail_while_away_and_schedule_again(w);
+    world_start(w, NULL);
+    UNTIL(w, MINUTES(3), world_launches(w) == 0);
+    assert_int_equal(world_state(w, run), PREFECT_STATE_SCHEDULED);
+}
+
+static void test_no_verdict_on_a_run_that_runs_elsewhere_now(void **state)
+{
+    struct world *w = *state;
+    const char *run = fail_while_away_and_schedule_again(w);
+    const struct prefect_proposal now = {.type = PREFECT_STATE_SCHEDULED, .name = "AwaitingRetry"};
+    assert_int_equal(fake_prefect_propose(w->prefect, run, &now).status, 201);
+    assert_true(fake_prefect_other_worker_claims(w->prefect, run));
+    assert_true(fake_prefect_container_runs(w->prefect, run));
+    world_start(w, NULL);
+    UNTIL(w, MINUTES(3), world_launches(w) == 0);
+    assert_int_equal(world_state(w, run), PREFECT_STATE_RUNNING);
+}
+
 static void test_a_lost_state_file_orphans_nothing(void **state)
 {
     struct world *w = *state;
@@ -319,6 +360,8 @@ int main(void)
         FLOW_TEST(test_killed_with_a_claim_out_that_lands_late),
         FLOW_TEST(test_nothing_is_claimed_from_an_old_queue_before_a_fresh_poll),
         FLOW_TEST(test_a_container_that_ended_while_nobody_watched),
+        FLOW_TEST(test_no_verdict_on_a_run_that_was_scheduled_again),
+        FLOW_TEST(test_no_verdict_on_a_run_that_runs_elsewhere_now),
         FLOW_TEST(test_a_lost_state_file_orphans_nothing),
         FLOW_TEST(test_another_instance_has_its_own_containers),
         FLOW_TEST(test_an_idle_service_stops_at_once),

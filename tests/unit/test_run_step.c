@@ -213,7 +213,12 @@ static void test_settling_survives_a_clock_that_jumps_back(void **state)
     (void)state;
     struct trip trip = go(CLAIM_OUT " UNKNOWN_OUTCOME");
     trip.now_ms -= 86400000;
+    /* How long ago the claim was sent is not known any more: the wait begins anew, and is no longer than
+     * ever. */
     trip_go(&trip, "ENTER RUN_ENDED");
+    assert_at(&trip, RUN_STATE_CLAIMING, RUN_ACTION_WAIT);
+    assert_int_equal(trip.delay_ms, trip.policy.settle_ms);
+    trip_go(&trip, "+60000 ENTER RUN_ENDED");
     assert_at(&trip, RUN_STATE_FINISHED, RUN_ACTION_FORGET);
 }
 

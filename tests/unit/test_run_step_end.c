@@ -46,9 +46,11 @@ static void assert_goes(const char *path, enum run_state state, enum run_action 
 static void test_the_end_is_what_the_look_says(void **state)
 {
     (void)state;
-    assert_goes(EXITED, RUN_STATE_REPORTING, RUN_ACTION_REPORT, RUN_VERDICT_EXITED);
+    assert_goes(EXITED, RUN_STATE_REPORTING, RUN_ACTION_LOOK_RUN, RUN_VERDICT_EXITED);
+    assert_goes(EXITED " RUN_RUNNING", RUN_STATE_REPORTING, RUN_ACTION_REPORT, RUN_VERDICT_EXITED);
+    assert_goes(EXITED " RUN_SCHEDULED", RUN_STATE_FINISHED, RUN_ACTION_FORGET, RUN_VERDICT_EXITED);
     assert_goes(ENDED, RUN_STATE_REPORTING, RUN_ACTION_LOOK_RUN, RUN_VERDICT_ENDED);
-    assert_goes(RUNNING " DIED FOUND_ABSENT", RUN_STATE_REPORTING, RUN_ACTION_REPORT,
+    assert_goes(RUNNING " DIED FOUND_ABSENT", RUN_STATE_REPORTING, RUN_ACTION_LOOK_RUN,
                 RUN_VERDICT_DISAPPEARED);
     assert_goes(RUNNING " DIED FOUND_RUNNING", RUN_STATE_RUNNING, RUN_ACTION_WATCH, RUN_VERDICT_NONE);
 }
@@ -142,7 +144,7 @@ static void test_a_death_during_a_look_is_looked_at_again(void **state)
     assert_at(&trip, RUN_STATE_RUNNING, RUN_ACTION_WAIT);
     assert_int_equal(trip.delay_ms, trip.policy.base_ms);
     trip_go(&trip, "ENTER exit_1");
-    assert_at(&trip, RUN_STATE_REPORTING, RUN_ACTION_REPORT);
+    assert_at(&trip, RUN_STATE_REPORTING, RUN_ACTION_LOOK_RUN);
 }
 
 static void test_max_run_time(void **state)
@@ -260,7 +262,7 @@ static void test_a_verdict_is_not_put_on_another_workers_run(void **state)
 static void test_a_permanent_answer_ends_a_proposal_but_not_a_look(void **state)
 {
     (void)state;
-    assert_goes(EXITED " PERMANENT", RUN_STATE_FINISHED, RUN_ACTION_FORGET, RUN_VERDICT_EXITED);
+    assert_goes(EXITED " RUN_RUNNING PERMANENT", RUN_STATE_FINISHED, RUN_ACTION_FORGET, RUN_VERDICT_EXITED);
     assert_goes(ENDED " PERMANENT", RUN_STATE_REPORTING, RUN_ACTION_WAIT, RUN_VERDICT_ENDED);
     assert_goes(HAND_BACK_OUT " PERMANENT", RUN_STATE_FINISHED, RUN_ACTION_FORGET, RUN_VERDICT_HAND_BACK);
     assert_goes(HAND_BACK_OUT " restart PERMANENT", RUN_STATE_HANDING_BACK, RUN_ACTION_WAIT,
@@ -337,6 +339,8 @@ static void test_restoring_survives_a_clock_that_jumps_back(void **state)
     struct trip trip = go("ENTER ADMITTED UNKNOWN_OUTCOME ENTER OVERTOOK");
     trip.now_ms -= 86400000;
     trip_go(&trip, "DONE +60000 ENTER DONE");
+    assert_at(&trip, RUN_STATE_RESTORING, RUN_ACTION_WAIT);
+    trip_go(&trip, "+60000 ENTER DONE");
     assert_at(&trip, RUN_STATE_FINISHED, RUN_ACTION_FORGET);
 }
 

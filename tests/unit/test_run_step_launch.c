@@ -243,7 +243,7 @@ static void test_an_end_seen_while_a_start_is_waited_for_is_looked_at(void **sta
     struct trip trip = go(START_OUT " UNKNOWN_OUTCOME FOUND_CREATED DIED");
     assert_at(&trip, RUN_STATE_STARTING, RUN_ACTION_ASK_SLOT);
     trip_go(&trip, "ADMITTED exit_1");
-    assert_at(&trip, RUN_STATE_REPORTING, RUN_ACTION_REPORT);
+    assert_at(&trip, RUN_STATE_REPORTING, RUN_ACTION_LOOK_RUN);
     assert_int_equal(trip.run.exit_code, 1);
 }
 

@@ -1,0 +1,492 @@
+/*
+ * sim_check.c - what must hold: at each request, after each start and each step, and at the end. See sim.h.
+ *
+ * Starts are counted by the fake engine, states by the fake server, rows by what store_commit() has
+ * confirmed; nothing is believed because the service says so.
+ */
+#include "sim.h"
+
+#include "runner.h"
+#include "store/store.h"
+#include "tests/fakes/fake_prefect_internal.h"
+
+#include <string.h>
+
+struct sim_worker *sim_worker_of(struct sim *sim, const struct http *http)
+{
+    for (int i = 0; i < sim->worker_count; i++) {
+        struct sim_worker *w = &sim->workers[i];
+        if (w->service != NULL &&
+            (service_http(w->service, 0) == http || service_http(w->service, 1) == http))
+            return w;
+    }
+    return NULL;
+}
+
+/* ---- at each request: nothing is done that is not on disk ---- */
+
+/* The text behind `key` up to a quote or the end of a part; "" if it is not there. */
+static void read_after(const char *text, const char *key, const char *ends, char *out, size_t size)
+{
+    const char *at = strstr(text, key);
+    out[0] = '\0';
+    if (at != NULL)
+        snprintf(out, size, "%.*s", (int)strcspn(at + strlen(key), ends), at + strlen(key));
+}
+
+static bool has_id(const char *id, const char *wanted)
+{
+    return strcmp(id, wanted) == 0;
+}
+
+/* A verdict, or the run given back: nothing of the launch may be there that could still run. */
+static void check_nothing_lives(struct sim *sim, const char *launch_id)
+{
+    for (size_t i = 0; i < fake_engine_container_count(sim->engine); i++) {
+        const struct fake_container *c = fake_engine_container_at(sim->engine, i);
+        if (strcmp(c->launch_id, launch_id) == 0 && strcmp(c->state, "exited") != 0)
+            sim_fail(sim, "the end of launch %s is told, and its container %.12s is %s", launch_id, c->id,
+                     c->state);
+    }
+}
+
+/* A look is as old as the clock of a call lets it be. */
+#define LOOK_MAX_MS SECONDS(60)
+
+/* A verdict is told of the time only that its launch has claimed the run for. What comes between its look and
+ * its arrival can't be helped. */
+static void check_is_its_own(struct sim *sim, const struct launch *l)
+{
+    const struct sim_flow_run *run = sim_find_run(sim, l->flow_run_id);
+    const struct fake_run *r = fake_find_run(sim->prefect, l->flow_run_id);
+    if (run == NULL || r == NULL || !run->was_retried)
+        return;
+    bool has_looked = sim->mono_ms - run->looked_at_ms <= LOOK_MAX_MS && run->looked_at_ms != 0;
+    if (has_looked && run->looked_at_ms <= run->retried_at_ms)
+        return;
+    for (size_t i = r->states.count; i-- > 0;) {
+        const struct fake_state *state = r->states.items[i];
+        if (state->transition_id != NULL && has_id(l->launch_id, state->transition_id))
+            return;
+        if (strcmp(state->name, "AwaitingRetry") == 0)
+            sim_fail(sim, "launch %s tells the end of run %s, which is scheduled again: %s", l->launch_id,
+                     run->id, fake_prefect_history(sim->prefect, run->id));
+    }
+}
+
+static void check_proposal(struct sim *sim, const struct sim_request *request)
+{
+    char id[UUID_TEXT_SIZE];
+    read_after(request->body, "\"transition_id\":\"", "\"", id, sizeof(id));
+    if (id[0] == '\0')
+        return; /* an end that is put back carries none */
+    for (size_t i = sim->row_count; i-- > 0;) {
+        const struct sim_row *row = &sim->rows[i];
+        const struct launch *l = &row->launch;
+        const struct run *run = &l->run;
+        bool is_fine;
+        if (has_id(l->launch_id, id))
+            is_fine = run->has_claim && run->state == RUN_STATE_CLAIMING;
+        else if (has_id(l->submit_id, id))
+            is_fine = run->has_claim;
+        else if (has_id(l->report_id, id))
+            is_fine = run->state == RUN_STATE_REPORTING && run->verdict != RUN_VERDICT_NONE;
+        else if (has_id(l->hand_back_id, id))
+            is_fine = run->state == RUN_STATE_HANDING_BACK;
+        else
+            continue;
+        if (!row->is_committed || !is_fine)
+            sim_fail(sim, "proposed, but on disk is only %s of launch %s: %s", run_state_name(run->state),
+                     l->launch_id, request->body);
+        if (has_id(l->report_id, id) || has_id(l->hand_back_id, id))
+            check_nothing_lives(sim, l->launch_id);
+        if (has_id(l->report_id, id))
+            check_is_its_own(sim, l);
+        return;
+    }
+    sim_fail(sim, "proposed for a launch that is in no state file: %s", request->body);
+}
+
+static void check_create(struct sim *sim, const struct sim_request *request)
+{
+    char id[UUID_TEXT_SIZE];
+    char name[300];
+    char expected[320];
+    read_after(request->body, "\"io.sluice.launch\":\"", "\"", id, sizeof(id));
+    read_after(request->target, "name=", "&", name, sizeof(name));
+    const struct sim_row *row = sim_row_by(sim, id);
+    if (row == NULL || !row->is_committed) {
+        sim_fail(sim, "create of a launch that is in no state file: %s", request->target);
+        return;
+    }
+    const struct run *run = &row->launch.run;
+    if (run->name_index == 0)
+        snprintf(expected, sizeof(expected), "%s", row->name);
+    else if (run->name_index <= 20)
+        snprintf(expected, sizeof(expected), "%s-%d", row->name, (int)run->name_index);
+    else
+        snprintf(expected, sizeof(expected), "%s-%.8s", row->name, row->launch.launch_id);
+    if (run->state != RUN_STATE_CREATING || !run->create_sent || strcmp(name, expected) != 0)
+        sim_fail(sim, "create of launch %s as %s, but on disk it is %s as %s", id, name,
+                 run_state_name(run->state), expected);
+}
+
+static void container_of(const struct sim_request *request, char id[static CONTAINER_ID_SIZE])
+{
+    read_after(request->target, "/containers/", "/?", id, CONTAINER_ID_SIZE);
+}
+
+static void check_start(struct sim *sim, const struct sim_request *request)
+{
+    char id[CONTAINER_ID_SIZE];
+    container_of(request, id);
+    const struct sim_row *row = sim_row_by_container(sim, id);
+    if (row == NULL || row->launch.run.state != RUN_STATE_STARTING || !row->launch.run.start_sent)
+        sim_fail(sim, "start of %.12s, but on disk its launch is %s%s", id,
+                 row == NULL ? "unknown" : run_state_name(row->launch.run.state),
+                 row != NULL && !row->launch.run.start_sent ? ", start not sent" : "");
+}
+
+static void check_forced_removal(struct sim *sim, const struct sim_request *request)
+{
+    char id[CONTAINER_ID_SIZE];
+    container_of(request, id);
+    const struct fake_container *c = fake_engine_find(sim->engine, id);
+    const struct sim_row *row = c == NULL ? NULL : sim_row_by(sim, c->launch_id);
+    /* What has ended may go at any time: only its exit code goes with it, and that was told before. */
+    if (c == NULL || strcmp(c->state, "exited") == 0)
+        return;
+    bool may = row != NULL && row->is_committed &&
+               (row->launch.run.state == RUN_STATE_CLEARING || row->launch.run.state == RUN_STATE_REMOVING);
+    if (!may)
+        sim_fail(sim, "container %.12s is removed by force, but on disk its launch is %s", id,
+                 row == NULL ? "unknown" : run_state_name(row->launch.run.state));
+}
+
+static bool ends_with(const char *target, const char *end)
+{
+    size_t len = strcspn(target, "?");
+    size_t end_len = strlen(end);
+    return len >= end_len && strncmp(target + len - end_len, end, end_len) == 0;
+}
+
+void sim_check_sending(struct sim *sim, struct sim_worker *worker, const struct sim_request *request)
+{
+    bool is_post = strcmp(request->method, "POST") == 0;
+    if (worker != NULL && strncmp(request->target, "/api/flow_runs/", 15) == 0 &&
+        strcmp(request->method, "GET") == 0) {
+        struct sim_flow_run *run = sim_find_run(sim, request->target + 15);
+        if (run != NULL)
+            run->looked_at_ms = sim->mono_ms;
+    }
+    if (is_post && ends_with(request->target, "/set_state"))
+        check_proposal(sim, request);
+    else if (is_post && ends_with(request->target, "/containers/create"))
+        check_create(sim, request);
+    else if (is_post && ends_with(request->target, "/start"))
+        check_start(sim, request);
+    else if (strcmp(request->method, "DELETE") == 0 && strstr(request->target, "force=1") != NULL)
+        check_forced_removal(sim, request);
+}
+
+void sim_check_arrival(void *arg, const struct sim_request *request)
+{
+    struct sim *sim = arg;
+    char id[CONTAINER_ID_SIZE];
+    sim_mix(sim, "arrives");
+    if (sim->story != NULL)
+        sim_tell(sim, "  arrives: %s %.120s", request->method, request->target);
+    if (strcmp(request->method, "POST") != 0 || !ends_with(request->target, "/start"))
+        return;
+    container_of(request, id);
+    struct sim_row *row = sim_row_by_container(sim, id);
+    if (row == NULL)
+        return; /* it has another container since */
+    if (strcmp(row->start_container_id, id) != 0)
+        row->start_requests = 0;
+    snprintf(row->start_container_id, sizeof(row->start_container_id), "%s", id);
+    if (++row->start_requests > 1)
+        sim_fail(sim, "container %.12s was sent a second start", id);
+}
+
+/* ---- after a start: what was loaded is what was committed ---- */
+
+static bool is_same(const struct run *a, const struct run *b)
+{
+    return a->state == b->state && a->verdict == b->verdict && a->attempt == b->attempt &&
+           a->name_index == b->name_index && a->launch_tries == b->launch_tries &&
+           a->has_claim == b->has_claim && a->create_sent == b->create_sent &&
+           a->has_container == b->has_container && a->start_sent == b->start_sent &&
+           a->is_retiring == b->is_retiring && a->cancel_wanted == b->cancel_wanted &&
+           a->start_sent_at_ms == b->start_sent_at_ms && a->started_at_ms == b->started_at_ms &&
+           a->unsettled_until_ms == b->unsettled_until_ms;
+}
+
+static void check_loaded_row(struct sim_worker *w, struct sim_row *row)
+{
+    const struct live *live = runner_find_launch(service_runner(w->service), row->launch.launch_id);
+    const struct run *run = live == NULL ? NULL : &live->launch->run;
+    bool is_old = row->is_committed && run != NULL && is_same(run, &row->launch.run);
+    bool is_saved = row->is_in_doubt && run != NULL && is_same(run, &row->saved);
+    bool may_be_gone = !row->is_committed || row->launch.run.state == RUN_STATE_FINISHED ||
+                       (row->is_in_doubt && row->saved.state == RUN_STATE_FINISHED);
+    if (run == NULL ? !may_be_gone : !is_old && !is_saved)
+        sim_fail(w->sim, "launch %s was committed as %s and is loaded as %s", row->launch.launch_id,
+                 row->is_committed ? run_state_name(row->launch.run.state) : "nothing",
+                 run == NULL ? "nothing" : run_state_name(run->state));
+    if (is_saved && !is_old) {
+        row->is_committed = true;
+        row->launch.run = row->saved;
+        snprintf(row->launch.container_id, sizeof(row->launch.container_id), "%s", row->saved_container_id);
+        snprintf(row->name, sizeof(row->name), "%s", row->saved_name);
+    }
+    if (run == NULL && row->is_committed)
+        row->launch.run.state = RUN_STATE_FINISHED;
+    row->is_in_doubt = false;
+}
+
+void sim_check_loaded(struct sim_worker *w)
+{
+    struct sim *sim = w->sim;
+    size_t known = 0;
+    for (size_t i = 0; i < sim->row_count; i++) {
+        if (sim->rows[i].worker != w)
+            continue;
+        check_loaded_row(w, &sim->rows[i]);
+        known += runner_find_launch(service_runner(w->service), sim->rows[i].launch.launch_id) != NULL;
+    }
+    if (known != runner_count(service_runner(w->service)))
+        sim_fail(sim, "%s has loaded %zu launches, %zu were saved", w->name,
+                 runner_count(service_runner(w->service)), known);
+}
+
+/* ---- after each step ---- */
+
+static void check_slots(struct sim_worker *w)
+{
+    struct runner *runner = service_runner(w->service);
+    struct slots counted = runner_slots(runner, NULL);
+    struct slots recount = {0};
+    struct list *all = runner_all(runner);
+    for (struct list *l = all->next; l != all; l = l->next)
+        slots_change(&recount, NULL, &LIST_ITEM(l, struct live, all_link)->launch->run);
+    if (!slots_equal(&counted, &recount))
+        sim_fail(w->sim, "%s counts %d slots, its rows hold %d", w->name, (int)counted.running,
+                 (int)recount.running);
+    if (recount.running > w->sim->running_limit)
+        sim_fail(w->sim, "%s holds %d running slots of %d", w->name, (int)recount.running,
+                 w->sim->running_limit);
+}
+
+static void check_limits(struct sim_worker *w)
+{
+    struct sim *sim = w->sim;
+    const struct http *http = service_http(w->service, 0);
+    size_t out = sim_net_count(sim->net, http, "POST", "/containers/create") +
+                 sim_net_count(sim->net, http, "POST", "/start") +
+                 sim_net_count(sim->net, http, "POST", "/connect");
+    if (out > (size_t)sim->launching_limit)
+        sim_fail(sim, "%s has %zu engine calls of launches out, %d are allowed", w->name, out,
+                 sim->launching_limit);
+}
+
+/* A launch has one container at a time. */
+static void check_containers(struct sim *sim)
+{
+    size_t count = fake_engine_container_count(sim->engine);
+    for (size_t i = 0; i < count; i++) {
+        const struct fake_container *a = fake_engine_container_at(sim->engine, i);
+        for (size_t j = i + 1; a->launch_id[0] != '\0' && j < count; j++)
+            if (strcmp(a->launch_id, fake_engine_container_at(sim->engine, j)->launch_id) == 0)
+                sim_fail(sim, "launch %s has two containers", a->launch_id);
+    }
+}
+
+void sim_check_step(struct sim *sim)
+{
+    int created = fake_engine_effects(sim->engine, FAKE_ENGINE_CREATE);
+    if (created != sim->containers_created)
+        check_containers(sim);
+    sim->containers_created = created;
+    if (fake_engine_max_starts(sim->engine) > 1)
+        sim_fail(sim, "a launch was started twice");
+    for (int i = 0; i < sim->worker_count; i++) {
+        struct sim_worker *w = &sim->workers[i];
+        if (w->service == NULL || w->has_ended)
+            continue;
+        check_slots(w);
+        if (sim->result->steps % 8 == 0)
+            check_limits(w);
+    }
+}
+
+/* ---- at the end ---- */
+
+static bool is_left_over(const struct fake_container *c)
+{
+    return c->launch_id[0] != '\0' && strcmp(c->state, "exited") != 0;
+}
+
+bool sim_is_over(struct sim *sim)
+{
+    if (sim->runs_added < sim->run_count || !list_is_empty(&sim->plays) || !list_is_empty(&sim->officials))
+        return false;
+    for (int i = 0; i < sim->worker_count; i++)
+        if (!sim_worker_is_idle(&sim->workers[i]))
+            return false;
+    for (int i = 0; i < sim->runs_added; i++) {
+        struct fake_prefect_look look;
+        if (fake_prefect_look(sim->prefect, sim->runs[i].id, &look) &&
+            !prefect_state_type_is_final(look.type))
+            return false;
+    }
+    for (size_t i = 0; i < fake_engine_container_count(sim->engine); i++)
+        if (is_left_over(fake_engine_container_at(sim->engine, i)))
+            return false;
+    return true;
+}
+
+/* Why it is not over, for people. */
+void sim_say_left(struct sim *sim, char *text, size_t size)
+{
+    size_t len = 0;
+    text[0] = '\0';
+    for (int i = 0; i < sim->runs_added && len + 1 < size; i++) {
+        struct fake_prefect_look look;
+        const char *id = sim->runs[i].id;
+        if (fake_prefect_look(sim->prefect, id, &look) && !prefect_state_type_is_final(look.type))
+            len += (size_t)snprintf(text + len, size - len, "; run %s is %s", id,
+                                    fake_prefect_history(sim->prefect, id));
+    }
+    for (size_t i = 0; i < fake_engine_container_count(sim->engine) && len + 1 < size; i++) {
+        const struct fake_container *c = fake_engine_container_at(sim->engine, i);
+        if (is_left_over(c))
+            len += (size_t)snprintf(text + len, size - len, "; container %.12s of run %s is %s", c->id,
+                                    c->flow_run_id, c->state);
+    }
+    for (size_t i = 0; i < sim->row_count && len + 1 < size; i++)
+        if (sim->rows[i].launch.run.state != RUN_STATE_FINISHED && sim->rows[i].is_committed)
+            len += (size_t)snprintf(text + len, size - len, "; launch %s of run %s is %s with %s",
+                                    sim->rows[i].launch.launch_id, sim->rows[i].launch.flow_run_id,
+                                    run_state_name(sim->rows[i].launch.run.state), sim->rows[i].worker->name);
+}
+
+/* The launch that has proposed this state as its verdict; NULL: somebody else has. */
+static const struct launch *reported_by(struct sim *sim, const struct fake_state *state)
+{
+    for (size_t i = 0; state->transition_id != NULL && i < sim->row_count; i++)
+        if (has_id(sim->rows[i].launch.report_id, state->transition_id))
+            return &sim->rows[i].launch;
+    return NULL;
+}
+
+static bool is_given_back(struct sim *sim, const struct fake_state *state)
+{
+    for (size_t i = 0; state->transition_id != NULL && i < sim->row_count; i++)
+        if (has_id(sim->rows[i].launch.hand_back_id, state->transition_id))
+            return true;
+    return false;
+}
+
+/* Each time a run is scheduled by others than us it may run once. */
+static void check_history(struct sim *sim, const struct fake_run *run)
+{
+    int times = 0;
+    for (size_t i = 0; i < run->states.count; i++) {
+        const struct fake_state *state = run->states.items[i];
+        if (state->type == PREFECT_STATE_SCHEDULED && !is_given_back(sim, state))
+            times = 0;
+        times += state->type == PREFECT_STATE_RUNNING;
+        if (times > 1)
+            sim_fail(sim, "run %s ran twice: %s", run->id, fake_prefect_history(sim->prefect, run->id));
+    }
+}
+
+/* The end that somebody else has given the run last, and that nobody has revoked; UNKNOWN: none. */
+static enum prefect_state_type end_by_others(struct sim *sim, const struct fake_run *run)
+{
+    enum prefect_state_type end = PREFECT_STATE_UNKNOWN;
+    for (size_t i = 0; i < run->states.count; i++) {
+        const struct fake_state *state = run->states.items[i];
+        if (prefect_state_type_is_final(state->type) && reported_by(sim, state) == NULL)
+            end = state->type;
+        else if (state->type == PREFECT_STATE_SCHEDULED || state->type == PREFECT_STATE_CANCELLING)
+            end = PREFECT_STATE_UNKNOWN;
+    }
+    return end;
+}
+
+static bool is_right_end(const struct sim_flow_run *run, enum prefect_state_type type)
+{
+    enum prefect_state_type own = run->kind == SIM_FLOW_COMPLETES ? PREFECT_STATE_COMPLETED
+                                  : run->kind == SIM_FLOW_FAILS   ? PREFECT_STATE_FAILED
+                                                                  : PREFECT_STATE_CRASHED;
+    if (type == own)
+        return true;
+    if (run->was_cancelled && type == PREFECT_STATE_CANCELLED)
+        return true;
+    if (run->official && type == (run->official_fails ? PREFECT_STATE_FAILED : PREFECT_STATE_COMPLETED))
+        return true;
+    /* A verdict that was on its way when the run was scheduled again may meet it. */
+    return (run->was_killed || run->was_retried) && type == PREFECT_STATE_CRASHED;
+}
+
+static void check_run(struct sim *sim, const struct sim_flow_run *run)
+{
+    const struct fake_run *r = fake_find_run(sim->prefect, run->id);
+    if (r == NULL) {
+        if (!run->was_deleted)
+            sim_fail(sim, "run %s is gone", run->id);
+        return;
+    }
+    enum prefect_state_type type = fake_present_state(r)->type;
+    enum prefect_state_type by_others = end_by_others(sim, r);
+    const char *history = fake_prefect_history(sim->prefect, run->id);
+    sim_mix(sim, history);
+    check_history(sim, r);
+    if (by_others != PREFECT_STATE_UNKNOWN && by_others != type)
+        sim_fail(sim, "run %s had come to its end, and that was overwritten: %s", run->id, history);
+    else if (!prefect_state_type_is_final(type) || !is_right_end(run, type))
+        sim_fail(sim, "run %s (kind %d) is %s: %s; %s", run->id, (int)run->kind,
+                 prefect_state_type_name(type), history,
+                 fake_present_state(r)->message != NULL ? fake_present_state(r)->message : "");
+}
+
+static void on_value(void *arg, size_t columns, const char *const *names, const char *const *values)
+{
+    char *text = arg;
+    (void)names;
+    if (columns > 0 && text[0] == '\0')
+        snprintf(text, 200, "%s", values[0]);
+}
+
+static void expect_value(struct sim_worker *w, const char *sql, const char *expected)
+{
+    char text[200] = "";
+    struct err err;
+    if (store_query_file(w->state_path, sql, on_value, text, &err) != 0)
+        sim_fail(w->sim, "%s: %s", sql, err.msg);
+    else if (strcmp(text, expected) != 0)
+        sim_fail(w->sim, "%s: %s says %s", w->name, sql, text);
+}
+
+void sim_check_end(struct sim *sim)
+{
+    for (int i = 0; i < sim->runs_added; i++)
+        check_run(sim, &sim->runs[i]);
+    for (size_t i = 0; i < fake_engine_container_count(sim->engine); i++) {
+        const struct fake_container *c = fake_engine_container_at(sim->engine, i);
+        if (is_left_over(c))
+            sim_fail(sim, "container %.12s of run %s is left %s", c->id, c->flow_run_id, c->state);
+    }
+    for (int i = 0; i < sim->worker_count; i++) {
+        struct sim_worker *w = &sim->workers[i];
+        if (sim->result->has_failed)
+            return;
+        expect_value(
+            w,
+            "SELECT (SELECT count(*) FROM launches WHERE state <> 'FINISHED') || ' ' || integrity_check "
+            "FROM pragma_integrity_check",
+            "0 ok");
+    }
+}

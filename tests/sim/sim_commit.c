@@ -1,0 +1,112 @@
+/*
+ * sim_commit.c - what of the state files is durable, seen from outside: the calls of store/ are listened to
+ * (linker option --wrap), so a row counts as durable exactly when store_commit() has said so.
+ *
+ * A commit that failed leaves its rows in doubt: after the next start either is right.
+ */
+#include "sim.h"
+
+#include "store/store.h"
+
+#include <string.h>
+
+static struct sim *listener;
+
+int __real_store_save_launch(struct store *store, const struct launch *launch, struct err *err);
+int __wrap_store_save_launch(struct store *store, const struct launch *launch, struct err *err);
+int __real_store_commit(struct store *store, struct err *err);
+int __wrap_store_commit(struct store *store, struct err *err);
+
+void sim_commit_begin(struct sim *sim)
+{
+    listener = sim;
+}
+
+void sim_commit_done(struct sim *sim)
+{
+    listener = NULL;
+    free(sim->rows);
+}
+
+static struct sim_worker *worker_of(struct sim *sim, const struct store *store)
+{
+    for (int i = 0; i < sim->worker_count; i++)
+        if (strcmp(sim->workers[i].state_path, store_path(store)) == 0)
+            return &sim->workers[i];
+    UNREACHABLE();
+}
+
+struct sim_row *sim_row_by(struct sim *sim, const char *launch_id)
+{
+    for (size_t i = sim->row_count; i-- > 0;)
+        if (memcmp(sim->rows[i].launch.launch_id, launch_id, UUID_TEXT_SIZE) == 0)
+            return &sim->rows[i];
+    return NULL;
+}
+
+struct sim_row *sim_row_by_container(struct sim *sim, const char *container_id)
+{
+    for (size_t i = sim->row_count; i-- > 0;)
+        if (strcmp(sim->rows[i].launch.container_id, container_id) == 0)
+            return &sim->rows[i];
+    return NULL;
+}
+
+static struct sim_row *make_row(struct sim *sim, const struct launch *launch)
+{
+    if ((sim->row_count & (sim->row_count + 1)) == 0) {
+        sim->rows = realloc(sim->rows, (sim->row_count + 1) * 2 * sizeof(*sim->rows));
+        CHECK(sim->rows != NULL);
+    }
+    struct sim_row *row = &sim->rows[sim->row_count++];
+    *row = (struct sim_row){.launch = *launch};
+    row->launch.container_id[0] = '\0';
+    return row;
+}
+
+int __wrap_store_save_launch(struct store *store, const struct launch *launch, struct err *err)
+{
+    int rc = __real_store_save_launch(store, launch, err);
+    if (rc != 0 || listener == NULL)
+        return rc;
+    struct sim_row *row = sim_row_by(listener, launch->launch_id);
+    if (row == NULL)
+        row = make_row(listener, launch);
+    row->worker = worker_of(listener, store);
+    row->saved = launch->run;
+    row->has_saved = true;
+    snprintf(row->saved_container_id, sizeof(row->saved_container_id), "%s", launch->container_id);
+    snprintf(row->saved_name, sizeof(row->saved_name), "%s", launch->container_name);
+    return 0;
+}
+
+int __wrap_store_commit(struct store *store, struct err *err)
+{
+    int rc = __real_store_commit(store, err);
+    if (rc != 0 || listener == NULL)
+        return rc;
+    const struct sim_worker *w = worker_of(listener, store);
+    for (size_t i = 0; i < listener->row_count; i++) {
+        struct sim_row *row = &listener->rows[i];
+        if (row->worker != w || !row->has_saved)
+            continue;
+        row->has_saved = false;
+        row->is_committed = true;
+        row->launch.run = row->saved;
+        snprintf(row->launch.container_id, sizeof(row->launch.container_id), "%s", row->saved_container_id);
+        snprintf(row->name, sizeof(row->name), "%s", row->saved_name);
+    }
+    return 0;
+}
+
+void sim_commit_forget(struct sim_worker *worker)
+{
+    struct sim *sim = worker->sim;
+    for (size_t i = 0; i < sim->row_count; i++) {
+        struct sim_row *row = &sim->rows[i];
+        if (row->worker != worker)
+            continue;
+        row->is_in_doubt = row->is_in_doubt || row->has_saved;
+        row->has_saved = false;
+    }
+}
