@@ -12,6 +12,7 @@
 #include "clocks.h"
 
 #include <stdio.h>
+#include <string.h>
 
 /* Copies of a deployment and a flow may be this old when a job is rendered. */
 #define DEPLOYMENT_AGE_MS 2000
@@ -71,12 +72,13 @@ void act_claim(struct act *act, struct live *live)
 static void judge_history(struct live *live, const struct prefect_reply *reply, bool *is_ours, bool *overtook)
 {
     bool has_ended = false;
+    bool was_ours = false;
     *is_ours = false;
     *overtook = false;
     for (size_t i = 0; i < reply->count; i++) {
         const struct prefect_state *s = &reply->states[i];
         if (act_is_our_claim(live, s) || act_is_our_submitting(live, s)) {
-            *is_ours = true;
+            *is_ours = was_ours = true;
             *overtook = has_ended;
             keep_lease(live, s);
         } else if (s->type == PREFECT_STATE_SCHEDULED || s->type == PREFECT_STATE_PENDING) {
@@ -86,6 +88,9 @@ static void judge_history(struct live *live, const struct prefect_reply *reply, 
             has_ended = true;
         }
     }
+    /* An adopted container was claimed for by another; then the run's own word counts. */
+    if (!was_ours)
+        *is_ours = live->is_named_by_run;
 }
 
 static void on_history_of_look(void *arg, const struct prefect_reply *reply)
@@ -133,6 +138,16 @@ static void feed_pending(struct live *live, const struct prefect_state *state)
         read_history(live); /* it may have landed late, on a run that had ended; its state doesn't tell */
 }
 
+/* The run names this container as its own, or none yet. */
+static bool names_container(const struct prefect_run *run, const char *container_id)
+{
+    size_t pid_len = strlen(run->infrastructure_pid);
+    size_t id_len = strlen(container_id);
+    return id_len > 0 &&
+           (pid_len == 0 ||
+            (pid_len >= id_len && strcmp(run->infrastructure_pid + pid_len - id_len, container_id) == 0));
+}
+
 static void on_looked(void *arg, const struct failure *failure, int64_t took_ms,
                       const struct prefect_run *run)
 {
@@ -157,6 +172,7 @@ static void on_looked(void *arg, const struct failure *failure, int64_t took_ms,
             feed_pending(live, run->state);
         return;
     case PREFECT_STATE_RUNNING:
+        live->is_named_by_run = names_container(run, live->launch->container_id);
         if (live->launch->run.state == RUN_STATE_REPORTING)
             read_history(live); /* ours only if nobody has scheduled it again since our claim */
         else

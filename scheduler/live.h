@@ -72,6 +72,7 @@ struct live {
 
     /* act_claim.c's. */
     int64_t claim_sent_mono_ms;  /* of this process; 0: none */
+    bool is_named_by_run;        /* at the last look: the run named our container, or none */
     bool was_submitted_promptly; /* "Submitting" was answered so soon after the claim that nobody can have
                                     ended the run in between */
 

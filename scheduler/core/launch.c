@@ -33,7 +33,9 @@ void launch_make_ids(struct launch *l, uint64_t random_a, uint64_t random_b, con
 {
     char base[UUID_TEXT_SIZE];
     CHECK(strlen(mark) >= ID_MARK_DIGITS);
-    bool is_made_so = launch_id_of(l->launch_id, mark, base) && strcmp(base, l->launch_id) == 0;
+    /* Whoever's mark it bears: an adopted launch goes on under the ids of its first owner. */
+    bool is_made_so =
+        launch_id_of(l->launch_id, l->launch_id + ID_MARK_AT, base) && strcmp(base, l->launch_id) == 0;
     if (!is_made_so)
         snprintf(base, sizeof(base), "%08x-%04x-8%02x%c-%04x-%.*s", (unsigned)(random_a >> 32),
                  (unsigned)(random_a >> 16 & 0xffff), (unsigned)(random_a & 0xff), id_kinds[0],

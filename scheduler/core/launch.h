@@ -46,7 +46,7 @@ struct launch {
  * launch_make_ids - the ids of a launch and of its proposals, of 70 random bits: UUIDs of version 8 that
  * differ in one digit, and end in the first 12 digits of the mark, so that a state at the server tells who
  * made it, and for which launch, even when the state file is lost. A launch id that is there stays, and the
- * others fit it if it was made so. mark: hex digits, at least 12.
+ * others fit it, mark and all, if it was made so. mark: hex digits, at least 12.
  */
 void launch_make_ids(struct launch *launch, uint64_t random_a, uint64_t random_b, const char *mark);
 /* launch_id_of - whether the transition id carries the mark, and the id of its launch. */

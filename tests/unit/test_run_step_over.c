@@ -78,7 +78,8 @@ static void test_an_end_within_the_grace_time_is_the_usual_one(void **state)
     (void)state;
     assert_goes(RUNNING " SEEN_OVER DIED FOUND_EXITED", RUN_STATE_REPORTING, RUN_ACTION_LOOK_RUN,
                 RUN_VERDICT_ENDED);
-    assert_goes(RUNNING " SEEN_OVER DIED exit_1", RUN_STATE_REPORTING, RUN_ACTION_REPORT, RUN_VERDICT_EXITED);
+    assert_goes(RUNNING " SEEN_OVER DIED exit_1", RUN_STATE_REPORTING, RUN_ACTION_LOOK_RUN,
+                RUN_VERDICT_EXITED);
 }
 
 static void test_left_alone_it_is_watched_on(void **state)
