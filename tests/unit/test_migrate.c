@@ -334,7 +334,7 @@ static void test_damage_that_shows_while_it_is_open(void **state)
     make_state_file(f, 3000);
     struct store *store = store_fixture_open(f);
     size_t len;
-    char *AUTO_FREE bytes = read_file(f->path, &len);
+    free(read_file(f->path, &len));
     FILE *file = fopen(f->path, "r+be");
     assert_non_null(file);
     char garbage[4096];
