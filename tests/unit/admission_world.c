@@ -88,7 +88,12 @@ static void open_all(struct admission_world *w)
         .random = &source,
         .config = &w->config,
         .mark = "0123456789abcdef",
-        .ports = {w, perform, abandon, wait_for, abandon, on_failure},
+        .ports = {.arg = w,
+                  .perform = perform,
+                  .abandon = abandon,
+                  .wait = wait_for,
+                  .forget = abandon,
+                  .on_failure = on_failure},
     });
     const struct admission_settings settings = {
         .runner = w->runner,
