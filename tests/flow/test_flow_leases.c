@@ -134,7 +134,8 @@ static void test_renewals_that_fail_are_tried_again(void **state)
                                                                 .kind = PREFECT_FAULT_STATUS,
                                                                 .status = 503});
     world_start(w, NULL);
-    UNTIL(w, MINUTES(20), world_state(w, run) == PREFECT_STATE_COMPLETED);
+    UNTIL_DOING(w, MINUTES(20), world_state(w, run) == PREFECT_STATE_COMPLETED,
+                assert_int_equal(fake_prefect_slots(w->prefect, deployment), holders(w)));
     assert_int_equal(fake_prefect_had_state(w->prefect, run, PREFECT_STATE_SCHEDULED, NULL), 1);
 }
 
