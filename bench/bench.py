@@ -14,7 +14,7 @@ import burst  # noqa: E402 - found through the path above
 import idle  # noqa: E402
 from place import Place  # noqa: E402
 
-PARTS = ("lives", "idle", "burst")
+PARTS = ("lives", "recovery", "idle", "burst")
 
 
 def read_options() -> argparse.Namespace:
@@ -58,12 +58,21 @@ def run_lives(lives: int) -> None:
         subprocess.run([program, *arguments], check=False)
 
 
+def run_recovery() -> None:
+    program = ROOT / "build/release/bench/bench_recovery"
+    print("\n## A restart in the middle of many runs\n", flush=True)
+    for arguments in (["1000"], ["10000"], ["10000", "mixed"]):
+        subprocess.run([program, *arguments], check=False)
+
+
 def main() -> None:
     options = read_options()
     print_machine()
     print_load("at the start")
     if "lives" in options.parts:
         run_lives(options.lives)
+    if "recovery" in options.parts:
+        run_recovery()
     if "idle" in options.parts or "burst" in options.parts:
         with tempfile.TemporaryDirectory(prefix="sluice-bench-") as directory:
             with Place(Path(directory), ROOT / "build/release/scheduler/sluice", options.image) as place:
