@@ -42,7 +42,7 @@ def test_a78_what_only_adorns_a_run_fails(rig: Rig, pace: Pace) -> None:
         for method, path in ADORNMENTS:
             proxy.add(Rule(method, path, times=None, **failure))
         rig.api.create_queue(rig.pool, name)
-        runs += rig.create_runs(rig.deploy(queue=name), pace.pick(8, 34))
+        runs += rig.create_runs(rig.deploy(queue=name), pace.pick(6, 34))
         rig.start_worker("--work-queue", name, name=name, environment=OFTEN)
     assert rig.ends(runs, timeout_s=300) == {"COMPLETED": len(runs)}
     rig.check_each_ran_once(runs)
@@ -55,8 +55,8 @@ def test_a78_what_only_adorns_a_run_fails(rig: Rig, pace: Pace) -> None:
 def test_a80_faults_in_a_tenth_of_all_calls(rig: Rig, pace: Pace, record_property) -> None:  # noqa: ANN001
     rig.make_pool()
     proxies = [rig.proxy_engine(), rig.proxy_api()]
-    good = rig.create_runs(rig.deploy(), pace.pick(30, 80))
-    bad = rig.create_runs(rig.deploy('sh -c "exit 3"'), pace.pick(10, 20))
+    good = rig.create_runs(rig.deploy(), pace.pick(24, 80))
+    bad = rig.create_runs(rig.deploy('sh -c "exit 3"'), pace.pick(8, 20))
     worker = rig.start_worker(environment=OFTEN)
     for seed, proxy in enumerate(proxies):
         proxy.fail_randomly(RandomFaults(0.1, seed))
@@ -79,10 +79,12 @@ def private_kb(pid: int) -> int:
 
 
 @pytest.mark.soak(limit_s=5400)
+@pytest.mark.timeout(420)
 def test_a71_many_runs_with_a_limit(rig: Rig, pace: Pace, record_property) -> None:  # noqa: ANN001
-    count, limit, run_s = pace.pick((60, 10, 1), (1000, 50, 150))
+    count, limit, run_s = pace.pick((40, 8, 1), (1000, 50, 150))
     rig.make_pool()
-    worker = rig.start_worker("--limit", str(limit), environment=pace.pick(OFTEN, {}))
+    often = {"PREFECT_WORKER_QUERY_SECONDS": "0.5"}
+    worker = rig.start_worker("--limit", str(limit), environment=pace.pick(often, {"PREFECT_WORKER_QUERY_SECONDS": "10"}))
     runs = rig.create_runs(rig.deploy(f"run-flow {run_s}", job_variables={"stream_output": False}), count)
     memory_kb: list[int] = []
     files: list[int] = []
@@ -94,7 +96,7 @@ def test_a71_many_runs_with_a_limit(rig: Rig, pace: Pace, record_property) -> No
         return len(rig.starts.ended) == count
 
     begun_s = time.monotonic()
-    wait_until(all_through, "all containers to end", timeout_s=pace.pick(150, 5000), every_s=pace.pick(0.2, 5.0))
+    wait_until(all_through, "all containers to end", timeout_s=pace.pick(240, 5000), every_s=pace.pick(0.2, 5.0))
     assert rig.ends(runs) == {"COMPLETED": count}
     rig.check_each_ran_once(runs)
     spans = [(rig.starts.started[run][0], rig.starts.ended[run]) for run in runs]

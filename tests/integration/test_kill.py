@@ -154,7 +154,7 @@ def check_burst(rig: Rig, count: int, outcome: dict[str, int], record_property) 
 @pytest.mark.timeout(420)
 @pytest.mark.beyond_official("loses more than half of them")
 def test_killed_in_a_burst(rig: Rig, pace: Pace, record_property) -> None:  # noqa: ANN001
-    count = pace.pick(50, 100)
+    count = pace.pick(40, 100)
     check_burst(rig, count, kill_in_a_burst(rig, count, faults=0.0, seed=1), record_property)
 
 
@@ -162,7 +162,7 @@ def test_killed_in_a_burst(rig: Rig, pace: Pace, record_property) -> None:  # no
 @pytest.mark.timeout(420)
 @pytest.mark.beyond_official("loses more than half of them")
 def test_killed_in_a_burst_with_faults_in_5_percent_of_calls(rig: Rig, pace: Pace, record_property) -> None:  # noqa: ANN001
-    count = pace.pick(50, 100)
+    count = pace.pick(40, 100)
     check_burst(rig, count, kill_in_a_burst(rig, count, faults=0.05, seed=2), record_property)
 
 

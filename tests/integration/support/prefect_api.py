@@ -154,7 +154,7 @@ class PrefectApi:
     def state_names(self, run_id: str) -> list[str]:
         return [f"{s['type']} {s['name']}" for s in self.states(run_id)]
 
-    def wait_for_state(self, run_id: str, *types: str, timeout_s: float = 60.0) -> Json:
+    def wait_for_state(self, run_id: str, *types: str, timeout_s: float = 120.0) -> Json:
         """The run, once its state is one of these types. An end that is none of them fails at once."""
 
         def look() -> Json | None:

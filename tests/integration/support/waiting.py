@@ -7,7 +7,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def wait_until(condition: Callable[[], T], what: str, timeout_s: float = 30.0, every_s: float = 0.1) -> T:
+def wait_until(condition: Callable[[], T], what: str, timeout_s: float = 60.0, every_s: float = 0.1) -> T:
     """Return the first true value of condition(); fail with `what` after timeout_s."""
     deadline = time.monotonic() + timeout_s
     while True:
