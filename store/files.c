@@ -8,8 +8,8 @@
  */
 #include "store/files.h"
 
-#include "store/migrate.h"
 #include "base/kill_point.h"
+#include "store/migrate.h"
 
 #include <errno.h>
 #include <fcntl.h>
