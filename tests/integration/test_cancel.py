@@ -59,7 +59,7 @@ def test_a57_flow_that_handles_its_cancellation(rig: Rig) -> None:
     proxy = rig.proxy_engine()
     rig.start_worker()
     run = rig.api.create_run(rig.api.create_deployment(rig.pool, "long", job_variables=rig.flow_variables()))
-    rig.api.wait_for_state(run, "RUNNING", timeout_s=90)
+    rig.api.wait_for_state(run, "RUNNING", timeout_s=300)
     rig.api.cancel(run)
     wait_cancelled(rig, run, within_s=CONTAINER_GRACE_S + MARGIN_S)
     wait_until(lambda: rig.engine.only_one(rig.pool, run)["State"]["Status"] == "exited", "the container to end")
@@ -251,7 +251,7 @@ def test_a63_cancels_are_seen_without_an_event_stream(rig: Rig, pace: Pace) -> N
 
 
 @pytest.mark.soak(limit_s=2700)
-@pytest.mark.timeout(360)
+@pytest.mark.timeout(900)
 @pytest.mark.beyond_official("leaves them CANCELLING until the server gives up")
 def test_a72_cancel_of_many_at_once(rig: Rig, pace: Pace, record_property) -> None:  # noqa: ANN001
     count = pace.pick(60, 400)
@@ -263,7 +263,7 @@ def test_a72_cancel_of_many_at_once(rig: Rig, pace: Pace, record_property) -> No
     wait_until(
         lambda: sum(run["state_type"] == "RUNNING" for run in rig.api.runs(rig.pool)) == count,
         f"{count} runs to be RUNNING",
-        timeout_s=pace.pick(240, 1500),
+        timeout_s=pace.pick(500, 1500),
         every_s=1,
     )
     with ThreadPoolExecutor(8) as threads:

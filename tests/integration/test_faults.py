@@ -29,7 +29,7 @@ FAILURES: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.soak(limit_s=900)
-@pytest.mark.timeout(360)
+@pytest.mark.timeout(900)
 @pytest.mark.beyond_official("reports runs as crashed when labels can't be written")
 def test_a78_what_only_adorns_a_run_fails(rig: Rig, pace: Pace) -> None:
     rig.make_pool()
@@ -50,7 +50,7 @@ def test_a78_what_only_adorns_a_run_fails(rig: Rig, pace: Pace) -> None:
 
 
 @pytest.mark.soak(limit_s=900)
-@pytest.mark.timeout(420)
+@pytest.mark.timeout(900)
 @pytest.mark.beyond_official("reports runs as crashed, and leaves containers that were never started")
 def test_a80_faults_in_a_tenth_of_all_calls(rig: Rig, pace: Pace, record_property) -> None:  # noqa: ANN001
     rig.make_pool()
@@ -79,7 +79,7 @@ def private_kb(pid: int) -> int:
 
 
 @pytest.mark.soak(limit_s=5400)
-@pytest.mark.timeout(420)
+@pytest.mark.timeout(900)
 def test_a71_many_runs_with_a_limit(rig: Rig, pace: Pace, record_property) -> None:  # noqa: ANN001
     count, limit, run_s = pace.pick((40, 8, 1), (1000, 50, 150))
     rig.make_pool()
