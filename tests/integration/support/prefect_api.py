@@ -47,13 +47,13 @@ class PrefectApi:
         self._client.close()
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
-        """One call; a busy database (503) is asked again, any other refusal fails the test."""
+        """One call; a busy database (503, or 500 if it gives no connection) is asked again, other refusals fail the test."""
 
         def ask() -> httpx.Response | None:
             answer = self._client.request(method, path, json=body)
-            return answer if answer.status_code != 503 else None
+            return answer if answer.status_code not in (500, 503) else None
 
-        response = wait_until(ask, f"an answer to {method} {path} other than 503")
+        response = wait_until(ask, f"an answer to {method} {path} other than 500 and 503", every_s=0.3)
         assert response.is_success, f"{method} {path}: {response.status_code} {response.text[:500]}"
         return response.json() if response.content else None
 
@@ -108,7 +108,8 @@ class PrefectApi:
     def create_run(self, deployment_id: str, due_in_s: float = 0.0, **fields: Any) -> str:
         due = datetime.now(timezone.utc) + timedelta(seconds=due_in_s)
         state = {"type": "SCHEDULED", "state_details": {"scheduled_time": due.isoformat()}}
-        body = {"state": state, **fields}
+        # Should it be asked again, it is still one run.
+        body = {"state": state, "idempotency_key": uuid.uuid4().hex, **fields}
         return self.call("POST", f"/deployments/{deployment_id}/create_flow_run", body)["id"]
 
     def set_state(self, run_id: str, type_: str, **fields: Any) -> Json:
