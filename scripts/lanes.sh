@@ -8,7 +8,7 @@ LANE_PIDS=()
 stop_lanes() {
     local pid
     for pid in "${LANE_PIDS[@]}"; do
-        kill -INT "$pid" 2>/dev/null || true # pytest ends in order: it stops what it started
+        kill -TERM "$pid" 2>/dev/null || true # pytest ends in order: it stops what it started
     done
     wait
     exit 130

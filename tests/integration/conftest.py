@@ -1,5 +1,6 @@
 """Fixtures: a Prefect server on PostgreSQL and one engine for the session, and for each test a pool with its workers."""
 
+import signal
 import subprocess
 import uuid
 from collections.abc import Iterator
@@ -22,6 +23,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--sluice", default=str(ROOT / "build/release/scheduler/sluice"), help="the binary under test")
     parser.addoption("--contract", default=str(ROOT / "build/dev/tests/contract"), help="folder of the contract programs")
     parser.addoption("--unscaled", action="store_true", help="outages, leases and loads as long and large as in life")
+
+
+def pytest_configure() -> None:
+    """SIGTERM ends a session as Ctrl-C does: servers, workers, containers and databases go with it."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
