@@ -1,0 +1,82 @@
+/*
+ * service_internal.h - what the files of the service share.
+ *
+ * service.c         its life: turning, stopping, reloading
+ * service_make.c    makes the parts, connects them, ends them in order; what they tell each other
+ * service_file.c    the state file beside the rows: whose it is, what people see of the configuration,
+ * trimming
+ */
+#ifndef SLUICE_SERVICE_INTERNAL_H
+#define SLUICE_SERVICE_INTERNAL_H
+
+#include "act.h"
+#include "admission.h"
+#include "leases.h"
+#include "lost_claims.h"
+#include "poller.h"
+#include "pool_sync.h"
+#include "reach.h"
+#include "service.h"
+#include "watcher.h"
+
+struct service {
+    struct service_settings s;
+    char instance[SERVICE_INSTANCE_SIZE];
+    char mark[SERVICE_INSTANCE_SIZE];
+    struct store *store;
+    struct http *engine_http;
+    struct http *prefect_http;
+    struct http *probe_http; /* the calls that wait in an outage use up all connections of the other */
+    struct engine *engine;
+    struct prefect *prefect;
+    struct prefect *probe;
+    struct reach *reach;
+    struct pulls *pulls;
+    struct catalog *catalog;
+    struct looks *looks;
+    struct output *output;
+    struct tell *tell;
+    struct runner *runner;
+    struct admission *admission;
+    struct pool_sync *pool_sync;
+    struct poller *poller;
+    struct leases *leases;
+    struct watcher *watcher;
+    struct lost_claims *lost_claims;
+    struct act act;
+    struct timer stop_timer;
+    struct timer reach_timer;
+    int64_t unreachable_since_ms; /* mono; valid while the engine is out of reach */
+    struct timer trim_timer;
+    bool is_online;   /* the pool was read and a heartbeat sent */
+    int64_t began_ms; /* mono */
+    bool has_polled;
+    bool is_stopping;
+    bool is_flushing; /* everything else is done */
+    bool is_ended;
+    int exit_code;
+};
+
+/* It is over; on_end is told at the end of the turn. The first reason counts. */
+void service_end(struct service *service, int exit_code);
+/* Claims need a pool, an engine within reach, and nobody who wants us to stop. */
+void service_open_gates(struct service *service);
+/* The state file can't be written: log it and end. arg: the service. */
+void service_on_save_failure(void *arg, const struct err *err);
+
+/* service_make - the clients and all parts, connected, nothing started. Errors: those of engine_new(),
+ * prefect_new(), admission_new(). */
+int service_make(struct service *service, struct err *err) MUST_CHECK;
+/* End every part in order; accepts half-made ones. */
+void service_unmake(struct service *service);
+/* Begin to look for engine and server. */
+void service_begin(struct service *service);
+
+/* What people see of the configuration in the state file. */
+int service_save_limits(struct service *service, const struct config *config, struct err *err) MUST_CHECK;
+/* Say which file it is, and what became of a damaged one. */
+void service_tell_of_file(const struct service *service);
+/* Forget what is older than the configuration says, now and then. arg: the service. */
+void service_on_trim(void *arg);
+
+#endif

@@ -1,0 +1,340 @@
+/*
+ * service_make.c - makes the parts of the service, connects them, and ends them in order.
+ *
+ * The functions before the making are what the parts tell each other; none decides anything about a launch.
+ */
+#include "service_internal.h"
+
+#include "base/log.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define UNREACHABLE_LOOK_MS 1000
+/* Cloud knows no CSRF tokens (protocol 1.4). */
+#define CLOUD_URL "https://api.prefect.cloud/api"
+/* Calls are bounded by admission; each copied output holds a connection of its own for as long as its
+ * container runs. */
+#define ENGINE_CONNECTIONS_MAX 20000
+
+void service_open_gates(struct service *s)
+{
+    bool reach = watcher_is_reachable(s->watcher);
+    admission_open(s->admission, s->is_online && reach && !s->is_stopping, reach);
+}
+
+/* Nothing fails while the gate of starts is closed, so those who wait at it have nobody else to tell them. */
+static void on_unreachable(void *arg)
+{
+    struct service *s = arg;
+    int64_t now_ms = clock_mono_ms(s->s.clock);
+    struct list *all = runner_all(s->runner);
+    for (struct list *link = all->next; link != all; link = link->next) {
+        struct live *live = LIST_ITEM(link, struct live, all_link);
+        int64_t since_ms =
+            live->waits_since_ms > s->unreachable_since_ms ? live->waits_since_ms : s->unreachable_since_ms;
+        const struct config_class *c = config_class_by_name(s->s.config, live->launch->class_name);
+        if (live->launch->run.state != RUN_STATE_READY || now_ms - since_ms < c->retry.hand_back_after_ms)
+            continue;
+        runner_note(s->runner, live,
+                    "the engine is out of reach: handed back, so that another worker can take the run");
+        runner_feed_kind(s->runner, live, RUN_EVENT_LAUNCH_DEADLINE);
+    }
+    timer_start(s->s.timers, &s->reach_timer, UNREACHABLE_LOOK_MS, on_unreachable, s);
+}
+
+static void on_reach(void *arg, bool is_reachable)
+{
+    struct service *s = arg;
+    s->unreachable_since_ms = clock_mono_ms(s->s.clock);
+    timer_cancel(&s->reach_timer);
+    if (is_reachable)
+        runner_wake(s->runner, DEPENDENCY_ENGINE);
+    else
+        timer_start(s->s.timers, &s->reach_timer, UNREACHABLE_LOOK_MS, on_unreachable, s);
+    service_open_gates(s);
+}
+
+/* ---- Prefect away and back ---- */
+
+static void on_prefect_call_end(void *arg, const struct failure *failure, int64_t began_ms)
+{
+    struct service *s = arg;
+    if (s->reach != NULL)
+        reach_note(s->reach, failure, began_ms);
+}
+
+static void on_prefect_back(void *arg, int64_t answered_since_ms)
+{
+    struct service *s = arg;
+    prefect_give_up(s->prefect, answered_since_ms);
+    pool_sync_wake(s->pool_sync);
+    poller_wake(s->poller);
+    runner_wake(s->runner, DEPENDENCY_PREFECT);
+    watcher_look(s->watcher);
+}
+
+static bool is_away(void *arg, const struct failure *failure)
+{
+    struct service *s = arg;
+    if (failure->dependency == DEPENDENCY_PREFECT)
+        return reach_is_away(s->reach);
+    if (failure->dependency != DEPENDENCY_ENGINE)
+        return false;
+    watcher_suspect(s->watcher, failure);
+    return !watcher_is_reachable(s->watcher);
+}
+
+static void on_online(void *arg)
+{
+    struct service *s = arg;
+    s->is_online = true;
+    log_info("worker online", kv_s("pool", s->s.config->pool), kv_s("name", s->s.config->worker_name),
+             kv_s("url", s->s.config->api_url), kv_s("instance", s->instance));
+    tell_started(s->tell);
+    if (!s->is_stopping)
+        poller_start(s->poller);
+    service_open_gates(s);
+}
+
+static void on_polled(void *arg)
+{
+    struct service *s = arg;
+    s->has_polled = true;
+}
+
+static void on_pool_failure(void *arg, const struct failure *failure, int64_t took_ms)
+{
+    struct service *s = arg;
+    runner_record_timeout(s->runner, failure, took_ms);
+}
+
+static void on_fatal(void *arg, const char *sentence)
+{
+    struct service *s = arg;
+    log_error("giving up", kv_s("error", sentence));
+    fprintf(stderr, "sluice: %s\n", sentence);
+    service_end(s, 1);
+}
+
+void service_on_save_failure(void *arg, const struct err *err)
+{
+    struct service *s = arg;
+    log_error("the state file can't be written; stopping, since nothing may be done that is not on disk",
+              kv_s("file", store_path(s->store)), kv_s("error", err->msg));
+    service_end(s, 1);
+}
+
+static void on_wait(void *arg, struct live *live, enum run_action what)
+{
+    struct service *s = arg;
+    admission_wait(s->admission, live, what);
+}
+
+static void on_forget(void *arg, struct live *live)
+{
+    struct service *s = arg;
+    if (live->launch->run.state == RUN_STATE_FINISHED)
+        tell_over(s->tell, live);
+    leases_forget(s->leases, live);
+    act_forget(&s->act, live);
+}
+
+static void perform(void *arg, struct live *live, enum run_action action)
+{
+    struct service *s = arg;
+    act_perform(&s->act, live, action);
+}
+
+static void abandon(void *arg, struct live *live)
+{
+    struct service *s = arg;
+    act_abandon(&s->act, live);
+}
+
+static void look(void *arg, struct live *live)
+{
+    struct service *s = arg;
+    act_perform(&s->act, live, RUN_ACTION_LOOK_CONTAINER);
+}
+
+static enum sight sight(void *arg, const struct live *live)
+{
+    struct service *s = arg;
+    return poller_sight(s->poller, live);
+}
+
+static void want_sight(void *arg, struct live *const *lives, size_t count)
+{
+    struct service *s = arg;
+    poller_want_sight(s->poller, lives, count);
+}
+
+/* ---- making ---- */
+
+static int make_clients(struct service *s, struct err *err)
+{
+    const struct config *c = s->s.config;
+    struct http_settings engine_http = {.max_connections = ENGINE_CONNECTIONS_MAX, .proxy = ""};
+    struct http_settings prefect_http = {
+        .max_connections = 16, .tls_skip_verify = c->tls_skip_verify, .ca_file = c->ca_file};
+    struct engine_settings engine = {.host = c->engine_host, .api_version = c->engine_api_version};
+    struct http_settings probe_http = prefect_http;
+    probe_http.max_connections = 1;
+    bool is_cloud = strncmp(c->api_url, CLOUD_URL, strlen(CLOUD_URL)) == 0;
+    struct prefect_settings prefect = {.api_url = c->api_url,
+                                       .api_key = c->api_key,
+                                       .auth_string = c->auth_string,
+                                       .worker_name = c->worker_name,
+                                       .custom_headers_json = c->custom_headers,
+                                       .on_call_end = on_prefect_call_end,
+                                       .arg = s,
+                                       .csrf_enabled = c->csrf_enabled && !is_cloud,
+                                       .random = s->s.random};
+    if (http_new(s->s.base, s->s.timers, &engine_http, &s->engine_http, err) != 0 ||
+        http_new(s->s.base, s->s.timers, &prefect_http, &s->prefect_http, err) != 0 ||
+        http_new(s->s.base, s->s.timers, &probe_http, &s->probe_http, err) != 0)
+        return -1;
+    if (engine_new(s->engine_http, s->s.timers, &engine, &s->engine, err) != 0)
+        return -1;
+    if (prefect_new(s->prefect_http, s->s.timers, &prefect, &s->prefect, err) != 0)
+        return -1;
+    return prefect_new(s->probe_http, s->s.timers, &prefect, &s->probe, err);
+}
+
+static int make_parts(struct service *s, const char *template_json, struct err *err)
+{
+    const struct service_settings *set = &s->s;
+    s->pulls = pulls_new(s->engine, set->timers, set->config);
+    s->catalog = catalog_new(s->prefect, set->clock, set->config);
+    s->looks = looks_new(s->prefect, set->timers);
+    s->output = output_new(s->engine, set->timers, set->output_fd);
+    s->pool_sync = pool_sync_new(&(struct pool_sync_settings){.prefect = s->prefect,
+                                                              .timers = set->timers,
+                                                              .config = set->config,
+                                                              .template_json = template_json,
+                                                              .on_ready = on_online,
+                                                              .on_failure = on_pool_failure,
+                                                              .on_fatal = on_fatal,
+                                                              .arg = s});
+    s->reach = reach_new(&(struct reach_settings){.prefect = s->probe,
+                                                  .timers = set->timers,
+                                                  .clock = set->clock,
+                                                  .random = set->random,
+                                                  .pool = pool_sync_pool(s->pool_sync)->name,
+                                                  .on_back = on_prefect_back,
+                                                  .arg = s});
+    s->tell = tell_new(s->prefect, set->timers, set->random, set->config, pool_sync_pool(s->pool_sync),
+                       engine_pid_base(s->engine));
+    s->runner = runner_new(&(struct runner_settings){.store = s->store,
+                                                     .timers = set->timers,
+                                                     .clock = set->clock,
+                                                     .random = set->random,
+                                                     .config = set->config,
+                                                     .mark = s->mark,
+                                                     .ports = {.arg = s,
+                                                               .perform = perform,
+                                                               .abandon = abandon,
+                                                               .is_away = is_away,
+                                                               .wait = on_wait,
+                                                               .forget = on_forget,
+                                                               .on_failure = service_on_save_failure}});
+    s->act = (struct act){.runner = s->runner,
+                          .engine = s->engine,
+                          .prefect = s->prefect,
+                          .pulls = s->pulls,
+                          .catalog = s->catalog,
+                          .looks = s->looks,
+                          .output = s->output,
+                          .tell = s->tell,
+                          .clock = set->clock,
+                          .config = set->config,
+                          .pool = pool_sync_pool(s->pool_sync),
+                          .instance = s->instance,
+                          .working_directory = set->working_directory,
+                          .default_image = set->config->default_image,
+                          .prefect_version = PREFECT_CLAIMED_VERSION};
+    s->poller = poller_new(&(struct poller_settings){.runner = s->runner,
+                                                     .catalog = s->catalog,
+                                                     .prefect = s->prefect,
+                                                     .timers = set->timers,
+                                                     .clock = set->clock,
+                                                     .random = set->random,
+                                                     .config = set->config,
+                                                     .pool = pool_sync_pool(s->pool_sync),
+                                                     .on_polled = on_polled,
+                                                     .arg = s});
+    s->leases = leases_new(&(struct leases_settings){.runner = s->runner,
+                                                     .prefect = s->prefect,
+                                                     .timers = set->timers,
+                                                     .clock = set->clock,
+                                                     .config = set->config});
+    s->watcher = watcher_new(&(struct watcher_settings){.runner = s->runner,
+                                                        .store = s->store,
+                                                        .engine = s->engine,
+                                                        .prefect = s->prefect,
+                                                        .pulls = s->pulls,
+                                                        .timers = set->timers,
+                                                        .clock = set->clock,
+                                                        .config = set->config,
+                                                        .instance = s->instance,
+                                                        .look = look,
+                                                        .on_reach = on_reach,
+                                                        .arg = s});
+    s->act.watcher = s->watcher;
+    s->lost_claims = lost_claims_new(&(struct lost_claims_settings){.runner = s->runner,
+                                                                    .store = s->store,
+                                                                    .engine = s->engine,
+                                                                    .prefect = s->prefect,
+                                                                    .timers = set->timers,
+                                                                    .clock = set->clock,
+                                                                    .config = set->config,
+                                                                    .instance = s->instance,
+                                                                    .mark = s->mark});
+    return admission_new(&(struct admission_settings){.runner = s->runner,
+                                                      .store = s->store,
+                                                      .timers = set->timers,
+                                                      .clock = set->clock,
+                                                      .config = set->config,
+                                                      .sight = sight,
+                                                      .want_sight = want_sight,
+                                                      .arg = s},
+                         &s->admission, err);
+}
+
+int service_make(struct service *s, struct err *err)
+{
+    return make_clients(s, err) != 0 ? -1 : make_parts(s, s->s.template_json, err);
+}
+
+void service_begin(struct service *s)
+{
+    s->unreachable_since_ms = clock_mono_ms(s->s.clock);
+    timer_start(s->s.timers, &s->reach_timer, UNREACHABLE_LOOK_MS, on_unreachable, s);
+    pool_sync_start(s->pool_sync);
+    watcher_start(s->watcher);
+    lost_claims_start(s->lost_claims);
+}
+
+void service_unmake(struct service *s)
+{
+    lost_claims_free(s->lost_claims);
+    watcher_free(s->watcher);
+    poller_free(s->poller);
+    runner_free(s->runner);
+    leases_free(s->leases);
+    admission_free(s->admission);
+    tell_free(s->tell);
+    pool_sync_free(s->pool_sync);
+    output_free(s->output);
+    pulls_free(s->pulls);
+    looks_free(s->looks);
+    catalog_free(s->catalog);
+    reach_free(s->reach);
+    prefect_free(s->prefect);
+    prefect_free(s->probe);
+    engine_free(s->engine);
+    http_free(s->prefect_http);
+    http_free(s->probe_http);
+    http_free(s->engine_http);
+}
