@@ -67,8 +67,9 @@ void act_claim(struct act *act, struct live *live)
 
 /* ---- LOOK_RUN ---- */
 
-/* Does the history say that the run is ours since it was scheduled last, by one of our states and nobody's
- * claim since, and did a state of ours overwrite an end? */
+/* Does the history say that the run is ours, by our claim and nobody's since, and did a state of ours
+ * overwrite an end? "Submitting" alone makes nothing ours: it may have landed late, on another worker's
+ * claim. */
 static void judge_history(struct live *live, const struct prefect_reply *reply, bool *is_ours, bool *overtook)
 {
     bool has_ended = false;
@@ -77,10 +78,14 @@ static void judge_history(struct live *live, const struct prefect_reply *reply, 
     *overtook = false;
     for (size_t i = 0; i < reply->count; i++) {
         const struct prefect_state *s = &reply->states[i];
-        if (act_is_our_claim(live, s) || act_is_our_submitting(live, s)) {
+        if (act_is_our_claim(live, s)) {
             *is_ours = was_ours = true;
             *overtook = has_ended;
             keep_lease(live, s);
+        } else if (act_is_our_submitting(live, s)) {
+            *overtook = has_ended;
+            if (*is_ours)
+                keep_lease(live, s);
         } else if (s->type == PREFECT_STATE_SCHEDULED || s->type == PREFECT_STATE_PENDING) {
             has_ended = false;
             *is_ours = false;
@@ -161,6 +166,7 @@ static void on_looked(void *arg, const struct failure *failure, int64_t took_ms,
         act_feed(live, RUN_EVENT_RUN_ENDED);
         return;
     }
+    live->is_named_by_run = names_container(run, live->launch->container_id);
     switch (run->state_type) {
     case PREFECT_STATE_SCHEDULED:
         act_feed(live, RUN_EVENT_RUN_SCHEDULED);
@@ -172,7 +178,6 @@ static void on_looked(void *arg, const struct failure *failure, int64_t took_ms,
             feed_pending(live, run->state);
         return;
     case PREFECT_STATE_RUNNING:
-        live->is_named_by_run = names_container(run, live->launch->container_id);
         if (live->launch->run.state == RUN_STATE_REPORTING)
             read_history(live); /* ours only if nobody has scheduled it again since our claim */
         else

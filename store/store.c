@@ -124,6 +124,17 @@ static int set_up(struct store *store, struct err *err)
     return 0;
 }
 
+/* A page that could not be read is told among the damages, in these words (btree.c of SQLite 3.40). It says
+ * nothing about what the file holds. */
+static bool is_read_error(const char *found)
+{
+    static const char code[] = "error code=";
+    const char *at = strstr(found, code);
+    long rc = at == NULL ? 0 : strtol(at + strlen(code), NULL, 10) & 0xff;
+    return strstr(found, "failed to get page") != NULL ||
+           (at != NULL && rc != SQLITE_CORRUPT && rc != SQLITE_NOTADB);
+}
+
 static int check_damage(struct store *store, struct err *err)
 {
     sqlite3_stmt *statement = NULL;
@@ -136,7 +147,10 @@ static int check_damage(struct store *store, struct err *err)
     store_bind_int(statement, 1, QUICK_CHECK_MAX_PAGES);
     rc = sqlite3_step(statement);
     int result = 0;
-    if (rc == SQLITE_ROW && strcmp((const char *)sqlite3_column_text(statement, 0), "ok") != 0)
+    const char *found = rc == SQLITE_ROW ? (const char *)sqlite3_column_text(statement, 0) : "ok";
+    if (is_read_error(found))
+        result = store_fail(NULL, SQLITE_IOERR_READ, store->path, "read all", err);
+    else if (strcmp(found, "ok") != 0)
         result = store_fail(NULL, SQLITE_CORRUPT, store->path, "rely on what is", err);
     else if (rc != SQLITE_ROW && rc != SQLITE_DONE)
         result = store_fail(store->db, rc, store->path, "check the state file", err);

@@ -411,6 +411,35 @@ static void test_a_queued_run_that_is_cancelled_is_let_go(void **state)
     assert_int_equal(fake_engine_calls(w->engine, FAKE_ENGINE_CREATE), 1);
 }
 
+/* Our "Submitting" was slow, somebody has scheduled the run again, another worker has claimed it, and a copy
+ * of our "Submitting" lands on that: the run is theirs, and our container's end is no verdict on it. */
+static void test_a_submitting_on_anothers_claim_makes_nothing_ours(void **state)
+{
+    struct world *w = *state;
+    const char *run = world_add_run(w);
+    w->flow = (struct world_flow){.end = FLOW_NEVER_BEGINS, .run_ms = -1};
+    fake_prefect_fault(w->prefect, &(struct fake_prefect_fault){.route = FAKE_PREFECT_SET_STATE,
+                                                                .nth = 2,
+                                                                .kind = PREFECT_FAULT_DELAY,
+                                                                .delay_ms = 4000});
+    world_start(w, NULL);
+    UNTIL(w, MINUTES(1), world_is_in(w, run, RUN_STATE_RUNNING));
+    struct fake_prefect_look look;
+    assert_true(fake_prefect_look(w->prefect, run, &look));
+    char *AUTO_FREE submit_id = check_strdup(look.transition_id);
+    (void)fake_prefect_propose(w->prefect, run,
+                               &(struct prefect_proposal){.type = PREFECT_STATE_SCHEDULED, .force = true});
+    assert_true(fake_prefect_other_worker_claims(w->prefect, run));
+    (void)fake_prefect_propose(
+        w->prefect, run,
+        &(struct prefect_proposal){
+            .type = PREFECT_STATE_PENDING, .name = "Submitting", .transition_id = submit_id, .force = true});
+    assert_true(fake_engine_exit(w->engine, fake_engine_container_at(w->engine, 0)->id, 1));
+    UNTIL(w, MINUTES(1), world_launches(w) == 0);
+    assert_int_equal(world_state(w, run), PREFECT_STATE_PENDING);
+    assert_int_equal(fake_prefect_had_state(w->prefect, run, PREFECT_STATE_CRASHED, NULL), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -440,6 +469,7 @@ int main(void)
         FLOW_TEST(test_a_run_that_is_scheduled_again_is_a_new_launch),
         FLOW_TEST(test_more_runs_than_a_poll_shows),
         FLOW_TEST(test_a_queued_run_that_is_cancelled_is_let_go),
+        FLOW_TEST(test_a_submitting_on_anothers_claim_makes_nothing_ours),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
