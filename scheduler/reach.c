@@ -16,6 +16,7 @@ struct reach {
     struct timer back_timer;
     int64_t probe_began_ms;
     int64_t failing_since_ms; /* mono; first failure since the last answer; -1: the last call was answered */
+    int64_t last_answer_ms;   /* mono; when a call was answered last */
     int64_t answered_since_ms;
     int64_t hold_until_ms; /* mono; not before that, the server has asked */
     bool is_away;
@@ -115,8 +116,9 @@ static void note_silence(struct reach *r, const struct failure *f, int64_t began
 {
     if (f->retry_after_ms > 0 && now_ms(r) + f->retry_after_ms > r->hold_until_ms)
         r->hold_until_ms = now_ms(r) + f->retry_after_ms;
+    /* A call that hung while others were answered says nothing of the time before the last answer. */
     if (r->failing_since_ms < 0)
-        r->failing_since_ms = began_ms;
+        r->failing_since_ms = began_ms > r->last_answer_ms ? began_ms : r->last_answer_ms;
     if (r->is_away || now_ms(r) - r->failing_since_ms < AWAY_AFTER_MS)
         return;
     r->is_away = true;
@@ -137,6 +139,7 @@ void reach_note(struct reach *r, const struct failure *f, int64_t began_ms)
         return;
     }
     r->failing_since_ms = -1;
+    r->last_answer_ms = now_ms(r);
     if (!r->is_away)
         return;
     r->is_away = false;

@@ -53,6 +53,7 @@ void service_free(struct service *s)
         return;
     timer_cancel(&s->stop_timer);
     timer_cancel(&s->reach_timer);
+    timer_cancel(&s->give_up_timer);
     timer_cancel(&s->trim_timer);
     service_unmake(s);
     store_close(s->store);

@@ -46,6 +46,8 @@ struct service {
     struct act act;
     struct timer stop_timer;
     struct timer reach_timer;
+    struct timer give_up_timer;
+    int64_t answered_since_ms;    /* mono; with give_up_timer */
     int64_t unreachable_since_ms; /* mono; valid while the engine is out of reach */
     struct timer trim_timer;
     bool is_online;   /* the pool was read and a heartbeat sent */

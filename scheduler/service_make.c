@@ -11,6 +11,8 @@
 #include <string.h>
 
 #define UNREACHABLE_LOOK_MS 1000
+/* A server that was only overloaded answers what it had taken on within this after it is back. */
+#define GIVE_UP_MS 8000
 /* Cloud knows no CSRF tokens (protocol 1.4). */
 #define CLOUD_URL "https://api.prefect.cloud/api"
 /* Calls are bounded by admission; each copied output holds a connection of its own for as long as its
@@ -64,10 +66,18 @@ static void on_prefect_call_end(void *arg, const struct failure *failure, int64_
         reach_note(s->reach, failure, began_ms);
 }
 
+/* What was sent into the void has no answer to wait for. */
+static void on_give_up(void *arg)
+{
+    struct service *s = arg;
+    prefect_give_up(s->prefect, s->answered_since_ms);
+}
+
 static void on_prefect_back(void *arg, int64_t answered_since_ms)
 {
     struct service *s = arg;
-    prefect_give_up(s->prefect, answered_since_ms);
+    s->answered_since_ms = answered_since_ms;
+    timer_start(s->s.timers, &s->give_up_timer, GIVE_UP_MS, on_give_up, s);
     pool_sync_wake(s->pool_sync);
     poller_wake(s->poller);
     runner_wake(s->runner, DEPENDENCY_PREFECT);

@@ -171,6 +171,45 @@ static void test_reporting(void **state)
     reporting(w, chosen);
 }
 
+/* One call that hangs until its clock runs out, while others are answered, is no outage. */
+static void test_one_call_that_hangs_is_no_outage(void **state)
+{
+    struct world *w = *state;
+    begin(w, NULL);
+    const char *run = world_add_run(w);
+    fake_prefect_fault(w->prefect, &(struct fake_prefect_fault){.route = FAKE_PREFECT_SET_STATE,
+                                                                .kind = PREFECT_FAULT_HOLD});
+    UNTIL(w, MINUTES(1), fake_prefect_held(w->prefect) == 1);
+    UNTIL(w, MINUTES(2), world_logged(w, "call failed") == 1);
+    world_pass(w, SECONDS(2));
+    assert_int_equal(world_logged(w, "Prefect does not answer"), 0);
+    UNTIL(w, MINUTES(3), world_state(w, run) == PREFECT_STATE_COMPLETED);
+}
+
+/* A server that was overloaded answers what it had taken on a little after it is back: nothing is asked
+ * twice. */
+static void test_calls_that_were_only_slow_keep_their_answers(void **state)
+{
+    struct world *w = *state;
+    begin(w, NULL);
+    const char *run = world_add_run(w);
+    fake_prefect_fault(w->prefect, &(struct fake_prefect_fault){.route = FAKE_PREFECT_SET_STATE,
+                                                                .kind = PREFECT_FAULT_DELAY,
+                                                                .delay_ms = 20000});
+    UNTIL(w, MINUTES(1), fake_prefect_calls(w->prefect, FAKE_PREFECT_SET_STATE) == 1);
+    fake_prefect_fault(
+        w->prefect, &(struct fake_prefect_fault){
+                        .route = FAKE_PREFECT_ANY, .times = -1, .kind = PREFECT_FAULT_STATUS, .status = 503});
+    UNTIL(w, MINUTES(1), world_logged(w, "Prefect does not answer") == 1);
+    fake_prefect_clear_faults(w->prefect);
+    UNTIL(w, MINUTES(1), world_logged(w, "Prefect is back") == 1);
+    UNTIL(w, MINUTES(1), world_state(w, run) == PREFECT_STATE_COMPLETED);
+    assert_int_equal(world_logged(w, "Prefect does not answer"), 1);
+    assert_int_equal(world_number(w, "SELECT count(*) FROM attempts WHERE error_class = 'unknown_outcome'"),
+                     0);
+    assert_int_equal(fake_prefect_calls(w->prefect, FAKE_PREFECT_SET_STATE), 2);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -178,7 +217,11 @@ int main(void)
         FLOW_TEST(test_resolving), FLOW_TEST(test_pulling),   FLOW_TEST(test_announcing),
         FLOW_TEST(test_ending),    FLOW_TEST(test_reporting),
     };
-    int failed = 0;
+    static const struct CMUnitTest slow[] = {
+        FLOW_TEST(test_one_call_that_hangs_is_no_outage),
+        FLOW_TEST(test_calls_that_were_only_slow_keep_their_answers),
+    };
+    int failed = cmocka_run_group_tests_name("slow", slow, NULL, NULL);
     for (chosen = REFUSES; chosen <= SAYS_HTML; chosen++)
         failed += cmocka_run_group_tests_name(names[chosen], tests, NULL, NULL);
     return failed;
