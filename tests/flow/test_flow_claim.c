@@ -411,6 +411,27 @@ static void test_a_queued_run_that_is_cancelled_is_let_go(void **state)
     assert_int_equal(fake_engine_calls(w->engine, FAKE_ENGINE_CREATE), 1);
 }
 
+/* The server's late-run service and our claim met, and by their times the "Late" comes second. The run is
+ * ours all the same: nobody else would ever end it. */
+static void test_a_late_mark_behind_our_claim_takes_nothing_away(void **state)
+{
+    struct world *w = *state;
+    const char *run = world_add_run(w);
+    w->flow = (struct world_flow){.end = FLOW_NEVER_BEGINS, .run_ms = 1000};
+    fake_prefect_fault(
+        w->prefect,
+        &(struct fake_prefect_fault){.route = FAKE_PREFECT_SET_STATE, .nth = 2, .kind = PREFECT_FAULT_HOLD});
+    world_start(w, NULL);
+    UNTIL(w, MINUTES(1), fake_prefect_held(w->prefect) == 1);
+    (void)fake_prefect_propose(
+        w->prefect, run,
+        &(struct prefect_proposal){.type = PREFECT_STATE_SCHEDULED, .name = "Late", .force = true});
+    world_pass(w, SECONDS(7));
+    assert_int_equal(fake_prefect_release(w->prefect), 1);
+    UNTIL(w, MINUTES(2), world_state(w, run) == PREFECT_STATE_CRASHED);
+    assert_int_equal(fake_engine_starts(w->engine, NULL), 1);
+}
+
 /* Our "Submitting" was slow, somebody has scheduled the run again, another worker has claimed it, and a copy
  * of our "Submitting" lands on that: the run is theirs, and our container's end is no verdict on it. */
 static void test_a_submitting_on_anothers_claim_makes_nothing_ours(void **state)
@@ -421,7 +442,7 @@ static void test_a_submitting_on_anothers_claim_makes_nothing_ours(void **state)
     fake_prefect_fault(w->prefect, &(struct fake_prefect_fault){.route = FAKE_PREFECT_SET_STATE,
                                                                 .nth = 2,
                                                                 .kind = PREFECT_FAULT_DELAY,
-                                                                .delay_ms = 4000});
+                                                                .delay_ms = 6000});
     world_start(w, NULL);
     UNTIL(w, MINUTES(1), world_is_in(w, run, RUN_STATE_RUNNING));
     struct fake_prefect_look look;
@@ -470,6 +491,7 @@ int main(void)
         FLOW_TEST(test_more_runs_than_a_poll_shows),
         FLOW_TEST(test_a_queued_run_that_is_cancelled_is_let_go),
         FLOW_TEST(test_a_submitting_on_anothers_claim_makes_nothing_ours),
+        FLOW_TEST(test_a_late_mark_behind_our_claim_takes_nothing_away),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
