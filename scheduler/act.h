@@ -70,8 +70,8 @@ void act_restore(struct act *act, struct live *live);
 
 /* How a Prefect call for a launch is asked. */
 struct prefect_ask act_ask(struct act *act, struct live *live, enum stage stage, prefect_done_fn done);
-/* Nobody waits for what becomes of an ended launch, unless a person has cancelled the run or it has been tried
- * before. */
+/* Nobody waits for what becomes of an ended launch, unless a person has cancelled the run or it has been
+ * tried before. */
 bool act_can_wait(const struct live *live);
 /* A call could not even be made (no memory, or a value the client refuses): a permanent failure of that
  * stage. */

@@ -9,7 +9,8 @@ static struct live *adopt(struct runner *r, struct launch *launch)
     live->magic = LIVE_MAGIC;
     live->runner = r;
     live->launch = launch;
-    /* It came as one that runs: whoever started it has told so. Thousands would be told again at a restart. */
+    /* It came as one that runs: whoever started it has told so. Thousands would be told again at a restart.
+     */
     live->was_told_running = launch->run.state == RUN_STATE_RUNNING;
     list_init(&live->dirty_link);
     list_init(&live->acting_link);

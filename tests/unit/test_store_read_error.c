@@ -1,6 +1,6 @@
 /*
- * A read that fails at the start, once or from then on, is no damage: the file stays where it is, and the next
- * start has every row.
+ * A read that fails at the start, once or from then on, is no damage: the file stays where it is, and the
+ * next start has every row.
  */
 #include "store_fixture.h"
 
