@@ -15,31 +15,30 @@
 #include <time.h>
 #include <unistd.h>
 
-static uint64_t present_seed;
 static const char *program;
+/* How to see the present world again; made before it begins, since a signal may end it anywhere. */
+static char replay[400];
+static size_t replay_len;
 
 void __asan_on_error(void);
 
-static void print_seed(const char *why)
+static void print_replay(void)
 {
-    char line[400];
-    int len = snprintf(line, sizeof(line), "%s\nSLUICE_SIM_SEED=%llu SLUICE_SIM_STORY=1 %s\n", why,
-                       (unsigned long long)present_seed, program);
-    if (write(STDERR_FILENO, line, (size_t)len) != len)
+    if (write(STDERR_FILENO, replay, replay_len) != (ssize_t)replay_len)
         _exit(1);
 }
 
 static void on_abort(int number)
 {
     (void)number;
-    print_seed("the world broke off");
+    print_replay();
     _exit(1);
 }
 
 /* Called by the address sanitizer, if it is there. */
 void __asan_on_error(void)
 {
-    print_seed("the sanitizer found something");
+    print_replay();
 }
 
 static uint64_t number_from(const char *variable, uint64_t otherwise)
@@ -50,11 +49,14 @@ static uint64_t number_from(const char *variable, uint64_t otherwise)
 
 static bool live_through(uint64_t seed, struct sim_result *result)
 {
-    present_seed = seed;
+    int len = snprintf(replay, sizeof(replay), "SLUICE_SIM_SEED=%llu SLUICE_SIM_STORY=1 %.300s\n",
+                       (unsigned long long)seed, program);
+    replay_len = (size_t)len;
     sim_run(seed, getenv("SLUICE_SIM_STORY") != NULL ? stderr : NULL, result);
     if (!result->has_failed)
         return true;
-    print_seed(result->failure);
+    fprintf(stderr, "%s\n", result->failure);
+    print_replay();
     return false;
 }
 
@@ -67,7 +69,10 @@ static bool is_repeatable(uint64_t seed)
         return false;
     if (first.hash == second.hash)
         return true;
-    print_seed("the same seed was not the same world");
+    {
+        fprintf(stderr, "the same seed was not the same world\n");
+        print_replay();
+    }
     return false;
 }
 
