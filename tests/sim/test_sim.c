@@ -69,10 +69,8 @@ static bool is_repeatable(uint64_t seed)
         return false;
     if (first.hash == second.hash)
         return true;
-    {
-        fprintf(stderr, "the same seed was not the same world\n");
-        print_replay();
-    }
+    fprintf(stderr, "the same seed was not the same world\n");
+    print_replay();
     return false;
 }
 
