@@ -67,33 +67,37 @@ void act_claim(struct act *act, struct live *live)
 
 /* ---- LOOK_RUN ---- */
 
-/*
- * Does the history say that the run is ours, and did a state of ours overwrite an end? Ours it is by our
- * claim and nobody's since. "Submitting" alone makes nothing ours where it has landed on another worker's
- * claim. A SCHEDULED in between takes nothing away: the server orders states by when they were asked for, so
- * a "Late" that came before our claim may stand behind it.
- */
+/* The server's late-run service marks what is SCHEDULED. States are ordered by when they were asked for, so a
+ * mark that came before our claim may stand behind it. */
+static bool is_late_mark(const struct prefect_state *s)
+{
+    return s->type == PREFECT_STATE_SCHEDULED && strcmp(s->name, "Late") == 0;
+}
+
+/* Does the history say that the run is ours, by our claim and nobody's since, and did a state of ours
+ * overwrite an end? "Submitting" alone makes nothing ours: it may have landed late, on another worker's
+ * claim. */
 static void judge_history(struct live *live, const struct prefect_reply *reply, bool *is_ours, bool *overtook)
 {
     bool has_ended = false;
     bool was_ours = false;
-    bool is_anothers = false;
     *is_ours = false;
     *overtook = false;
     for (size_t i = 0; i < reply->count; i++) {
         const struct prefect_state *s = &reply->states[i];
-        bool is_submitting = act_is_our_submitting(live, s);
-        if (act_is_our_claim(live, s) || (is_submitting && !is_anothers)) {
+        if (act_is_our_claim(live, s)) {
             *is_ours = was_ours = true;
-            is_anothers = false;
             *overtook = has_ended;
             keep_lease(live, s);
-        } else if (is_submitting) {
+        } else if (act_is_our_submitting(live, s)) {
             *overtook = has_ended;
+            if (*is_ours)
+                keep_lease(live, s);
+        } else if (is_late_mark(s)) {
+            continue;
         } else if (s->type == PREFECT_STATE_SCHEDULED || s->type == PREFECT_STATE_PENDING) {
             has_ended = false;
             *is_ours = false;
-            is_anothers = s->type == PREFECT_STATE_PENDING;
         } else if (prefect_state_type_is_final(s->type)) {
             has_ended = true;
         }
