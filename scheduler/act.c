@@ -45,12 +45,17 @@ bool act_prefect_is_fine(struct live *live, const struct prefect_reply *reply)
 
 bool act_is_our_claim(const struct live *live, const struct prefect_state *state)
 {
-    return state->type == PREFECT_STATE_PENDING && strcmp(state->transition_id, live->launch->launch_id) == 0;
+    return history_is_state_of(state, live->launch->launch_id);
 }
 
 bool act_is_our_submitting(const struct live *live, const struct prefect_state *state)
 {
-    return state->type == PREFECT_STATE_PENDING && strcmp(state->transition_id, live->launch->submit_id) == 0;
+    return history_is_state_of(state, live->launch->submit_id);
+}
+
+struct history act_history(const struct live *live, const struct prefect_reply *reply)
+{
+    return history_read(reply->states, reply->count, live->launch->launch_id, live->launch->submit_id);
 }
 
 void act_refuse(struct act *act, struct live *live, enum dependency dependency, enum stage stage,

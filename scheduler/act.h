@@ -13,6 +13,7 @@
 #include "api/engine.h"
 #include "api/prefect.h"
 #include "catalog.h"
+#include "history.h"
 #include "looks.h"
 #include "output.h"
 #include "pool.h"
@@ -83,6 +84,8 @@ bool act_prefect_is_fine(struct live *live, const struct prefect_reply *reply);
  * (protocol 4.4). */
 bool act_is_our_claim(const struct live *live, const struct prefect_state *state);
 bool act_is_our_submitting(const struct live *live, const struct prefect_state *state);
+/* A reply with states, read for this launch; pointers as in history_read. */
+struct history act_history(const struct live *live, const struct prefect_reply *reply);
 void act_feed(struct live *live, enum run_event_kind kind);
 struct act *act_of(const struct live *live);
 

@@ -67,57 +67,19 @@ void act_claim(struct act *act, struct live *live)
 
 /* ---- LOOK_RUN ---- */
 
-/* The server's late-run service marks what is SCHEDULED. States are ordered by when they were asked for, so a
- * mark that came before our claim may stand behind it. */
-static bool is_late_mark(const struct prefect_state *s)
-{
-    return s->type == PREFECT_STATE_SCHEDULED && strcmp(s->name, "Late") == 0;
-}
-
-/* Does the history say that the run is ours, by our claim and nobody's since, and did a state of ours
- * overwrite an end? "Submitting" alone makes nothing ours: it may have landed late, on another worker's
- * claim. */
-static void judge_history(struct live *live, const struct prefect_reply *reply, bool *is_ours, bool *overtook)
-{
-    bool has_ended = false;
-    bool was_ours = false;
-    *is_ours = false;
-    *overtook = false;
-    for (size_t i = 0; i < reply->count; i++) {
-        const struct prefect_state *s = &reply->states[i];
-        if (act_is_our_claim(live, s)) {
-            *is_ours = was_ours = true;
-            *overtook = has_ended;
-            keep_lease(live, s);
-        } else if (act_is_our_submitting(live, s)) {
-            *overtook = has_ended;
-            if (*is_ours)
-                keep_lease(live, s);
-        } else if (is_late_mark(s)) {
-            continue;
-        } else if (s->type == PREFECT_STATE_SCHEDULED || s->type == PREFECT_STATE_PENDING) {
-            has_ended = false;
-            *is_ours = false;
-        } else if (prefect_state_type_is_final(s->type)) {
-            has_ended = true;
-        }
-    }
-    /* An adopted container was claimed for by another; then the run's own word counts. */
-    if (!was_ours)
-        *is_ours = live->is_named_by_run;
-}
-
 static void on_history_of_look(void *arg, const struct prefect_reply *reply)
 {
     struct live *live = arg;
     if (!act_prefect_is_fine(live, reply))
         return;
-    bool is_ours;
-    bool overtook;
-    judge_history(live, reply, &is_ours, &overtook);
+    struct history h = act_history(live, reply);
+    if (h.latest != NULL)
+        keep_lease(live, h.latest);
+    /* An adopted container was claimed for by another; then the run's own word counts. */
+    bool is_ours = h.was_ours ? h.is_ours : live->is_named_by_run;
     enum prefect_state_type present =
         reply->count > 0 ? reply->states[reply->count - 1].type : PREFECT_STATE_UNKNOWN;
-    if (overtook && present != PREFECT_STATE_RUNNING)
+    if (h.overwritten != NULL && present != PREFECT_STATE_RUNNING)
         act_feed(live, RUN_EVENT_OVERTOOK);
     else if (!is_ours)
         act_feed(live, RUN_EVENT_RUN_ENDED);
@@ -144,12 +106,12 @@ static void feed_pending(struct live *live, const struct prefect_state *state)
         keep_lease(live, state);
     if (act_is_our_claim(live, state))
         act_feed(live, state->has_scheduled_time ? RUN_EVENT_RUN_PENDING : RUN_EVENT_OVERTOOK);
-    else if (!act_is_our_submitting(live, state))
-        act_feed(live, RUN_EVENT_RUN_ENDED);
-    else if (live->was_submitted_promptly)
+    else if (act_is_our_submitting(live, state) && live->was_submitted_promptly)
         act_feed(live, RUN_EVENT_RUN_PENDING);
+    else if (act_is_our_submitting(live, state) || live->is_named_by_run)
+        read_history(live); /* it may have landed late, on a run that was not ours any more, or be adopted */
     else
-        read_history(live); /* it may have landed late, on a run that had ended; its state doesn't tell */
+        act_feed(live, RUN_EVENT_RUN_ENDED);
 }
 
 /* The run names this container as its own, or none yet. */

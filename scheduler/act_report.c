@@ -130,31 +130,25 @@ static void on_restored(void *arg, const struct prefect_reply *reply)
     act_feed(live, RUN_EVENT_DONE);
 }
 
-static bool is_ours(const struct live *live, const struct prefect_state *state)
-{
-    return act_is_our_claim(live, state) || act_is_our_submitting(live, state);
-}
-
-/* Put back the last end, if the present state is still ours. */
+/* Put back what we have overwritten, if the present state is still ours. */
 static void on_history(void *arg, const struct prefect_reply *reply)
 {
     struct live *live = arg;
     struct act *act = act_of(live);
     if (!act_prefect_is_fine(live, reply))
         return;
-    const struct prefect_state *ended = NULL;
-    for (size_t i = 0; i < reply->count; i++)
-        if (prefect_state_type_is_final(reply->states[i].type))
-            ended = &reply->states[i];
-    if (ended == NULL || reply->count == 0 || !is_ours(live, &reply->states[reply->count - 1])) {
+    const struct history h = act_history(live, reply);
+    const struct prefect_state *was = h.overwritten;
+    if (was == NULL || !h.ends_with_ours) {
         act_feed(live, RUN_EVENT_DONE);
         return;
     }
     struct prefect_ask ask = act_ask(act, live, STAGE_REPORT, on_restored);
-    struct prefect_proposal proposal = {.type = ended->type,
-                                        .name = ended->name,
-                                        .message = ended->message[0] == '\0' ? NULL : ended->message,
-                                        .data_json = ended->data_json,
+    struct prefect_proposal proposal = {.type = was->type,
+                                        .name = was->name,
+                                        .message = was->message[0] == '\0' ? NULL : was->message,
+                                        .scheduled_at_ms = was->scheduled_at_ms,
+                                        .data_json = was->data_json,
                                         .force = true};
     struct err err;
     if (prefect_set_state(act->prefect, &ask, live->launch->flow_run_id, &proposal, &err) != 0)

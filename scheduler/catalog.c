@@ -17,6 +17,7 @@ struct entry {
     bool is_known;
     struct catalog_item item;
     struct prefect_call *call;
+    struct timer hold; /* the server has said when it may be asked again */
     struct list waits; /* wait.link */
 };
 
@@ -28,18 +29,18 @@ struct wait {
 
 struct catalog {
     struct prefect *prefect;
-    const struct clock *clock;
+    struct timers *timers;
     const struct config *config;
     struct index deployments;
     struct index flows;
     struct list entries;
 };
 
-struct catalog *catalog_new(struct prefect *prefect, const struct clock *clock, const struct config *config)
+struct catalog *catalog_new(struct prefect *prefect, struct timers *timers, const struct config *config)
 {
     struct catalog *c = check_alloc(sizeof(*c));
     c->prefect = prefect;
-    c->clock = clock;
+    c->timers = timers;
     c->config = config;
     list_init(&c->entries);
     return c;
@@ -63,6 +64,7 @@ static void free_entry(struct entry *e)
         free(LIST_ITEM(link, struct wait, link));
     if (e->call != NULL)
         prefect_cancel(e->call);
+    timer_cancel(&e->hold);
     free(e->item.id);
     free(e->item.name);
     free(e->item.flow_id);
@@ -99,22 +101,37 @@ const struct catalog_item *catalog_flow(const struct catalog *catalog, const cha
     return known(&catalog->flows, id);
 }
 
+static void read_entry(struct entry *e);
+
+static void on_hold_is_over(void *arg)
+{
+    struct entry *e = arg;
+    if (!list_is_empty(&e->waits))
+        read_entry(e);
+}
+
+static void keep(struct entry *e, const struct prefect_reply *reply)
+{
+    e->is_known = true;
+    e->item.read_mono_ms = clock_mono_ms(timers_clock(e->catalog->timers)) - reply->took_ms;
+    if (e->is_deployment) {
+        replace(&e->item.name, reply->deployment->name);
+        replace(&e->item.flow_id, reply->deployment->flow_id);
+        replace(&e->item.updated, reply->deployment->updated);
+        replace(&e->item.job_variables_json, reply->deployment->job_variables_json);
+    } else {
+        replace(&e->item.name, reply->flow_name);
+    }
+}
+
 static void on_read(void *arg, const struct prefect_reply *reply)
 {
     struct entry *e = arg;
     e->call = NULL;
-    if (reply->failure == NULL) {
-        e->is_known = true;
-        e->item.read_mono_ms = clock_mono_ms(e->catalog->clock) - reply->took_ms;
-        if (e->is_deployment) {
-            replace(&e->item.name, reply->deployment->name);
-            replace(&e->item.flow_id, reply->deployment->flow_id);
-            replace(&e->item.updated, reply->deployment->updated);
-            replace(&e->item.job_variables_json, reply->deployment->job_variables_json);
-        } else {
-            replace(&e->item.name, reply->flow_name);
-        }
-    }
+    if (reply->failure == NULL)
+        keep(e, reply);
+    else if (reply->failure->retry_after_ms > 0)
+        timer_start(e->catalog->timers, &e->hold, reply->failure->retry_after_ms, on_hold_is_over, e);
     struct list *link;
     struct list now;
     list_init(&now);
@@ -166,13 +183,13 @@ static bool want(struct catalog *c, struct index *index, const char *id, bool is
                  int64_t max_age_ms, catalog_done_fn done, void *arg)
 {
     struct entry *e = entry_of(c, index, id, is_deployment);
-    if (e->is_known && clock_mono_ms(c->clock) - e->item.read_mono_ms <= max_age_ms)
+    if (e->is_known && clock_mono_ms(timers_clock(c->timers)) - e->item.read_mono_ms <= max_age_ms)
         return true;
     struct wait *w = check_alloc(sizeof(*w));
     w->done = done;
     w->arg = arg;
     list_add_last(&e->waits, &w->link);
-    if (e->call == NULL)
+    if (e->call == NULL && !timer_is_running(&e->hold))
         read_entry(e);
     return false;
 }

@@ -21,7 +21,7 @@ struct catalog_item {
     int64_t read_mono_ms;
 };
 
-struct catalog *catalog_new(struct prefect *prefect, const struct clock *clock, const struct config *config);
+struct catalog *catalog_new(struct prefect *prefect, struct timers *timers, const struct config *config);
 void catalog_free(struct catalog *catalog);
 void catalog_set_config(struct catalog *catalog, const struct config *config);
 
@@ -32,7 +32,8 @@ const struct catalog_item *catalog_flow(const struct catalog *catalog, const cha
 typedef void (*catalog_done_fn)(void *arg, const struct failure *failure, int64_t took_ms);
 /*
  * Returns true if a copy not older than max_age_ms is here; done is not called then. Otherwise it is read
- * (one request, however many ask) and done comes once, later, unless catalog_leave(arg).
+ * (one request, however many ask, and none before the time that a Retry-After has named) and done comes once,
+ * later, unless catalog_leave(arg).
  */
 bool catalog_want_deployment(struct catalog *catalog, const char *id, int64_t max_age_ms,
                              catalog_done_fn done, void *arg);

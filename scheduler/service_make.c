@@ -216,7 +216,7 @@ static int make_parts(struct service *s, const char *template_json, struct err *
 {
     const struct service_settings *set = &s->s;
     s->pulls = pulls_new(s->engine, set->timers, set->config);
-    s->catalog = catalog_new(s->prefect, set->clock, set->config);
+    s->catalog = catalog_new(s->prefect, set->timers, set->config);
     s->looks = looks_new(s->prefect, set->timers);
     s->output = output_new(s->engine, set->timers, set->output_fd);
     s->pool_sync = pool_sync_new(&(struct pool_sync_settings){.prefect = s->prefect,

@@ -27,7 +27,7 @@
     X(CLEARING, "CLEARING")         /* everything with our launch id is removed before a verdict */          \
     X(REPORTING, "REPORTING")       /* verdict proposed */                                                   \
     X(HANDING_BACK, "HANDING_BACK") /* SCHEDULED proposed, so that another worker can take the run */        \
-    X(RESTORING, "RESTORING")       /* the state our claim overwrote is put back */                          \
+    X(RESTORING, "RESTORING")       /* the state that we overwrote is put back */                            \
     X(PARKED, "PARKED")             /* kept for a person or a rule */                                        \
     X(REMOVING, "REMOVING")         /* the ended container is removed, if the job says so */                 \
     X(FINISHED, "FINISHED")
@@ -90,7 +90,7 @@ enum run_action {
     X(PERMANENT, "PERMANENT")                                                                                \
     X(UNKNOWN_OUTCOME, "UNKNOWN_OUTCOME")                                                                    \
     X(REFUSED, "REFUSED")               /* the server said no: not ours, or already final */                 \
-    X(OVERTOOK, "OVERTOOK")             /* our claim overwrote a run that had ended */                       \
+    X(OVERTOOK, "OVERTOOK")             /* we overwrote a run that had ended, or was scheduled again */      \
     X(RUN_SCHEDULED, "RUN_SCHEDULED")   /* looked: still SCHEDULED, nothing of ours on it */                 \
     X(RUN_PENDING, "RUN_PENDING")       /* looked: PENDING with one of our transition ids */                 \
     X(RUN_RUNNING, "RUN_RUNNING")       /* looked: RUNNING */                                                \

@@ -249,7 +249,7 @@ struct run_step step_reporting(struct run run, const struct step_input *in)
         return reported(run, in);
     case RUN_EVENT_PERMANENT: /* a verdict the server will never take; a look only has to be repeated */
         return in->answered == RUN_ACTION_REPORT ? reported(run, in) : step_retry(run, in);
-    case RUN_EVENT_OVERTOOK: /* our claim landed on a run that had ended */
+    case RUN_EVENT_OVERTOOK: /* what we sent landed on a run that had ended, or was scheduled again */
         return step_enter(run, RUN_STATE_RESTORING, in);
     case RUN_EVENT_RUN_PENDING:
         if (run.verdict == RUN_VERDICT_ENDED)
@@ -285,7 +285,7 @@ struct run_step step_handing_back(struct run run, const struct step_input *in)
     case RUN_EVENT_RUN_CANCELLING:
         run.verdict = RUN_VERDICT_CANCELLED;
         return step_enter(run, RUN_STATE_REPORTING, in);
-    case RUN_EVENT_OVERTOOK: /* a "Submitting" that landed late overwrote the end of the run */
+    case RUN_EVENT_OVERTOOK: /* a "Submitting" that landed late overwrote what the run was */
         return step_enter(run, RUN_STATE_RESTORING, in);
     case RUN_EVENT_DONE:
     case RUN_EVENT_REFUSED:
@@ -325,8 +325,9 @@ struct run_step step_restoring(struct run run, const struct step_input *in)
     case RUN_EVENT_CAPACITY:
     case RUN_EVENT_CONFLICT:
     case RUN_EVENT_AUTH:
-    case RUN_EVENT_UNKNOWN_OUTCOME:
         return step_retry(run, in);
+    case RUN_EVENT_UNKNOWN_OUTCOME: /* sent twice, the first could land on a run taken up since */
+        return step_finish(step_unsettle(run, in), in);
     default:
         return step_stay(run);
     }

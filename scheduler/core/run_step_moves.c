@@ -88,6 +88,16 @@ static struct run_step begin_create(struct run run)
     return step_act(run, RUN_ACTION_CREATE);
 }
 
+/* What was put back may have been taken up by others since: it is put back again only when nothing can land
+ * any more. */
+static struct run_step begin_restore(struct run run, bool is_first, const struct step_input *in)
+{
+    run = settle_if_due(run, in);
+    if (is_first || run.unsettled_until_ms == 0)
+        return step_act(run, RUN_ACTION_RESTORE);
+    return step_finish(run, in);
+}
+
 static struct run_step begin_claim(struct run run, const struct step_input *in)
 {
     if (run.has_claim) {
@@ -125,7 +135,7 @@ static struct run_step begin_run(struct run run, bool is_first, const struct ste
 static bool may_have_proposed(const struct run *run)
 {
     return run->state == RUN_STATE_SUBMITTING || run->state == RUN_STATE_HANDING_BACK ||
-           (run->state == RUN_STATE_CLAIMING && run->has_claim);
+           run->state == RUN_STATE_RESTORING || (run->state == RUN_STATE_CLAIMING && run->has_claim);
 }
 
 /* A flow that ended, or that was asked to end, has mostly told the server itself, and its own word stands:
@@ -187,7 +197,7 @@ struct run_step step_begin(struct run run, bool is_first, const struct step_inpu
     case RUN_STATE_HANDING_BACK:
         return is_first ? step_act(run, RUN_ACTION_HAND_BACK) : look_run(run, in);
     case RUN_STATE_RESTORING:
-        return step_act(settle_if_due(run, in), RUN_ACTION_RESTORE);
+        return begin_restore(run, is_first, in);
     case RUN_STATE_PARKED:
         return step_act(run, RUN_ACTION_NONE);
     case RUN_STATE_REMOVING:

@@ -3,7 +3,8 @@
  * equal.
  *
  *     contract_prefect URL      a real server, e.g. http://127.0.0.1:4200/api
- *     contract_prefect --fake   the fake of tests/fakes, in this process
+ *     contract_prefect --fake   the fake of tests/fakes, in this process, with the server's setting
+ *                               PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS from the environment
  *
  * The two outputs must be the same, byte by byte: then the fake's rules are the server's, and our client
  * reads both. Ids become names, times their distance from now. It makes a pool, deployments and flow runs of
@@ -629,7 +630,13 @@ static void open_server(struct contract *c, const char *url)
     if (http_new(c->base, c->timers, &http_settings, &c->http, &c->err) != 0)
         give_up("http", c->err.msg);
     if (url == NULL) {
-        fake_prefect_new(&(struct fake_prefect_settings){.base = c->base, .timers = c->timers, .seed = 1},
+        const char *slot_wait_s = getenv("PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS");
+        fake_prefect_new(&(struct fake_prefect_settings){.base = c->base,
+                                                         .timers = c->timers,
+                                                         .seed = 1,
+                                                         .slot_wait_ms = slot_wait_s != NULL
+                                                                             ? atol(slot_wait_s) * 1000
+                                                                             : 0},
                          &c->fake);
         settings.api_url = fake_prefect_url(c->fake);
     }

@@ -13,6 +13,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { SLOT_WAIT_MS = 30 * 1000 };
+
 enum job_wait { JOB_WAIT_NONE, JOB_WAIT_DELAY, JOB_WAIT_LATE, JOB_WAIT_HOLD, JOB_WAIT_STALL };
 
 struct job {
@@ -394,6 +396,8 @@ void fake_prefect_new(const struct fake_prefect_settings *settings, struct fake_
     *fake = (struct fake_prefect){.timers = settings->timers,
                                   .authorization = check_strdup_or_null(settings->authorization),
                                   .random_state = settings->seed,
+                                  .slot_wait_ms =
+                                      settings->slot_wait_ms != 0 ? settings->slot_wait_ms : SLOT_WAIT_MS,
                                   .csrf_demanded = settings->csrf,
                                   .csrf_life_ms = 3600 * 1000};
     list_init(&fake->faults);

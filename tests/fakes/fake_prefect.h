@@ -29,6 +29,7 @@ struct fake_prefect_settings {
     const char *authorization; /* the Authorization line's value that is demanded, "Basic dTpw"; NULL: none */
     bool csrf;                 /* demand CSRF tokens; may change later */
     uint64_t seed;             /* for its ids */
+    int64_t slot_wait_ms;      /* PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS; 0: 30 s */
 };
 
 /* Aborts when it can't listen. Ignores SIGPIPE for the process. */

@@ -109,6 +109,7 @@ struct fake_prefect {
     char *url;
     char *authorization;
     uint64_t random_state;
+    int64_t slot_wait_ms;
     struct fake_array pools;
     struct fake_array flows;
     struct fake_array deployments;

@@ -10,8 +10,6 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { SLOT_WAIT_MS = 30 * 1000 };
-
 struct transition {
     struct fake_prefect *fake;
     struct fake_run *run;
@@ -196,7 +194,7 @@ static bool secure_slot(struct transition *t)
     t->instead = deployment->cancel_new
                      ? make_state(PREFECT_STATE_CANCELLED, "Cancelled", reason, FAKE_NO_TIME)
                      : make_state(PREFECT_STATE_SCHEDULED, "AwaitingConcurrencySlot", NULL,
-                                  fake_now_ms(t->fake) + SLOT_WAIT_MS);
+                                  fake_now_ms(t->fake) + t->fake->slot_wait_ms);
     return decide(t, PREFECT_OUTCOME_REJECT, reason);
 }
 

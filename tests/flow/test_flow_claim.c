@@ -159,6 +159,35 @@ static void test_a_submitting_that_lands_on_a_failed_run(void **state)
     expect_late_submitting_is_undone(*state, &flow, PREFECT_STATE_FAILED, 0);
 }
 
+/* Our Submitting lands on a run that its flow has left to be run again: it goes back to where it was, with
+ * its time, and is run once more. */
+static void test_a_submitting_that_lands_on_a_rescheduled_run(void **state)
+{
+    struct world *w = *state;
+    const char *run = world_add_run(w);
+    w->flow = (struct world_flow){.end = FLOW_FAILS, .run_ms = SECONDS(5), .exit_code = 1};
+    fake_prefect_fault(
+        w->prefect,
+        &(struct fake_prefect_fault){.route = FAKE_PREFECT_SET_STATE, .nth = 2, .kind = PREFECT_FAULT_HOLD});
+    world_start(w, "[timeouts]\napi = 5s\n");
+    UNTIL(w, SECONDS(40), world_state(w, run) == PREFECT_STATE_FAILED);
+    const struct prefect_proposal again = {.type = PREFECT_STATE_SCHEDULED,
+                                           .name = "AwaitingRetry",
+                                           .scheduled_at_ms = w->clock.wall_ms + MINUTES(10)};
+    assert_int_equal(fake_prefect_propose(w->prefect, run, &again).outcome, PREFECT_OUTCOME_ACCEPT);
+    assert_int_equal(fake_prefect_release(w->prefect), 1);
+    assert_int_equal(world_state(w, run), PREFECT_STATE_PENDING);
+    w->flow = (struct world_flow){.end = FLOW_COMPLETES, .run_ms = SECONDS(5)};
+    UNTIL(w, MINUTES(5), world_launches(w) == 0);
+    struct fake_prefect_look look;
+    assert_true(fake_prefect_look(w->prefect, run, &look));
+    assert_int_equal(look.type, PREFECT_STATE_SCHEDULED);
+    assert_string_equal(look.name, "AwaitingRetry");
+    assert_int_equal(world_times_run(w, run), 1);
+    UNTIL(w, MINUTES(15), world_state(w, run) == PREFECT_STATE_COMPLETED);
+    assert_int_equal(world_times_run(w, run), 2);
+}
+
 /* While a lost claim may still land, the clock of our host is set. */
 static void expect_late_claim_is_undone(struct world *w, int64_t jump_ms)
 {
@@ -218,6 +247,26 @@ static void test_retry_after_is_obeyed(void **state)
     assert_true(w->clock.wall_ms - asked_ms >= 20000);
     assert_true(w->clock.wall_ms - asked_ms <= 24000 + 2000);
     expect_one_life(w, run);
+}
+
+/* A deployment is read for many runs: the others wait as well, also those that come meanwhile. */
+static void test_retry_after_holds_back_every_reader_of_a_deployment(void **state)
+{
+    struct world *w = *state;
+    fake_prefect_fault(w->prefect, &(struct fake_prefect_fault){.route = FAKE_PREFECT_GET_DEPLOYMENT,
+                                                                .kind = PREFECT_FAULT_STATUS,
+                                                                .status = 429,
+                                                                .header = "Retry-After: 20"});
+    world_add_run(w);
+    world_start(w, NULL);
+    UNTIL(w, SECONDS(30), fake_prefect_calls(w->prefect, FAKE_PREFECT_GET_DEPLOYMENT) == 1);
+    int64_t asked_ms = w->clock.wall_ms;
+    world_add_run(w);
+    world_add_run(w);
+    UNTIL(w, SECONDS(60), fake_prefect_calls(w->prefect, FAKE_PREFECT_GET_DEPLOYMENT) == 2);
+    assert_true(w->clock.wall_ms - asked_ms >= 20000);
+    assert_true(w->clock.wall_ms - asked_ms <= 24000 + 2000);
+    UNTIL(w, MINUTES(2), world_count(w, PREFECT_STATE_COMPLETED) == 3 && world_launches(w) == 0);
 }
 
 static void test_no_poll_comes_earlier_than_the_server_asked_for(void **state)
@@ -475,10 +524,12 @@ int main(void)
         FLOW_TEST(test_a_submitting_that_lands_on_a_completed_run),
         FLOW_TEST(test_a_submitting_that_lands_after_our_look),
         FLOW_TEST(test_a_submitting_that_lands_on_a_failed_run),
+        FLOW_TEST(test_a_submitting_that_lands_on_a_rescheduled_run),
         FLOW_TEST(test_a_late_claim_and_a_clock_set_back),
         FLOW_TEST(test_a_late_claim_and_a_clock_set_forward),
         FLOW_TEST(test_503_survives),
         FLOW_TEST(test_retry_after_is_obeyed),
+        FLOW_TEST(test_retry_after_holds_back_every_reader_of_a_deployment),
         FLOW_TEST(test_no_poll_comes_earlier_than_the_server_asked_for),
         FLOW_TEST(test_a_server_that_answers_slowly),
         FLOW_TEST(test_order_is_queue_priority_then_due_time),

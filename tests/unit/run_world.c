@@ -36,6 +36,7 @@ struct late {
     int box; /* the container it is about */
     int name_index;
     enum run_verdict verdict; /* of a report */
+    bool restores;    /* of a restore: it has read that what our proposal overwrote is to be put back */
     int64_t until_ms; /* it lands by then; INT64_MAX: a create, and the engine has answered nothing since */
 };
 
@@ -167,7 +168,7 @@ static struct run_event effect_submit(struct world *w)
         return answer(RUN_EVENT_DONE);
     if (w->server == SCHEDULED || w->server == COMPLETED || w->server == CRASHED) {
         w->before_claim = w->server;
-        w->claim_overtook = w->server != SCHEDULED;
+        w->claim_overtook = true;
         w->server = PENDING_OURS;
         return answer(RUN_EVENT_DONE);
     }
@@ -323,10 +324,14 @@ static struct run_event effect_clear(struct world *w)
     return answer(RUN_EVENT_DONE);
 }
 
-static struct run_event effect_restore(struct world *w)
+/* By force: the server takes it whatever the run is by then. */
+static struct run_event effect_restore(struct world *w, bool restores)
 {
-    if (w->server == PENDING_OURS && w->claim_overtook)
-        w->server = w->before_claim;
+    if (!restores)
+        return answer(RUN_EVENT_DONE);
+    if (w->server == PENDING_OTHER || w->server == RUNNING_OTHER || w->server == RUNNING_OURS)
+        violate(w, "what others have taken up was put back");
+    w->server = w->before_claim;
     return answer(RUN_EVENT_DONE);
 }
 
@@ -360,7 +365,7 @@ static struct run_event apply(struct world *w, struct late what)
     case RUN_ACTION_HAND_BACK:
         return effect_hand_back(w);
     case RUN_ACTION_RESTORE:
-        return effect_restore(w);
+        return effect_restore(w, what.restores);
     case RUN_ACTION_REMOVE:
         w->boxes[what.box].state = BOX_ABSENT;
         return answer(RUN_EVENT_DONE);
@@ -423,7 +428,8 @@ static void engine_answers(struct world *w)
 static bool may_be_late(enum run_action a)
 {
     return a == RUN_ACTION_CREATE || a == RUN_ACTION_START || a == RUN_ACTION_CLAIM ||
-           a == RUN_ACTION_SUBMIT || a == RUN_ACTION_REPORT || a == RUN_ACTION_HAND_BACK;
+           a == RUN_ACTION_SUBMIT || a == RUN_ACTION_REPORT || a == RUN_ACTION_HAND_BACK ||
+           a == RUN_ACTION_RESTORE;
 }
 
 static struct run_event lost(struct world *w, enum run_action a)
@@ -453,6 +459,7 @@ static void perform_request(struct world *w, enum run_action action)
                         .box = w->row.box,
                         .name_index = w->row.run.name_index,
                         .verdict = w->row.run.verdict,
+                        .restores = w->server == PENDING_OURS && w->claim_overtook,
                         .until_ms = w->now_ms + (int64_t)draw(w, (uint64_t)w->policy.settle_ms)};
     if (action == RUN_ACTION_CREATE)
         what.until_ms = INT64_MAX;

@@ -3,6 +3,7 @@
  */
 #include "run_table.h"
 
+#include "base/check.h"
 #include "core/run_step_internal.h"
 
 #include <setjmp.h>
@@ -327,10 +328,28 @@ static void test_restoring_goes_on_until_it_is_answered(void **state)
     (void)state;
     struct trip trip = go("ENTER ADMITTED OVERTOOK");
     for (int i = 0; i < 50; i++)
-        trip_go(&trip, "UNKNOWN_OUTCOME ENTER");
+        trip_go(&trip, "TRANSIENT ENTER");
     assert_at(&trip, RUN_STATE_RESTORING, RUN_ACTION_RESTORE);
     trip_go(&trip, "DONE");
     assert_at(&trip, RUN_STATE_FINISHED, RUN_ACTION_FORGET);
+}
+
+/* Sent twice, the first could land on a run that others have taken up since. */
+static void test_a_run_is_put_back_again_only_when_the_first_cannot_land_any_more(void **state)
+{
+    (void)state;
+    static const char *const doubts[] = {" UNKNOWN_OUTCOME", " restart"};
+    for (size_t i = 0; i < ARRAY_LEN(doubts); i++) {
+        struct trip trip = go("ENTER ADMITTED OVERTOOK");
+        trip_go(&trip, doubts[i]);
+        assert_at(&trip, RUN_STATE_RESTORING, RUN_ACTION_WAIT);
+        trip_go(&trip, "+30000 restart");
+        assert_at(&trip, RUN_STATE_RESTORING, RUN_ACTION_WAIT);
+        trip_go(&trip, "+60000 ENTER");
+        assert_at(&trip, RUN_STATE_RESTORING, RUN_ACTION_RESTORE);
+        trip_go(&trip, "DONE");
+        assert_at(&trip, RUN_STATE_FINISHED, RUN_ACTION_FORGET);
+    }
 }
 
 static void test_restoring_survives_a_clock_that_jumps_back(void **state)
@@ -338,7 +357,7 @@ static void test_restoring_survives_a_clock_that_jumps_back(void **state)
     (void)state;
     struct trip trip = go("ENTER ADMITTED UNKNOWN_OUTCOME ENTER OVERTOOK");
     trip.now_ms -= 86400000;
-    trip_go(&trip, "DONE +60000 ENTER DONE");
+    trip_go(&trip, "DONE +60000 ENTER");
     assert_at(&trip, RUN_STATE_RESTORING, RUN_ACTION_WAIT);
     trip_go(&trip, "+60000 ENTER DONE");
     assert_at(&trip, RUN_STATE_FINISHED, RUN_ACTION_FORGET);
@@ -415,6 +434,7 @@ int main(void)
         cmocka_unit_test(test_a_lost_hand_back_is_not_sent_twice_while_it_may_land),
         cmocka_unit_test(test_a_hand_back_that_finds_an_overwritten_end_restores_it),
         cmocka_unit_test(test_restoring_goes_on_until_it_is_answered),
+        cmocka_unit_test(test_a_run_is_put_back_again_only_when_the_first_cannot_land_any_more),
         cmocka_unit_test(test_restoring_survives_a_clock_that_jumps_back),
         cmocka_unit_test(test_parked),
         cmocka_unit_test(test_what_must_be_on_disk_first),

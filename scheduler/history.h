@@ -1,0 +1,34 @@
+/*
+ * history.h - whose a flow run is, read from the list of its states.
+ *
+ * States stand in the order in which they were asked for, so the server's "Late" mark, which came before a
+ * claim, may stand behind it.
+ */
+#ifndef SLUICE_HISTORY_H
+#define SLUICE_HISTORY_H
+
+#include "api/prefect.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct history {
+    /* Our claim and the "Submitting" behind it that nobody has scheduled or claimed away since. "Submitting"
+     * alone makes nothing ours: it may have landed late, on another worker's claim. */
+    bool is_ours;
+    bool was_ours;                      /* our claim stands somewhere in it */
+    bool ends_with_ours;                /* the present state is a claim or "Submitting" of ours */
+    const struct prefect_state *latest; /* of our states while the run was ours; NULL: none */
+    /* What the last state of ours has overwritten and should not have: an end, or a run that was scheduled
+     * again after our claim. NULL: nothing. */
+    const struct prefect_state *overwritten;
+};
+
+/* Reads states, oldest first (protocol 4.4); the pointers are into them. claim_id, submit_id: the transition
+ * ids of our claim and "Submitting". Pure. */
+struct history history_read(const struct prefect_state *states, size_t count, const char *claim_id,
+                            const char *submit_id);
+/* A PENDING state with that transition id; "" is nobody's. */
+bool history_is_state_of(const struct prefect_state *state, const char *transition_id);
+
+#endif
