@@ -115,6 +115,8 @@ struct prefect_reply {
     const char *json; /* get_variable: source text of its value; get_block: of its data; server_version: the
                          version, unquoted */
 };
+/* The run with this id in a reply's runs; NULL: none. */
+const struct prefect_run *prefect_reply_run(const struct prefect_reply *reply, const char *flow_run_id);
 typedef void (*prefect_done_fn)(void *arg, const struct prefect_reply *reply);
 
 struct prefect_settings {

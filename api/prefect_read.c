@@ -485,3 +485,11 @@ bool prefect_read_error(const char *body, size_t len, char *text, size_t text_si
     json_free(root);
     return true;
 }
+
+const struct prefect_run *prefect_reply_run(const struct prefect_reply *reply, const char *flow_run_id)
+{
+    for (size_t i = 0; i < reply->count; i++)
+        if (strcmp(reply->runs[i].id, flow_run_id) == 0)
+            return &reply->runs[i];
+    return NULL;
+}

@@ -9,6 +9,7 @@
 
 #include "api/jobspec.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "clocks.h"
 
 #include <stdio.h>
@@ -117,11 +118,8 @@ static void feed_pending(struct live *live, const struct prefect_state *state)
 /* The run names this container as its own, or none yet. */
 static bool names_container(const struct prefect_run *run, const char *container_id)
 {
-    size_t pid_len = strlen(run->infrastructure_pid);
-    size_t id_len = strlen(container_id);
-    return id_len > 0 &&
-           (pid_len == 0 ||
-            (pid_len >= id_len && strcmp(run->infrastructure_pid + pid_len - id_len, container_id) == 0));
+    return container_id[0] != '\0' &&
+           (run->infrastructure_pid[0] == '\0' || text_ends_with(run->infrastructure_pid, container_id));
 }
 
 static void on_looked(void *arg, const struct failure *failure, int64_t took_ms,

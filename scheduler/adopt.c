@@ -9,6 +9,7 @@
 #include "adopt.h"
 
 #include "base/log.h"
+#include "base/text.h"
 #include "clocks.h"
 #include "index.h"
 
@@ -113,17 +114,10 @@ void adopt_want(struct adopt *a, const struct engine_container *c)
     snprintf(w->launch_id, sizeof(w->launch_id), "%s", c->launch_id);
 }
 
-static bool ends_with(const char *text, const char *end)
-{
-    size_t n = strlen(text);
-    size_t m = strlen(end);
-    return n >= m && strcmp(text + n - m, end) == 0;
-}
-
 static bool is_the_runs_own(const struct wanted *w, const struct prefect_run *run)
 {
     if (run->infrastructure_pid[0] != '\0')
-        return ends_with(run->infrastructure_pid, w->container_id);
+        return text_ends_with(run->infrastructure_pid, w->container_id);
     bool is_pending = run->state_type == PREFECT_STATE_PENDING && run->state != NULL;
     return !is_pending || run->state->timestamp_ms <= w->created_at_ms + CLOCK_MARGIN_MS;
 }

@@ -68,14 +68,6 @@ void looks_free(struct looks *l)
     free(l);
 }
 
-static const struct prefect_run *find(const struct prefect_reply *reply, const char *id)
-{
-    for (size_t i = 0; i < reply->count; i++)
-        if (strcmp(reply->runs[i].id, id) == 0)
-            return &reply->runs[i];
-    return NULL;
-}
-
 /* What follows a look is decided by the state; one that we don't know is no answer. */
 static bool is_readable(const struct prefect_run *run)
 {
@@ -88,7 +80,7 @@ static void answer(const struct look *look, const struct prefect_reply *reply)
         look->fn(look->arg, reply->failure, reply->took_ms, NULL);
         return;
     }
-    const struct prefect_run *run = find(reply, look->flow_run_id);
+    const struct prefect_run *run = prefect_reply_run(reply, look->flow_run_id);
     if (is_readable(run)) {
         look->fn(look->arg, NULL, reply->took_ms, run);
         return;

@@ -301,14 +301,6 @@ static void watch_failed(struct poller *p, const struct failure *failure, int64_
     timer_start(p->s.timers, &p->watch_timer, delay_ms, begin_watch, p);
 }
 
-static const struct prefect_run *find_in(const struct prefect_reply *reply, const char *flow_run_id)
-{
-    for (size_t i = 0; i < reply->count; i++)
-        if (strcmp(reply->runs[i].id, flow_run_id) == 0)
-            return &reply->runs[i];
-    return NULL;
-}
-
 /* How long ago the run came into the state that it is seen in; clocks that differ must not eat up a grace
  * time. */
 static int64_t age_of(const struct poller *p, const struct prefect_run *run)
@@ -345,7 +337,7 @@ static void on_watched(void *arg, const struct prefect_reply *reply)
         /* By launch: another one of the same flow run is no business of this answer. */
         struct live *live = runner_find_launch(p->s.runner, p->watched[i]);
         if (live != NULL)
-            judge(p, live, find_in(reply, live->launch->flow_run_id));
+            judge(p, live, prefect_reply_run(reply, live->launch->flow_run_id));
     }
     watch_again(p);
 }

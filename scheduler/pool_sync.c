@@ -5,6 +5,7 @@
 #include "pool_sync.h"
 
 #include "base/log.h"
+#include "base/text.h"
 #include "clocks.h"
 
 #include <string.h>
@@ -189,17 +190,10 @@ static void replace(char **field, const char *text)
     *field = check_strdup(text);
 }
 
-static bool ends_with(const char *text, const char *end)
-{
-    size_t n = strlen(text);
-    size_t m = strlen(end);
-    return n >= m && strcmp(text + n - m, end) == 0;
-}
-
 /* Returns false if no Docker worker can serve this pool. */
 static bool is_servable(struct pool_sync *s, const char *type)
 {
-    bool is_push = ends_with(type, ":push") || ends_with(type, ":managed");
+    bool is_push = text_ends_with(type, ":push") || text_ends_with(type, ":managed");
     bool is_docker = strcmp(type, "docker") == 0;
     bool was_told = s->s.config->worker_type != NULL;
     if (is_push || (!is_docker && !was_told)) {

@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 FOLDERS = ("tests/unit/", "tests/fakes/", "tests/flow/")
+# Thousands of lives through the same code: the sanitizers have seen them.
+LONG = {"deep", "safety"}
 # Leaks are found by the sanitizers; here a child that a test forks and ends on purpose would count as one.
 VALGRIND = ["valgrind", "--quiet", "--leak-check=no", "--error-exitcode=99"]
 
@@ -19,7 +21,8 @@ def tests_of(build: Path) -> list[tuple[str, list[str], str]]:
     found = []
     for test in json.loads(shown)["tests"]:
         properties = {one["name"]: one["value"] for one in test["properties"]}
-        if any(f"{build}/{folder}" in test["command"][0] for folder in FOLDERS):
+        is_long = not LONG.isdisjoint(properties.get("LABELS", []))
+        if not is_long and any(f"{build}/{folder}" in test["command"][0] for folder in FOLDERS):
             found.append((test["name"], test["command"], properties.get("WORKING_DIRECTORY", str(build))))
     # The flows take longest: begun first, they leave no core idle at the end.
     return sorted(found, key=lambda test: "tests/flow/" not in test[1][0])
