@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "commands.h"
+#include "instance_lock.h"
 #include "loop.h"
 #include "service.h"
 
@@ -123,6 +124,24 @@ static int serve_health(struct program *p, struct err *err)
                             &p->health, err);
 }
 
+/* The lock is given up with the process. Without a place for it, or the right to write there, only the state
+ * file's own lock is left. */
+static int be_the_only_one(const struct config *c, struct err *err)
+{
+    char instance[SERVICE_INSTANCE_SIZE];
+    service_instance(c->api_url, c->pool, c->worker_name, instance);
+    char *AUTO_FREE folder =
+        instance_lock_folder(geteuid() == 0, getenv("RUNTIME_DIRECTORY"), getenv("XDG_RUNTIME_DIR"));
+    int fd;
+    if (folder == NULL ||
+        instance_lock_take(folder, instance, c->pool, c->worker_name, &clock_system, &fd, err) == 0)
+        return 0;
+    if (err->kind == ERR_CONFLICT)
+        return -1;
+    log_warn("another sluice of this name would not be noticed", kv_s("error", err->msg));
+    return 0;
+}
+
 static int run(struct program *p, const char *template_json, struct err *err)
 {
     char *cwd = getcwd(NULL, 0);
@@ -137,7 +156,9 @@ static int run(struct program *p, const char *template_json, struct err *err)
                                         .on_end = on_end,
                                         .arg = p};
     /* The port first: if it is taken, no state file is made. Nothing is served before the loop runs. */
-    int rc = serve_health(p, err);
+    int rc = be_the_only_one(p->config, err);
+    if (rc == 0)
+        rc = serve_health(p, err);
     if (rc == 0)
         rc = service_new(&settings, &p->service, err);
     if (rc == 0)

@@ -2,12 +2,12 @@
  * files.c - folders, creation and lock of the state file, before SQLite sees it.
  *
  * SQLite makes files with the mode the umask leaves, so the file is made here first; its -wal and -shm take
- * the mode over from it. The lock is a flock on a file of its own and not on the state file, because SQLite's
- * own locks are lost as soon as any descriptor of the state file is closed (POSIX advisory locks). The lock
- * file is never removed: a second process could already hold a descriptor of it.
+ * the mode over from it. The lock is on a file of its own and not on the state file, because SQLite's own
+ * locks are lost as soon as any descriptor of the state file is closed (POSIX advisory locks).
  */
 #include "store/files.h"
 
+#include "base/file_lock.h"
 #include "base/kill_point.h"
 #include "store/migrate.h"
 
@@ -15,11 +15,8 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#define HOLDER_SIZE 80 /* bytes of the line in the lock file */
 
 static int make_folder(const char *folder, struct err *err)
 {
@@ -189,19 +186,6 @@ int files_keep_private(const char *path, struct err *err)
     return 0;
 }
 
-static int refuse_held(int fd, const char *state_path, struct err *err)
-{
-    char holder[HOLDER_SIZE];
-    ssize_t n = pread(fd, holder, sizeof(holder) - 1, 0);
-    holder[n > 0 ? n : 0] = '\0';
-    holder[strcspn(holder, "\n")] = '\0';
-    return err_set(
-        err, ERR_CONFLICT,
-        "another sluice%s%s holds the state file %s: give this one a name of its own with --name, or "
-        "stop the other",
-        *holder != '\0' ? " " : "", holder, state_path);
-}
-
 int files_lock_path(const char *path, char **out, struct err *err)
 {
     char *AUTO_FREE real = realpath(path, NULL);
@@ -211,27 +195,17 @@ int files_lock_path(const char *path, char **out, struct err *err)
     return 0;
 }
 
-int files_lock(const char *lock_path, const char *state_path, const struct clock *clock, int *fd_out,
+int files_lock(const char *lock_path, const char *state_path, const struct clock *clock, int *fd,
                struct err *err)
 {
-    int fd = open(lock_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0)
-        return err_sys(err, errno, "can't open the lock file %s (--state names another place)", lock_path);
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        int result = errno == EWOULDBLOCK ? refuse_held(fd, state_path, err)
-                                          : err_sys(err, errno, "can't lock %s", lock_path);
-        close(fd);
-        return result;
-    }
-    char now[CLOCK_TEXT_SIZE];
-    clock_format(clock_wall_ms(clock), now);
-    char holder[HOLDER_SIZE];
-    int len = snprintf(holder, sizeof(holder), "(process %ld since %s)\n", (long)getpid(), now);
-    if (ftruncate(fd, 0) != 0 || pwrite(fd, holder, (size_t)len, 0) != len) {
-        int result = err_sys(err, errno, "can't write the lock file %s", lock_path);
-        close(fd);
-        return result;
-    }
-    *fd_out = fd;
-    return 0;
+    char holder[FILE_LOCK_HOLDER_SIZE] = "";
+    if (file_lock_take(lock_path, clock, fd, holder, err) == 0)
+        return 0;
+    if (err->kind != ERR_CONFLICT)
+        return err_wrap(err, "the state file %s can't be held (--state names another place)", state_path);
+    return err_set(
+        err, ERR_CONFLICT,
+        "another sluice%s%s holds the state file %s: give this one a name of its own with --name, or "
+        "stop the other",
+        *holder != '\0' ? " " : "", holder, state_path);
 }

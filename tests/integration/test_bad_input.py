@@ -317,17 +317,24 @@ def state_file(sluice: Sluice) -> Path:
     return sluice.state
 
 
-def test_state_file_of_another_sluice_that_runs(sluice: Sluice) -> None:
+def test_state_file_or_name_of_another_sluice_that_runs(sluice: Sluice) -> None:
     log = sluice.directory / "first.log"
+    locks = str(sluice.directory / "locks")
     arguments = [sluice.binary, "start", "--pool", "p", "--state", sluice.state]
+    environment = sluice.environment(RUNTIME_DIRECTORY=locks)
     with log.open("wb") as stderr:
-        first = subprocess.Popen(arguments, env=sluice.environment(), cwd=sluice.directory, stderr=stderr)
+        first = subprocess.Popen(arguments, env=environment, cwd=sluice.directory, stderr=stderr)
     try:
         wait_until(lambda: "state file open" in log.read_text(), "the state file")
         before = sluice.files(sluice.state.parent)
-        ended = sluice.start("--pool", "p")
+        ended = sluice.start("--pool", "p", "--name", "other", RUNTIME_DIRECTORY=locks)
         assert_says(ended, 1, f"process {first.pid}", str(sluice.state), "--name", "stop the other")
         assert sluice.files(sluice.state.parent) == before
+        # With a state file of its own it would still be the same worker, and take the other's containers for strays.
+        elsewhere = sluice.directory / "elsewhere.db"
+        ended = sluice.run("start", "--pool", "p", "--state", str(elsewhere), RUNTIME_DIRECTORY=locks)
+        assert_says(ended, 1, f"process {first.pid}", 'the work pool "p"', "--name", "stop the other")
+        assert not elsewhere.exists()
         assert first.poll() is None
         # People may look all the while.
         ended = sluice.run("queue", "--state", str(sluice.state), "--json")
