@@ -19,6 +19,7 @@ struct telemetry_queue {
     struct list waiting;
     struct list batch;
     size_t waiting_count;
+    size_t debug_count; /* debug lines among the waiting: none, and nobody has to look for one */
     size_t batch_count;
     size_t bytes; /* of both */
     size_t max_count;

@@ -52,10 +52,21 @@ void telemetry_queue_done(struct telemetry_queue *q)
 
 /* --- making room --- */
 
-static void drop_waiting(struct telemetry_queue *q, struct telemetry_item *item)
+static bool is_debug(const struct telemetry_item *item)
+{
+    return item->level <= PREFECT_LOG_DEBUG;
+}
+
+static void take_waiting(struct telemetry_queue *q, struct telemetry_item *item)
 {
     list_remove(&item->link);
     q->waiting_count--;
+    q->debug_count -= is_debug(item);
+}
+
+static void drop_waiting(struct telemetry_queue *q, struct telemetry_item *item)
+{
+    take_waiting(q, item);
     q->bytes -= item->len;
     q->dropped++;
     free(item);
@@ -64,12 +75,11 @@ static void drop_waiting(struct telemetry_queue *q, struct telemetry_item *item)
 /* The oldest debug line, or else the oldest item. */
 static struct telemetry_item *least_wanted(struct telemetry_queue *q)
 {
-    for (struct list *link = q->waiting.next; link != &q->waiting; link = link->next) {
-        struct telemetry_item *item = LIST_ITEM(link, struct telemetry_item, link);
-        if (item->level <= PREFECT_LOG_DEBUG)
-            return item;
-    }
-    return LIST_ITEM(q->waiting.next, struct telemetry_item, link);
+    struct list *link = q->waiting.next;
+    if (q->debug_count > 0)
+        while (!is_debug(LIST_ITEM(link, struct telemetry_item, link)))
+            link = link->next;
+    return LIST_ITEM(link, struct telemetry_item, link);
 }
 
 static bool is_full(const struct telemetry_queue *q, size_t len)
@@ -163,9 +173,8 @@ static void fill_batch(struct telemetry_queue *q)
         struct telemetry_item *item = LIST_ITEM(q->waiting.next, struct telemetry_item, link);
         if (q->batch_count > 0 && bytes + item->len > BATCH_MAX_BYTES)
             return;
-        list_remove(&item->link);
+        take_waiting(q, item);
         list_add_last(&q->batch, &item->link);
-        q->waiting_count--;
         q->batch_count++;
         bytes += item->len;
     }
@@ -230,6 +239,7 @@ void telemetry_queue_add(struct telemetry_queue *q, int level, const char *text)
     memcpy(item->text, text, len + 1);
     list_add_last(&q->waiting, &item->link);
     q->waiting_count++;
+    q->debug_count += is_debug(item);
     q->bytes += len;
     if (q->is_out || q->batch_count > 0)
         return; /* the batch's end arranges the next */
