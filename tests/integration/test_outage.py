@@ -282,7 +282,8 @@ def test_a74_clock_that_is_wrong(rig: Rig, pace: Pace, is_ahead: bool) -> None:
     due = parse_time(rig.api.run(soon)["expected_start_time"])
     rig.api.wait_for_state(soon, "COMPLETED", timeout_s=60)
     times = {state["name"]: parse_time(state["timestamp"]) for state in rig.api.states(soon)}
-    assert times["Running"] >= due - timedelta(seconds=0.5)
+    # The server lets a run begin half a second early, and judges that some time after it has stamped the state.
+    assert times["Running"] >= due - timedelta(seconds=2)
     # Two runs, two claims: none was tried on what had changed meanwhile.
     assert len(proxy.seen("POST", SET_STATE, body='"Pending"')) == 2
     rig.check_each_ran_once([soon, now])
