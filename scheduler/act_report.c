@@ -130,7 +130,8 @@ static void on_restored(void *arg, const struct prefect_reply *reply)
     act_feed(live, RUN_EVENT_DONE);
 }
 
-/* Put back what we have overwritten, if the present state is still ours. */
+/* Put back what we have overwritten, if nobody has gone on from there. A cancel of a run that had ended has
+ * nothing to end; one of a run that was scheduled again ends it. */
 static void on_history(void *arg, const struct prefect_reply *reply)
 {
     struct live *live = arg;
@@ -139,13 +140,14 @@ static void on_history(void *arg, const struct prefect_reply *reply)
         return;
     const struct history h = act_history(live, reply);
     const struct prefect_state *was = h.overwritten;
-    if (was == NULL || !h.ends_with_ours) {
+    if (was == NULL || !(h.ends_with_ours || h.ends_with_cancel_of_ours)) {
         act_feed(live, RUN_EVENT_DONE);
         return;
     }
+    bool is_cancelled = h.ends_with_cancel_of_ours && was->type == PREFECT_STATE_SCHEDULED;
     struct prefect_ask ask = act_ask(act, live, STAGE_REPORT, on_restored);
-    struct prefect_proposal proposal = {.type = was->type,
-                                        .name = was->name,
+    struct prefect_proposal proposal = {.type = is_cancelled ? PREFECT_STATE_CANCELLED : was->type,
+                                        .name = is_cancelled ? NULL : was->name,
                                         .message = was->message[0] == '\0' ? NULL : was->message,
                                         .scheduled_at_ms = was->scheduled_at_ms,
                                         .data_json = was->data_json,

@@ -24,6 +24,7 @@ struct history history_read(const struct prefect_state *states, size_t count, co
         if (is_late_mark(s))
             continue;
         bool is_claim = history_is_state_of(s, claim_id);
+        h.ends_with_cancel_of_ours = s->type == PREFECT_STATE_CANCELLING && h.ends_with_ours;
         h.ends_with_ours = is_claim || history_is_state_of(s, submit_id);
         if (is_claim) {
             h.is_ours = h.was_ours = true;

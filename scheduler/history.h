@@ -18,6 +18,7 @@ struct history {
     bool is_ours;
     bool was_ours;                      /* our claim stands somewhere in it */
     bool ends_with_ours;                /* the present state is a claim or "Submitting" of ours */
+    bool ends_with_cancel_of_ours;      /* it is CANCELLING, right behind one of ours */
     const struct prefect_state *latest; /* of our states while the run was ours; NULL: none */
     /* What the last state of ours has overwritten and should not have: an end, or a run that was scheduled
      * again after our claim. NULL: nothing. */

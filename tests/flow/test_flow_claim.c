@@ -188,6 +188,40 @@ static void test_a_submitting_that_lands_on_a_rescheduled_run(void **state)
     assert_int_equal(world_times_run(w, run), 2);
 }
 
+/* A person cancels what our late Submitting has made of the run. What had ended stays as it ended; what
+ * waited to be run again is cancelled. */
+static void expect_cancel_after_late_submitting(struct world *w, bool is_rescheduled,
+                                                enum prefect_state_type end)
+{
+    const char *run = world_add_run(w);
+    w->flow = (struct world_flow){.end = FLOW_FAILS, .run_ms = SECONDS(5), .exit_code = 1};
+    fake_prefect_fault(
+        w->prefect,
+        &(struct fake_prefect_fault){.route = FAKE_PREFECT_SET_STATE, .nth = 2, .kind = PREFECT_FAULT_HOLD});
+    world_start(w, "[timeouts]\napi = 5s\n");
+    UNTIL(w, SECONDS(40), world_state(w, run) == PREFECT_STATE_FAILED);
+    const struct prefect_proposal again = {.type = PREFECT_STATE_SCHEDULED, .name = "AwaitingRetry"};
+    if (is_rescheduled)
+        assert_int_equal(fake_prefect_propose(w->prefect, run, &again).outcome, PREFECT_OUTCOME_ACCEPT);
+    assert_int_equal(fake_prefect_release(w->prefect), 1);
+    assert_int_equal(world_state(w, run), PREFECT_STATE_PENDING);
+    fake_prefect_user_cancels(w->prefect, run);
+    assert_int_equal(world_state(w, run), PREFECT_STATE_CANCELLING);
+    UNTIL(w, MINUTES(5), world_launches(w) == 0);
+    assert_int_equal(world_state(w, run), end);
+    assert_int_equal(world_times_run(w, run), 1);
+}
+
+static void test_a_late_submitting_on_an_ended_run_is_cancelled(void **state)
+{
+    expect_cancel_after_late_submitting(*state, false, PREFECT_STATE_FAILED);
+}
+
+static void test_a_late_submitting_on_a_rescheduled_run_is_cancelled(void **state)
+{
+    expect_cancel_after_late_submitting(*state, true, PREFECT_STATE_CANCELLED);
+}
+
 /* While a lost claim may still land, the clock of our host is set. */
 static void expect_late_claim_is_undone(struct world *w, int64_t jump_ms)
 {
@@ -525,6 +559,8 @@ int main(void)
         FLOW_TEST(test_a_submitting_that_lands_after_our_look),
         FLOW_TEST(test_a_submitting_that_lands_on_a_failed_run),
         FLOW_TEST(test_a_submitting_that_lands_on_a_rescheduled_run),
+        FLOW_TEST(test_a_late_submitting_on_an_ended_run_is_cancelled),
+        FLOW_TEST(test_a_late_submitting_on_a_rescheduled_run_is_cancelled),
         FLOW_TEST(test_a_late_claim_and_a_clock_set_back),
         FLOW_TEST(test_a_late_claim_and_a_clock_set_forward),
         FLOW_TEST(test_503_survives),

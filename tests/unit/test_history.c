@@ -36,10 +36,8 @@ static const char *id_of(char letter)
     return letter == 'c' ? "claim" : letter == 's' ? "submitting" : letter == 'o' ? "other" : "";
 }
 
-/* overwritten, latest: the number of the state, counted from 0; -1 none. */
-static void expect(const char *text, bool is_ours, bool ends_with_ours, int latest, int overwritten)
+static size_t read_states(const char *text, struct prefect_state states[static STATES_MAX])
 {
-    struct prefect_state states[STATES_MAX] = {0};
     size_t count = 0;
     for (const char *at = text; *at != '\0'; at += at[0] == ' ') {
         CHECK(count < STATES_MAX);
@@ -50,6 +48,14 @@ static void expect(const char *text, bool is_ours, bool ends_with_ours, int late
         at += *at == ':' ? 2 : 0;
         count++;
     }
+    return count;
+}
+
+/* overwritten, latest: the number of the state, counted from 0; -1 none. */
+static void expect(const char *text, bool is_ours, bool ends_with_ours, int latest, int overwritten)
+{
+    struct prefect_state states[STATES_MAX] = {0};
+    size_t count = read_states(text, states);
     struct history h = history_read(states, count, "claim", "submitting");
     print_message("%s\n", text);
     assert_int_equal(h.is_ours, is_ours);
@@ -108,6 +114,25 @@ static void test_an_end_that_was_overwritten(void **state)
     expect("S P:o R F S P:c", true, true, 5, -1);
 }
 
+static void expect_cancel_of_ours(const char *text, bool expected)
+{
+    struct prefect_state states[STATES_MAX] = {0};
+    struct history h = history_read(states, read_states(text, states), "claim", "submitting");
+    print_message("%s\n", text);
+    assert_int_equal(h.ends_with_cancel_of_ours, expected);
+}
+
+static void test_a_cancel_of_what_overwrote_something(void **state)
+{
+    (void)state;
+    expect("S P:c R C P:s X", true, false, 4, 3);
+    expect_cancel_of_ours("S P:c R C P:s X", true);
+    expect_cancel_of_ours("S P:c X", true);
+    expect_cancel_of_ours("S P:c R X", false);
+    expect_cancel_of_ours("S P:c S P:o X", false);
+    expect_cancel_of_ours("S P:c X S", false);
+}
+
 static void test_a_schedule_that_was_overwritten(void **state)
 {
     (void)state;
@@ -128,6 +153,7 @@ int main(void)
         cmocka_unit_test(test_submitting_alone_makes_nothing_ours),
         cmocka_unit_test(test_an_end_that_was_overwritten),
         cmocka_unit_test(test_a_schedule_that_was_overwritten),
+        cmocka_unit_test(test_a_cancel_of_what_overwrote_something),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
