@@ -212,7 +212,8 @@ static int make_clients(struct service *s, struct err *err)
     return prefect_new(s->probe_http, s->s.timers, &prefect, &s->probe, err);
 }
 
-static int make_parts(struct service *s, const char *template_json, struct err *err)
+/* What asks one thing of the engine or of Prefect, and knows no launch. */
+static void make_askers(struct service *s, const char *template_json)
 {
     const struct service_settings *set = &s->s;
     s->pulls = pulls_new(s->engine, set->timers, set->config);
@@ -236,6 +237,12 @@ static int make_parts(struct service *s, const char *template_json, struct err *
                                                   .arg = s});
     s->tell = tell_new(s->prefect, set->timers, set->random, set->config, pool_sync_pool(s->pool_sync),
                        engine_pid_base(s->engine));
+}
+
+/* The launches, and what performs their actions. */
+static void make_runner(struct service *s)
+{
+    const struct service_settings *set = &s->s;
     s->runner = runner_new(&(struct runner_settings){.store = s->store,
                                                      .timers = set->timers,
                                                      .clock = set->clock,
@@ -264,6 +271,12 @@ static int make_parts(struct service *s, const char *template_json, struct err *
                           .working_directory = set->working_directory,
                           .default_image = set->config->default_image,
                           .prefect_version = PREFECT_CLAIMED_VERSION};
+}
+
+/* What sees the outside and tells the launches. */
+static void make_observers(struct service *s)
+{
+    const struct service_settings *set = &s->s;
     s->poller = poller_new(&(struct poller_settings){.runner = s->runner,
                                                      .catalog = s->catalog,
                                                      .prefect = s->prefect,
@@ -301,6 +314,15 @@ static int make_parts(struct service *s, const char *template_json, struct err *
                                                                     .config = set->config,
                                                                     .instance = s->instance,
                                                                     .mark = s->mark});
+}
+
+/* Each knows those made before it. */
+static int make_parts(struct service *s, const char *template_json, struct err *err)
+{
+    const struct service_settings *set = &s->s;
+    make_askers(s, template_json);
+    make_runner(s);
+    make_observers(s);
     return admission_new(&(struct admission_settings){.runner = s->runner,
                                                       .store = s->store,
                                                       .timers = set->timers,
