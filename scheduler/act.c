@@ -55,7 +55,9 @@ bool act_is_our_submitting(const struct live *live, const struct prefect_state *
 
 struct history act_history(const struct live *live, const struct prefect_reply *reply)
 {
-    return history_read(reply->states, reply->count, live->launch->launch_id, live->launch->submit_id);
+    const struct launch *l = live->launch;
+    const struct history_ids ids = {l->launch_id, l->submit_id, l->hand_back_id};
+    return history_read(reply->states, reply->count, &ids);
 }
 
 void act_refuse(struct act *act, struct live *live, enum dependency dependency, enum stage stage,

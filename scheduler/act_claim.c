@@ -153,10 +153,9 @@ static void on_looked(void *arg, const struct failure *failure, int64_t took_ms,
             act_feed(live, RUN_EVENT_RUN_RUNNING);
         return;
     case PREFECT_STATE_CANCELLING:
-        /* Ours only if our claim had landed before, and our hand back has not; and what is cancelled may be
-         * what we have made of a run that had ended. */
         if (live->launch->run.state == RUN_STATE_CLAIMING ||
-            live->launch->run.state == RUN_STATE_HANDING_BACK || !live->was_submitted_promptly)
+            live->launch->run.state == RUN_STATE_HANDING_BACK)
+            /* ours only if our claim had landed before, and our hand back has not */
             read_history(live);
         else
             act_feed(live, RUN_EVENT_RUN_CANCELLING);

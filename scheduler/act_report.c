@@ -74,7 +74,8 @@ static void on_pid_cleared(void *arg, const struct prefect_reply *reply)
 {
     struct live *live = arg;
     live->prefect_call = NULL;
-    (void)reply; /* a pid that stays is harmless; the run is back */
+    (void)reply; /* with a pid that stays, a cancel waits for the server's own 300 s; the run is back all the
+                    same */
     act_feed(live, RUN_EVENT_DONE);
 }
 

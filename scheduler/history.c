@@ -13,8 +13,13 @@ static bool is_late_mark(const struct prefect_state *s)
     return s->type == PREFECT_STATE_SCHEDULED && strcmp(s->name, "Late") == 0;
 }
 
-struct history history_read(const struct prefect_state *states, size_t count, const char *claim_id,
-                            const char *submit_id)
+static bool is_hand_back(const struct prefect_state *s, const char *transition_id)
+{
+    return s->type == PREFECT_STATE_SCHEDULED && transition_id[0] != '\0' &&
+           strcmp(s->transition_id, transition_id) == 0;
+}
+
+struct history history_read(const struct prefect_state *states, size_t count, const struct history_ids *ids)
 {
     struct history h = {0};
     const struct prefect_state *ended = NULL;
@@ -23,9 +28,9 @@ struct history history_read(const struct prefect_state *states, size_t count, co
         const struct prefect_state *s = &states[i];
         if (is_late_mark(s))
             continue;
-        bool is_claim = history_is_state_of(s, claim_id);
+        bool is_claim = history_is_state_of(s, ids->claim);
         h.ends_with_cancel_of_ours = s->type == PREFECT_STATE_CANCELLING && h.ends_with_ours;
-        h.ends_with_ours = is_claim || history_is_state_of(s, submit_id);
+        h.ends_with_ours = is_claim || history_is_state_of(s, ids->submitting);
         if (is_claim) {
             h.is_ours = h.was_ours = true;
             h.latest = s;
@@ -39,6 +44,8 @@ struct history history_read(const struct prefect_state *states, size_t count, co
             scheduled = h.was_ours && s->type == PREFECT_STATE_SCHEDULED ? s : NULL;
             ended = NULL;
             h.is_ours = false;
+        } else if (s->type == PREFECT_STATE_CANCELLING && scheduled != NULL) {
+            h.is_ours = h.is_ours || is_hand_back(scheduled, ids->hand_back);
         } else if (prefect_state_type_is_final(s->type)) {
             ended = s;
         }

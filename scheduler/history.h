@@ -25,10 +25,15 @@ struct history {
     const struct prefect_state *overwritten;
 };
 
-/* Reads states, oldest first (protocol 4.4); the pointers are into them. claim_id, submit_id: the transition
- * ids of our claim and "Submitting". Pure. */
-struct history history_read(const struct prefect_state *states, size_t count, const char *claim_id,
-                            const char *submit_id);
+/* The transition ids of our proposals; "" where there is none. */
+struct history_ids {
+    const char *claim;
+    const char *submitting;
+    const char *hand_back;
+};
+/* Reads states, oldest first (protocol 4.4); the pointers are into them. A cancel right behind our own hand
+ * back is ours to carry out: nobody else can claim the run any more. Pure. */
+struct history history_read(const struct prefect_state *states, size_t count, const struct history_ids *ids);
 /* A PENDING state with that transition id; "" is nobody's. */
 bool history_is_state_of(const struct prefect_state *state, const char *transition_id);
 

@@ -188,10 +188,9 @@ static void test_a_submitting_that_lands_on_a_rescheduled_run(void **state)
     assert_int_equal(world_times_run(w, run), 2);
 }
 
-/* A person cancels what our late Submitting has made of the run. What had ended stays as it ended; what
- * waited to be run again is cancelled. */
-static void expect_cancel_after_late_submitting(struct world *w, bool is_rescheduled,
-                                                enum prefect_state_type end)
+/* A person cancels what our late Submitting has made of the run: it ends Cancelled, whatever it was before.
+ */
+static void expect_cancel_after_late_submitting(struct world *w, bool is_rescheduled)
 {
     const char *run = world_add_run(w);
     w->flow = (struct world_flow){.end = FLOW_FAILS, .run_ms = SECONDS(5), .exit_code = 1};
@@ -208,18 +207,41 @@ static void expect_cancel_after_late_submitting(struct world *w, bool is_resched
     fake_prefect_user_cancels(w->prefect, run);
     assert_int_equal(world_state(w, run), PREFECT_STATE_CANCELLING);
     UNTIL(w, MINUTES(5), world_launches(w) == 0);
-    assert_int_equal(world_state(w, run), end);
+    assert_int_equal(world_state(w, run), PREFECT_STATE_CANCELLED);
     assert_int_equal(world_times_run(w, run), 1);
 }
 
 static void test_a_late_submitting_on_an_ended_run_is_cancelled(void **state)
 {
-    expect_cancel_after_late_submitting(*state, false, PREFECT_STATE_FAILED);
+    expect_cancel_after_late_submitting(*state, false);
 }
 
 static void test_a_late_submitting_on_a_rescheduled_run_is_cancelled(void **state)
 {
-    expect_cancel_after_late_submitting(*state, true, PREFECT_STATE_CANCELLED);
+    expect_cancel_after_late_submitting(*state, true);
+}
+
+/* Our claim lands on another worker's COMPLETED, and a person cancels the run that looks PENDING. */
+static void test_a_late_claim_that_is_cancelled(void **state)
+{
+    struct world *w = *state;
+    const char *run = world_add_run(w);
+    fault(w, FAKE_PREFECT_SET_STATE, PREFECT_FAULT_HOLD);
+    world_start(w, "[timeouts]\napi = 5s\n");
+    UNTIL(w, SECONDS(5), fake_prefect_held(w->prefect) == 1);
+    assert_true(fake_prefect_other_worker_claims(w->prefect, run));
+    assert_true(fake_prefect_container_runs(w->prefect, run));
+    const struct prefect_proposal completed = {.type = PREFECT_STATE_COMPLETED, .name = "Cached"};
+    assert_int_equal(fake_prefect_propose(w->prefect, run, &completed).outcome, PREFECT_OUTCOME_ACCEPT);
+    world_pass(w, SECONDS(20)); /* the claim is given up and looked at: COMPLETED */
+    assert_int_equal(fake_prefect_release(w->prefect), 1);
+    assert_int_equal(world_state(w, run), PREFECT_STATE_PENDING);
+    fake_prefect_user_cancels(w->prefect, run);
+    UNTIL(w, MINUTES(5), world_launches(w) == 0);
+    struct fake_prefect_look look;
+    assert_true(fake_prefect_look(w->prefect, run, &look));
+    assert_int_equal(look.type, PREFECT_STATE_COMPLETED);
+    assert_string_equal(look.name, "Cached");
 }
 
 /* While a lost claim may still land, the clock of our host is set. */
@@ -560,6 +582,7 @@ int main(void)
         FLOW_TEST(test_a_submitting_that_lands_on_a_failed_run),
         FLOW_TEST(test_a_submitting_that_lands_on_a_rescheduled_run),
         FLOW_TEST(test_a_late_submitting_on_an_ended_run_is_cancelled),
+        FLOW_TEST(test_a_late_claim_that_is_cancelled),
         FLOW_TEST(test_a_late_submitting_on_a_rescheduled_run_is_cancelled),
         FLOW_TEST(test_a_late_claim_and_a_clock_set_back),
         FLOW_TEST(test_a_late_claim_and_a_clock_set_forward),

@@ -1,7 +1,7 @@
 /*
  * test_history.c - whose a run is, by its states. A history is written "S P:c P:s C": the type's letter, then
  * the transition id. S SCHEDULED, L the server's Late mark, P PENDING, R RUNNING, F FAILED, C COMPLETED, X
- * CANCELLING; c our claim, s our Submitting, o another worker's.
+ * CANCELLING; c our claim, s our Submitting, h our hand back, o another worker's.
  */
 #include "history.h"
 
@@ -14,6 +14,8 @@
 #include <cmocka.h>
 
 #define STATES_MAX 16
+
+static const struct history_ids ids = {"claim", "submitting", "hand back"};
 
 static enum prefect_state_type type_of(char letter)
 {
@@ -33,7 +35,11 @@ static enum prefect_state_type type_of(char letter)
 
 static const char *id_of(char letter)
 {
-    return letter == 'c' ? "claim" : letter == 's' ? "submitting" : letter == 'o' ? "other" : "";
+    return letter == 'c'   ? "claim"
+           : letter == 's' ? "submitting"
+           : letter == 'h' ? "hand back"
+           : letter == 'o' ? "other"
+                           : "";
 }
 
 static size_t read_states(const char *text, struct prefect_state states[static STATES_MAX])
@@ -56,7 +62,7 @@ static void expect(const char *text, bool is_ours, bool ends_with_ours, int late
 {
     struct prefect_state states[STATES_MAX] = {0};
     size_t count = read_states(text, states);
-    struct history h = history_read(states, count, "claim", "submitting");
+    struct history h = history_read(states, count, &ids);
     print_message("%s\n", text);
     assert_int_equal(h.is_ours, is_ours);
     assert_int_equal(h.ends_with_ours, ends_with_ours);
@@ -114,10 +120,19 @@ static void test_an_end_that_was_overwritten(void **state)
     expect("S P:o R F S P:c", true, true, 5, -1);
 }
 
+static void test_a_cancel_of_what_we_handed_back_is_ours(void **state)
+{
+    (void)state;
+    expect("S P:c P:s S:h", false, false, 2, -1);
+    expect("S P:c P:s S:h X", true, false, 2, -1);
+    expect("S P:c P:s S X", false, false, 2, -1);
+    expect("S P:c P:s S:h P:o X", false, false, 2, -1);
+}
+
 static void expect_cancel_of_ours(const char *text, bool expected)
 {
     struct prefect_state states[STATES_MAX] = {0};
-    struct history h = history_read(states, read_states(text, states), "claim", "submitting");
+    struct history h = history_read(states, read_states(text, states), &ids);
     print_message("%s\n", text);
     assert_int_equal(h.ends_with_cancel_of_ours, expected);
 }
@@ -154,6 +169,7 @@ int main(void)
         cmocka_unit_test(test_an_end_that_was_overwritten),
         cmocka_unit_test(test_a_schedule_that_was_overwritten),
         cmocka_unit_test(test_a_cancel_of_what_overwrote_something),
+        cmocka_unit_test(test_a_cancel_of_what_we_handed_back_is_ours),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
