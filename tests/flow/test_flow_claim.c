@@ -122,9 +122,9 @@ static void test_a_lost_answer_to_submitting(void **state)
     expect_one_life(w, run);
 }
 
-/* Our Submitting is carried out long after we gave it up, on a run whose flow has told its own end since. */
-static void expect_late_submitting_is_undone(struct world *w, const struct world_flow *flow,
-                                             enum prefect_state_type end, int64_t later_ms)
+/* A run whose flow has told this end while our Submitting is still on its way. */
+static const char *end_with_submitting_held(struct world *w, const struct world_flow *flow,
+                                            enum prefect_state_type end)
 {
     const char *run = world_add_run(w);
     w->flow = *flow;
@@ -133,6 +133,14 @@ static void expect_late_submitting_is_undone(struct world *w, const struct world
         &(struct fake_prefect_fault){.route = FAKE_PREFECT_SET_STATE, .nth = 2, .kind = PREFECT_FAULT_HOLD});
     world_start(w, "[timeouts]\napi = 5s\n");
     UNTIL(w, SECONDS(40), world_state(w, run) == end);
+    return run;
+}
+
+/* Our Submitting is carried out long after we gave it up, on a run whose flow has told its own end since. */
+static void expect_late_submitting_is_undone(struct world *w, const struct world_flow *flow,
+                                             enum prefect_state_type end, int64_t later_ms)
+{
+    const char *run = end_with_submitting_held(w, flow, end);
     world_pass(w, later_ms);
     assert_int_equal(fake_prefect_release(w->prefect), 1);
     UNTIL(w, MINUTES(5), world_launches(w) == 0);
@@ -164,13 +172,8 @@ static void test_a_submitting_that_lands_on_a_failed_run(void **state)
 static void test_a_submitting_that_lands_on_a_rescheduled_run(void **state)
 {
     struct world *w = *state;
-    const char *run = world_add_run(w);
-    w->flow = (struct world_flow){.end = FLOW_FAILS, .run_ms = SECONDS(5), .exit_code = 1};
-    fake_prefect_fault(
-        w->prefect,
-        &(struct fake_prefect_fault){.route = FAKE_PREFECT_SET_STATE, .nth = 2, .kind = PREFECT_FAULT_HOLD});
-    world_start(w, "[timeouts]\napi = 5s\n");
-    UNTIL(w, SECONDS(40), world_state(w, run) == PREFECT_STATE_FAILED);
+    const struct world_flow fails = {.end = FLOW_FAILS, .run_ms = SECONDS(5), .exit_code = 1};
+    const char *run = end_with_submitting_held(w, &fails, PREFECT_STATE_FAILED);
     const struct prefect_proposal again = {.type = PREFECT_STATE_SCHEDULED,
                                            .name = "AwaitingRetry",
                                            .scheduled_at_ms = w->clock.wall_ms + MINUTES(10)};
@@ -192,13 +195,8 @@ static void test_a_submitting_that_lands_on_a_rescheduled_run(void **state)
  */
 static void expect_cancel_after_late_submitting(struct world *w, bool is_rescheduled)
 {
-    const char *run = world_add_run(w);
-    w->flow = (struct world_flow){.end = FLOW_FAILS, .run_ms = SECONDS(5), .exit_code = 1};
-    fake_prefect_fault(
-        w->prefect,
-        &(struct fake_prefect_fault){.route = FAKE_PREFECT_SET_STATE, .nth = 2, .kind = PREFECT_FAULT_HOLD});
-    world_start(w, "[timeouts]\napi = 5s\n");
-    UNTIL(w, SECONDS(40), world_state(w, run) == PREFECT_STATE_FAILED);
+    const struct world_flow fails = {.end = FLOW_FAILS, .run_ms = SECONDS(5), .exit_code = 1};
+    const char *run = end_with_submitting_held(w, &fails, PREFECT_STATE_FAILED);
     const struct prefect_proposal again = {.type = PREFECT_STATE_SCHEDULED, .name = "AwaitingRetry"};
     if (is_rescheduled)
         assert_int_equal(fake_prefect_propose(w->prefect, run, &again).outcome, PREFECT_OUTCOME_ACCEPT);

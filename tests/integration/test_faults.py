@@ -101,12 +101,9 @@ def test_a71_many_runs_with_a_limit(rig: Rig, pace: Pace, record_property) -> No
     rig.check_each_ran_once(runs)
     spans = [(rig.starts.started[run][0], rig.starts.ended[run]) for run in runs]
     assert limit - 2 <= most_at_once(spans) <= limit
-    # No slope: the last third does not begin above the first. A single step is the heap's highest moment, two large answers
-    # at once, which it keeps; so the figures are recorded as well.
+    # Flat: the last third needs no more than the first, but for what a few pages more or less make.
     third = len(memory_kb) // 3
-    record_property("highest private memory of each third, kB", "/".join(str(max(part)) for part in (
-        memory_kb[:third], memory_kb[third : 2 * third], memory_kb[2 * third :])))
-    assert min(memory_kb[-third:]) <= max(memory_kb[:third]) + 1024, memory_kb[:: max(1, third // 10)]
+    assert max(memory_kb[-third:]) <= max(memory_kb[:third]) + 1024, memory_kb[:: max(1, third // 10)]
     assert max(files[-third:]) <= max(files[:third]) + 8
     record_property("runs", count)
     record_property("minutes", f"{(time.monotonic() - begun_s) / 60:.1f}")
