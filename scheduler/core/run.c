@@ -94,7 +94,8 @@ bool run_is_backing_off(const struct run *run)
 {
     /* There `attempt` counts looks that went well. */
     bool counts_looks = run->state == RUN_STATE_REPORTING && run->verdict == RUN_VERDICT_ENDED;
-    return run->next_try_at_ms != 0 && (run->reach_tries > 0 || (run->attempt > 0 && !counts_looks));
+    bool waits_for_dependency = run->reach_tries > 0 || (run->attempt > 0 && !counts_looks);
+    return run->next_try_at_ms != 0 && waits_for_dependency && !run->waits_for_create;
 }
 
 bool run_holds_running_slot(const struct run *run)

@@ -161,6 +161,7 @@ struct run {
     bool cancel_wanted;    /* the run is to be cancelled as soon as the request that is out allows */
     bool died_early;       /* the end was seen before the start's answer (not stored) */
     bool create_lost;      /* a create was sent and not answered: it may still land (not stored) */
+    bool waits_for_create; /* the wait after which it can't land any more is on (not stored) */
     bool name_was_taken;   /* the create that was answered last met a name in use (not stored) */
     bool is_over;          /* the server shows the run's end while its container runs (not stored) */
     bool is_left_alone;    /* and that has lasted, and the class says to leave it (not stored) */

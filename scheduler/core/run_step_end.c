@@ -174,7 +174,8 @@ static struct run_step cleared(struct run run, const struct step_input *in)
     run.has_container = false;
     if (run.verdict == RUN_VERDICT_HAND_BACK)
         return step_enter(run, RUN_STATE_HANDING_BACK, in);
-    if (run.verdict == RUN_VERDICT_LAUNCH_FAILED && in->policy->park)
+    /* Parked, it would be started once more when it is released. */
+    if (run.verdict == RUN_VERDICT_LAUNCH_FAILED && in->policy->park && !step_may_have_started(&run))
         return step_enter(run, RUN_STATE_PARKED, in);
     return step_enter(run, RUN_STATE_REPORTING, in);
 }
@@ -194,8 +195,7 @@ struct run_step step_clearing(struct run run, const struct step_input *in)
     case RUN_EVENT_GONE:
         if (!run.create_lost)
             return cleared(run, in);
-        run.create_lost = false; /* from now on the wait is what tells: look once more after it */
-        return step_wait(run, in, RUN_CREATE_SETTLE_MS);
+        return step_wait_for_create(run, in);
     case RUN_EVENT_TRANSIENT:
     case RUN_EVENT_THROTTLED:
     case RUN_EVENT_CAPACITY:

@@ -36,6 +36,9 @@ struct run_step step_stay(struct run run);
 struct run_step step_act(struct run run, enum run_action action);
 /* Wait for delay_ms, then feed ENTER. */
 struct run_step step_wait(struct run run, const struct step_input *in, int64_t delay_ms);
+/* Wait in the present state until a create whose answer was lost has landed, or can't any more; then feed
+ * ENTER. The engine must have answered something since. */
+struct run_step step_wait_for_create(struct run run, const struct step_input *in);
 /* Watch the container; wake up when its cancellation becomes ours to enforce. */
 struct run_step step_watch(struct run run, const struct step_input *in);
 /* Go to another state and do its first action. */
@@ -50,6 +53,8 @@ struct run_step step_retry(struct run run, const struct step_input *in);
 struct run_step step_finish(struct run run, const struct step_input *in);
 /* A proposal of PENDING was sent and not answered: it may land for a while. */
 struct run step_unsettle(struct run run, const struct step_input *in);
+/* The container's one start was sent and the engine never said that it failed. */
+bool step_may_have_started(const struct run *run);
 /* End the launch with a verdict: through CLEARING if a container of ours may exist. */
 struct run_step step_end_with(struct run run, enum run_verdict verdict, const struct step_input *in);
 

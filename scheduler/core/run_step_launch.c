@@ -55,6 +55,20 @@ static struct run_step look_at_name(struct run run, const struct step_input *in)
     return step_act(run, RUN_ACTION_LOOK_NAME);
 }
 
+/* Another's container has our name. It may give the name up, and a create of ours whose answer was lost land
+ * under it: a second name before that can't happen any more could make a second container. */
+static struct run_step take_next_name(struct run run, const struct step_input *in)
+{
+    if (run.create_lost)
+        return step_wait_for_create(run, in);
+    if (run.name_index >= RUN_NAME_INDEX_MAX)
+        return step_end_with(run, RUN_VERDICT_LAUNCH_FAILED, in);
+    run.name_index++;
+    run.name_was_taken = false;
+    run.attempt = 0; /* the names are counted, not the conflicts that they cost */
+    return step_act(run, RUN_ACTION_CREATE);
+}
+
 struct run_step step_creating(struct run run, const struct step_input *in)
 {
     switch ((int)in->event->kind) {
@@ -73,12 +87,7 @@ struct run_step step_creating(struct run run, const struct step_input *in)
     case RUN_EVENT_FOUND_ABSENT:
         return name_is_free(run, in);
     case RUN_EVENT_FOUND_FOREIGN:
-        if (run.name_index >= RUN_NAME_INDEX_MAX)
-            return step_end_with(run, RUN_VERDICT_LAUNCH_FAILED, in);
-        run.name_index++;
-        run.name_was_taken = false;
-        run.attempt = 0; /* the names are counted, not the conflicts that they cost */
-        return step_act(run, RUN_ACTION_CREATE);
+        return take_next_name(run, in);
     case RUN_EVENT_CONFLICT:
         run.name_was_taken = true;
         return look_at_name(run, in);
@@ -184,7 +193,7 @@ static struct run_step start_absent(struct run run, const struct step_input *in)
 {
     if (run.is_retiring)
         return step_act(run, RUN_ACTION_RETIRE);
-    if (run.start_sent && run.start_sent_at_ms != 0) {
+    if (step_may_have_started(&run)) {
         run.has_container = false;
         /* It may have run. Twice is worse than a Crashed. */
         return step_end_with(run, RUN_VERDICT_DISAPPEARED, in);
@@ -220,6 +229,7 @@ static struct run_step step_started(struct run run, const struct step_input *in)
         return create_anew(run, in);
     case RUN_EVENT_AUTH:
     case RUN_EVENT_PERMANENT:
+        run.start_sent_at_ms = 0; /* answered: it can't land any more */
         return step_end_with(run, RUN_VERDICT_LAUNCH_FAILED, in);
     case RUN_EVENT_UNKNOWN_OUTCOME:
         return step_act(run, RUN_ACTION_LOOK_CONTAINER);

@@ -40,6 +40,7 @@ struct run_step step_enter(struct run run, enum run_state state, const struct st
     run.reach_tries = 0;
     run.unreachable_since_ms = 0;
     run.last_delay_ms = 0;
+    run.waits_for_create = false;
     if (state == RUN_STATE_RUNNING && run.started_at_ms == 0)
         run.started_at_ms = in->event->now_ms;
     return step_begin(run, true, in);
@@ -138,6 +139,11 @@ static bool may_have_proposed(const struct run *run)
            run->state == RUN_STATE_RESTORING || (run->state == RUN_STATE_CLAIMING && run->has_claim);
 }
 
+bool step_may_have_started(const struct run *run)
+{
+    return run->start_sent && run->start_sent_at_ms != 0;
+}
+
 /* A flow that ended, or that was asked to end, has mostly told the server itself, and its own word stands:
  * the server would let Cancelled overwrite it, and Crashed the next try that somebody has scheduled since. */
 static bool may_have_reported(const struct run *run)
@@ -145,6 +151,8 @@ static bool may_have_reported(const struct run *run)
     bool has_ended = run->verdict == RUN_VERDICT_ENDED || run->verdict == RUN_VERDICT_EXITED ||
                      run->verdict == RUN_VERDICT_DISAPPEARED;
     bool was_asked = run->verdict == RUN_VERDICT_CANCELLED || run->verdict == RUN_VERDICT_RAN_TOO_LONG;
+    if (run->verdict == RUN_VERDICT_LAUNCH_FAILED && step_may_have_started(run))
+        return true;
     return has_ended || run->verdict == RUN_VERDICT_OVER || (was_asked && run->started_at_ms != 0);
 }
 
@@ -154,8 +162,18 @@ static bool may_have_created(const struct run *run)
     return run->state <= RUN_STATE_CLEARING && run->create_sent && !run->has_container;
 }
 
+struct run_step step_wait_for_create(struct run run, const struct step_input *in)
+{
+    run.waits_for_create = true;
+    return step_wait(run, in, RUN_CREATE_SETTLE_MS);
+}
+
 struct run_step step_begin(struct run run, bool is_first, const struct step_input *in)
 {
+    if (run.waits_for_create) { /* and has waited: the next look sees whatever has landed */
+        run.waits_for_create = false;
+        run.create_lost = false;
+    }
     if (in->event->after_restart && may_have_created(&run))
         run.create_lost = true;
     if (in->event->after_restart && may_have_proposed(&run))

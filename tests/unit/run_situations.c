@@ -60,6 +60,8 @@ const struct situation situations[] = {
     {.title = "the first create, and a person cancels", .path = CREATING " CANCEL"},
     {.title = "create after the second pull", .path = CREATING " GONE DONE ADMITTED FOUND_ABSENT"},
     {.title = "the name is taken, or the answer was lost", .path = CREATING " UNKNOWN_OUTCOME"},
+    {.title = "waits until a lost create can't land under the name, which is another's",
+     .path = CREATING " UNKNOWN_OUTCOME FOUND_FOREIGN"},
     {.title = "backoff", .path = CREATING " TRANSIENT"},
     {.title = "waits for a launch slot to look", .path = CREATING " TRANSIENT +500 ENTER"},
 

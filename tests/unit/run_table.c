@@ -122,6 +122,7 @@ static void forget_what_is_not_stored(struct trip *trip)
     trip->run.pending = RUN_ACTION_NONE;
     trip->run.died_early = false;
     trip->run.create_lost = false;
+    trip->run.waits_for_create = false;
     trip->run.name_was_taken = false;
     trip->run.is_over = false;
     trip->run.is_left_alone = false;
@@ -224,6 +225,7 @@ static void add_changes(char *changes, const struct run *before, const struct ru
     add_flag(changes, "cancel_wanted", before->cancel_wanted, after->cancel_wanted);
     add_flag(changes, "died_early", before->died_early, after->died_early);
     add_flag(changes, "create_lost", before->create_lost, after->create_lost);
+    add_flag(changes, "waits_for_create", before->waits_for_create, after->waits_for_create);
     add_flag(changes, "name_was_taken", before->name_was_taken, after->name_was_taken);
     add_flag(changes, "is_over", before->is_over, after->is_over);
     add_flag(changes, "is_left_alone", before->is_left_alone, after->is_left_alone);

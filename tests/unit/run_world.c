@@ -59,6 +59,7 @@ struct world {
     int flows_run;
     struct box boxes[CONTAINERS_MAX]; /* index 0 is never used */
     int box_count;
+    bool has_stranger; /* box 1 is somebody else's, and has our name */
     struct late late[LATE_MAX];
     int late_count;
     struct run_event answer; /* of the request that is out */
@@ -228,6 +229,9 @@ static struct run_event effect_create(struct world *w, int name_index, int *box)
     if (holder_of(w, name_index) != 0)
         return answer(RUN_EVENT_CONFLICT);
     CHECK(w->box_count + 1 < CONTAINERS_MAX);
+    for (int i = 1; i <= w->box_count; i++)
+        if (w->boxes[i].ours && w->boxes[i].state != BOX_ABSENT)
+            violate(w, "a second container for one launch");
     w->box_count++;
     w->boxes[w->box_count] = (struct box){.state = BOX_CREATED, .ours = true, .name_index = name_index};
     *box = w->box_count;
@@ -539,6 +543,7 @@ static void crash(struct world *w)
     w->row.run.pending = RUN_ACTION_NONE;
     w->row.run.died_early = false;
     w->row.run.create_lost = false;
+    w->row.run.waits_for_create = false;
     w->row.run.name_was_taken = false;
     w->row.run.is_over = false;
     w->row.run.is_left_alone = false;
@@ -549,6 +554,10 @@ static void crash(struct world *w)
 /* The other worker, the person, the containers and the clock do something. */
 static void world_moves(struct world *w)
 {
+    if (w->has_stranger && chance(w, 5)) { /* its owner removes it: the name is free */
+        w->has_stranger = false;
+        w->boxes[1].state = BOX_ABSENT;
+    }
     pass_time(w, (int64_t)draw(w, 20000));
     if (w->late_count > 0 && chance(w, 15)) {
         int i = (int)draw(w, (uint64_t)w->late_count);
@@ -685,7 +694,8 @@ struct walk_result run_walk(uint64_t seed, run_step_fn step)
     w.stop_is_refused = chance(&w, 10);
     w.row.run = run_new(w.now_ms);
     w.saved = w.row;
-    if (chance(&w, 20)) {
+    w.has_stranger = chance(&w, 20);
+    if (w.has_stranger) {
         w.box_count = 1;
         w.boxes[1] = (struct box){.state = BOX_RUNNING, .ours = false, .name_index = 0};
     }

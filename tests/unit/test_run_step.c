@@ -104,6 +104,24 @@ static void test_park_instead_of_crashed(void **state)
     assert_false(run_holds_running_slot(&trip.run));
 }
 
+/* Released, it would be started a second time. */
+static void test_what_may_have_started_is_not_parked(void **state)
+{
+    (void)state;
+    struct trip trip = trip_new();
+    trip.policy.park = true;
+    trip.policy.max_attempts = 1;
+    trip_go(&trip, START_OUT " UNKNOWN_OUTCOME PERMANENT");
+    assert_at(&trip, RUN_STATE_CLEARING, RUN_ACTION_CLEAR);
+    trip_go(&trip, "DONE");
+    assert_at(&trip, RUN_STATE_REPORTING, RUN_ACTION_LOOK_RUN);
+    /* A start that was answered with an error has not happened. */
+    trip = trip_new();
+    trip.policy.park = true;
+    trip_go(&trip, START_OUT " PERMANENT DONE");
+    assert_int_equal(trip.run.state, RUN_STATE_PARKED);
+}
+
 /* ---- waiting ---- */
 
 static void test_retry_after_passes_through(void **state)
@@ -387,6 +405,7 @@ int main(void)
         cmocka_unit_test(test_each_state_counts_its_own_attempts),
         cmocka_unit_test(test_a_claim_is_never_given_up),
         cmocka_unit_test(test_park_instead_of_crashed),
+        cmocka_unit_test(test_what_may_have_started_is_not_parked),
         cmocka_unit_test(test_retry_after_passes_through),
         cmocka_unit_test(test_delays_grow_to_the_cap),
         cmocka_unit_test(test_out_of_reach_costs_no_attempt),

@@ -95,6 +95,29 @@ static void test_a_create_in_progress_is_waited_for(void **state)
     assert_at(&trip, RUN_STATE_CONNECTING, RUN_ACTION_CONNECT);
 }
 
+/* The other container may give the name up, and the create land under it: no second name before that is over.
+ */
+static void test_the_next_name_waits_for_a_lost_create(void **state)
+{
+    (void)state;
+    struct trip trip = go(CREATE_OUT " UNKNOWN_OUTCOME FOUND_FOREIGN");
+    assert_at(&trip, RUN_STATE_CREATING, RUN_ACTION_WAIT);
+    assert_int_equal(trip.delay_ms, RUN_CREATE_SETTLE_MS);
+    assert_false(run_is_backing_off(&trip.run)); /* nobody may cut it short */
+    trip_go(&trip, "ENTER ADMITTED FOUND_FOREIGN");
+    assert_at(&trip, RUN_STATE_CREATING, RUN_ACTION_CREATE);
+    assert_int_equal(trip.run.name_index, 1);
+    trip = go(CREATE_OUT " UNKNOWN_OUTCOME FOUND_FOREIGN ENTER ADMITTED FOUND_CREATED");
+    assert_at(&trip, RUN_STATE_CONNECTING, RUN_ACTION_CONNECT);
+    assert_int_equal(trip.run.name_index, 0);
+    /* Cut short by a cancel, the wait has told nothing. */
+    trip = go(CREATE_OUT " UNKNOWN_OUTCOME FOUND_FOREIGN CANCEL DONE");
+    assert_at(&trip, RUN_STATE_CLEARING, RUN_ACTION_WAIT);
+    /* Nor has it in a process that died. */
+    trip = go(CREATE_OUT " UNKNOWN_OUTCOME FOUND_FOREIGN restart ADMITTED FOUND_FOREIGN");
+    assert_at(&trip, RUN_STATE_CREATING, RUN_ACTION_WAIT);
+}
+
 static void test_a_verdict_waits_for_a_lost_create(void **state)
 {
     (void)state;
@@ -262,6 +285,7 @@ int main(void)
         cmocka_unit_test(test_conflicts_that_no_look_explains_end),
         cmocka_unit_test(test_a_lost_create_is_looked_for),
         cmocka_unit_test(test_a_create_in_progress_is_waited_for),
+        cmocka_unit_test(test_the_next_name_waits_for_a_lost_create),
         cmocka_unit_test(test_a_verdict_waits_for_a_lost_create),
         cmocka_unit_test(test_a_missing_image_is_pulled_again_once),
         cmocka_unit_test(test_an_announcement_never_ends_the_launch),

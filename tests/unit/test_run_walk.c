@@ -161,6 +161,15 @@ static struct run_step cleared_at_first_sight(const struct run *run, const struc
     return run_step(&settled, ev, policy);
 }
 
+static struct run_step next_name_at_once(const struct run *run, const struct run_event *ev,
+                                         const struct retry_policy *policy)
+{
+    struct run settled = *run;
+    if (run->state == RUN_STATE_CREATING && ev->kind == RUN_EVENT_FOUND_FOREIGN)
+        settled.create_lost = false;
+    return run_step(&settled, ev, policy);
+}
+
 static struct run_step refused_stop_is_an_end(const struct run *run, const struct run_event *ev,
                                               const struct retry_policy *policy)
 {
@@ -190,6 +199,7 @@ static void test_broken_copies_are_caught(void **state)
     assert_caught(retire_too_early, "a new container while the old one may still start");
     assert_caught(verdict_without_clearing, "verdict without clearing");
     assert_caught(cleared_at_first_sight, "verdict while a lost create may land");
+    assert_caught(next_name_at_once, "another name while a lost create may land");
     assert_caught(overtaking_unnoticed, "claim of an ended run goes unnoticed");
     assert_caught(lost_claim_forgotten, "claim with a lost answer is forgotten");
     assert_caught(refused_stop_is_an_end, "a stop that was refused counts as the container's end");
