@@ -70,24 +70,6 @@ void act_report(struct act *act, struct live *live)
 
 /* ---- HAND_BACK ---- */
 
-static void on_pid_cleared(void *arg, const struct prefect_reply *reply)
-{
-    struct live *live = arg;
-    live->prefect_call = NULL;
-    (void)reply; /* with a pid that stays, a cancel waits for the server's own 300 s; the run is back all the
-                    same */
-    act_feed(live, RUN_EVENT_DONE);
-}
-
-static void clear_pid(struct live *live)
-{
-    struct act *act = act_of(live);
-    struct prefect_ask ask = act_ask(act, live, STAGE_API, on_pid_cleared);
-    struct err err;
-    if (prefect_patch_pid(act->prefect, &ask, live->launch->flow_run_id, NULL, &err) != 0)
-        act_refuse(act, live, DEPENDENCY_PREFECT, STAGE_API, &err);
-}
-
 static void on_handed_back(void *arg, const struct prefect_reply *reply)
 {
     struct live *live = arg;
@@ -97,18 +79,16 @@ static void on_handed_back(void *arg, const struct prefect_reply *reply)
     const struct prefect_state *state = &reply->states[0];
     bool is_ours = strcmp(state->transition_id, live->launch->hand_back_id) == 0;
     if (reply->outcome == PREFECT_OUTCOME_ACCEPT || (state->type == PREFECT_STATE_SCHEDULED && is_ours)) {
-        if (live->launch->run.create_sent) /* it may be announced, also by a call whose answer was lost */
-            clear_pid(live);
-        else
-            act_feed(live, RUN_EVENT_DONE);
+        act_feed(live, RUN_EVENT_DONE);
     } else {
         act_feed(live,
                  state->type == PREFECT_STATE_CANCELLING ? RUN_EVENT_RUN_CANCELLING : RUN_EVENT_REFUSED);
     }
 }
 
-void act_hand_back(struct act *act, struct live *live)
+static void propose_scheduled(struct live *live)
 {
+    struct act *act = act_of(live);
     struct prefect_ask ask = act_ask(act, live, STAGE_REPORT, on_handed_back);
     struct prefect_proposal proposal = {.type = PREFECT_STATE_SCHEDULED,
                                         .message =
@@ -117,6 +97,31 @@ void act_hand_back(struct act *act, struct live *live)
                                         .scheduled_at_ms = live->launch->run.due_at_ms};
     struct err err;
     if (prefect_set_state(act->prefect, &ask, live->launch->flow_run_id, &proposal, &err) != 0)
+        act_refuse(act, live, DEPENDENCY_PREFECT, STAGE_REPORT, &err);
+}
+
+static void on_pid_cleared(void *arg, const struct prefect_reply *reply)
+{
+    struct live *live = arg;
+    /* Refused for good: with its pid or without, it must go back. */
+    bool is_refused = reply->failure != NULL && classify(reply->failure).error_class == ERROR_CLASS_PERMANENT;
+    if (!is_refused && !act_prefect_is_fine(live, reply))
+        return;
+    live->prefect_call = NULL;
+    propose_scheduled(live);
+}
+
+/* A run that may be announced, also by a call whose answer was lost, loses its pid while it is still ours:
+ * scheduled with a pid, its cancel would wait for an infrastructure that there is not. */
+void act_hand_back(struct act *act, struct live *live)
+{
+    if (!live->launch->run.create_sent) {
+        propose_scheduled(live);
+        return;
+    }
+    struct prefect_ask ask = act_ask(act, live, STAGE_REPORT, on_pid_cleared);
+    struct err err;
+    if (prefect_patch_pid(act->prefect, &ask, live->launch->flow_run_id, NULL, &err) != 0)
         act_refuse(act, live, DEPENDENCY_PREFECT, STAGE_REPORT, &err);
 }
 

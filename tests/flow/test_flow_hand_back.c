@@ -261,6 +261,35 @@ static void test_the_hand_back_itself_is_lost(void **state)
     expect_another_runs_it(w, &s);
 }
 
+/* With its pid, a later cancel would wait for an infrastructure that there is not. */
+static void test_a_pid_that_can_not_be_cleared_at_first(void **state)
+{
+    struct world *w = *state;
+    struct setting s = begin_announcing(w, NO_JITTER "[timeouts]\nlaunch_deadline = 50s\n");
+    int patches = fake_prefect_calls(w->prefect, FAKE_PREFECT_PATCH_RUN);
+    answer_503(w, FAKE_PREFECT_PATCH_RUN, 1, 2);
+    UNTIL(w, MINUTES(4), fake_prefect_had_state(w->prefect, s.run, PREFECT_STATE_SCHEDULED, NULL) == 2);
+    fake_prefect_pause_pool(w->prefect, WORLD_POOL, true); /* or we take it again */
+    UNTIL(w, SECONDS(5), world_launches(w) == 0);
+    assert_true(fake_prefect_calls(w->prefect, FAKE_PREFECT_PATCH_RUN) >= patches + 3);
+    expect_back(w, &s);
+    expect_another_runs_it(w, &s);
+}
+
+static void test_a_pid_that_may_not_be_cleared_keeps_no_run(void **state)
+{
+    struct world *w = *state;
+    struct setting s = begin_announcing(w, NO_JITTER "[timeouts]\nlaunch_deadline = 50s\n");
+    fake_prefect_fault(w->prefect, &(struct fake_prefect_fault){.route = FAKE_PREFECT_PATCH_RUN,
+                                                                .times = -1,
+                                                                .kind = PREFECT_FAULT_STATUS,
+                                                                .status = 422});
+    UNTIL(w, SECONDS(70), fake_prefect_had_state(w->prefect, s.run, PREFECT_STATE_SCHEDULED, NULL) == 2);
+    fake_prefect_pause_pool(w->prefect, WORLD_POOL, true);
+    UNTIL(w, SECONDS(5), world_launches(w) == 0);
+    expect_another_runs_it(w, &s);
+}
+
 /* Killed between the hand back and its answer; another worker was quick. */
 static void test_a_kill_while_the_hand_back_is_out(void **state)
 {
@@ -291,6 +320,8 @@ int main(void)
         FLOW_TEST(test_late_in_announcing),
         FLOW_TEST(test_the_answer_to_the_hand_back_is_lost),
         FLOW_TEST(test_the_hand_back_itself_is_lost),
+        FLOW_TEST(test_a_pid_that_can_not_be_cleared_at_first),
+        FLOW_TEST(test_a_pid_that_may_not_be_cleared_keeps_no_run),
         FLOW_TEST(test_a_kill_while_the_hand_back_is_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
