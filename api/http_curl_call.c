@@ -7,6 +7,8 @@
  */
 #include "api/http_curl_internal.h"
 
+#include "base/memory.h"
+
 #include <event2/event.h>
 
 #include <curl/curl.h>
@@ -158,8 +160,15 @@ void http_curl_deliver(struct http *http)
 {
     CHECK(!http->is_delivering);
     http->is_delivering = true;
+    bool was_large = false;
     struct list *link;
-    while ((link = list_take_first(&http->ready)) != NULL)
-        deliver_one(LIST_ITEM(link, struct http_call, in_ready));
+    while ((link = list_take_first(&http->ready)) != NULL) {
+        struct http_call *call = LIST_ITEM(link, struct http_call, in_ready);
+        was_large = was_large || call->answer.len >= MEMORY_LARGE_BYTES;
+        deliver_one(call);
+    }
     http->is_delivering = false;
+    if (was_large) /* what its user has made of it is several times as large, in small pieces, and freed by
+                      now */
+        memory_give_back();
 }

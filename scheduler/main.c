@@ -5,13 +5,13 @@
 #include "api/admin_health.h"
 #include "base/buf.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "commands.h"
 #include "instance_lock.h"
 #include "loop.h"
 #include "service.h"
 
 #include <errno.h>
-#include <malloc.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -35,17 +35,6 @@ static void setup_log(const struct config *c)
             level = (enum log_level)i;
     bool json = strcmp(c->log_format, "json") == 0;
     log_setup(stderr, json ? LOG_FORMAT_JSON : LOG_FORMAT_LOGFMT, level, &clock_system);
-}
-
-/* One arena, also for the threads in which libcurl resolves names; large buffers, such as a poll's answer,
- * are mapped and given back. Left to itself the allocator raises that bound with each buffer it has seen, and
- * they stay. */
-static void keep_memory_small(void)
-{
-    enum { LARGE_BYTES = 128 * 1024 };
-    mallopt(M_ARENA_MAX, 1);
-    mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
-    mallopt(M_TRIM_THRESHOLD, LARGE_BYTES);
 }
 
 /* Each copied output needs a descriptor. */
@@ -204,7 +193,7 @@ static int start(const struct options *options)
         code = say(err.msg);
     } else {
         setup_log(p.config);
-        keep_memory_small();
+        memory_keep_small();
         raise_descriptor_limit();
         if (loop_new(&clock_system, &p.loop, &err) != 0 || run(&p, buf_text(&template_json), &err) != 0)
             code = say(err.msg);

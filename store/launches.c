@@ -2,8 +2,8 @@
  * launches.c - struct launch as a row.
  *
  * One table lists every column with its place in the struct; saving and loading both walk it, so neither can
- * forget a field. What run.h calls "not stored" means nothing to another process. run.pending is stored as a word for the views only, never loaded, and cleared
- * at open, when no request of ours is out.
+ * forget a field. What run.h calls "not stored" means nothing to another process. run.pending is stored as a
+ * word for the views only, never loaded, and cleared at open, when no request of ours is out.
  */
 #include "store/store_internal.h"
 

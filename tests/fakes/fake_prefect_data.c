@@ -357,6 +357,7 @@ void fake_free_data(struct fake_prefect *fake)
     free(fake->pools.items);
     free(fake->flows.items);
     free_texts(&fake->events);
+    free_texts(&fake->event_ids);
     free_texts(&fake->logs);
 }
 

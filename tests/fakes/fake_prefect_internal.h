@@ -115,7 +115,8 @@ struct fake_prefect {
     struct fake_array deployments;
     struct fake_array runs;
     struct fake_array leases;
-    struct fake_array events; /* char *, JSON */
+    struct fake_array events;    /* char *, JSON */
+    struct fake_array event_ids; /* char * */
     struct fake_array logs;
     struct list faults;  /* of fake_armed.link */
     struct list pending; /* of job.link: delayed, held or stalled */

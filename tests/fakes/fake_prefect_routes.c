@@ -16,14 +16,9 @@ typedef void (*handler_fn)(struct fake_prefect *fake, const struct fake_call *ca
 
 static bool is_event_known(const struct fake_prefect *fake, const char *id)
 {
-    for (size_t i = 0; i < fake->events.count; i++)
-        if (strstr(fake->events.items[i], id) != NULL && strstr(fake->events.items[i], "\"id\"") != NULL) {
-            struct json *event = fake_parsed(fake->events.items[i]);
-            bool is_same = strcmp(json_get_text(event, "id", ""), id) == 0;
-            json_free(event);
-            if (is_same)
-                return true;
-        }
+    for (size_t i = 0; i < fake->event_ids.count; i++)
+        if (strcmp(fake->event_ids.items[i], id) == 0)
+            return true;
     return false;
 }
 
@@ -42,8 +37,10 @@ static void take_events(struct fake_prefect *fake, const struct fake_call *call,
         }
     }
     for (const struct json *item = json_first(call->body); item != NULL; item = json_next(item))
-        if (!is_event_known(fake, json_get_text(item, "id", "")))
+        if (!is_event_known(fake, json_get_text(item, "id", ""))) {
             fake_array_add(&fake->events, json_write(item));
+            fake_array_add(&fake->event_ids, check_strdup(json_get_text(item, "id", "")));
+        }
     answer->status = 204;
 }
 

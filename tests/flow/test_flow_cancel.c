@@ -458,35 +458,6 @@ static void test_a_run_that_was_handed_back_is_left_to_others(void **state)
     assert_int_equal(world_state(w, run), PREFECT_STATE_CANCELLING);
 }
 
-/* ---- many ---- */
-
-static int64_t stops_take_their_time(void *arg, int call, int in_flight)
-{
-    (void)arg;
-    (void)in_flight;
-    return call == FAKE_ENGINE_STOP ? 3000 : 0;
-}
-
-/* All at once; each has its grace time, and none waits for another's. */
-static void test_four_hundred_at_once(void **state)
-{
-    struct world *w = *state;
-    enum { RUNS = 400 };
-    const char *runs[RUNS];
-    for (int i = 0; i < RUNS; i++)
-        runs[i] = world_add_run(w);
-    w->flow = (struct world_flow){.run_ms = -1};
-    world_start(w, "[limits]\nlaunching = 50\n");
-    UNTIL(w, MINUTES(10), world_count(w, PREFECT_STATE_RUNNING) == RUNS);
-    for (int i = 0; i < RUNS; i++)
-        fake_prefect_user_cancels(w->prefect, runs[i]);
-    fake_engine_set_latency(w->engine, stops_take_their_time, NULL);
-    UNTIL(w, MINUTES(2), world_count(w, PREFECT_STATE_CANCELLED) == RUNS);
-    assert_int_equal(fake_engine_peak(w->engine, FAKE_ENGINE_STOP), 200);
-    expect_no_container_runs(w);
-    UNTIL(w, SECONDS(10), world_launches(w) == 0);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -517,7 +488,6 @@ int main(void)
         FLOW_TEST(test_it_ends_well_and_says_nothing),
         FLOW_TEST(test_another_workers_run_is_left_to_it),
         FLOW_TEST(test_a_run_that_was_handed_back_is_left_to_others),
-        FLOW_TEST(test_four_hundred_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,7 @@
 /*
  * test_flow_over.c - runs and containers that have parted: a run RUNNING at the server whose container is
  * gone is reported; a run that is over at the server while its container lives on is treated as its class
- * says; and the watch that sees it costs one request for two hundred runs.
+ * says.
  */
 #include "tests/flow/world.h"
 
@@ -257,50 +257,6 @@ static void test_a_flow_that_ends_before_its_start_is_answered(void **state)
     assert_int_equal(world_state(w, run), PREFECT_STATE_COMPLETED);
 }
 
-/* ---- what the watch costs ---- */
-
-static int looks_in_a_minute(struct world *w)
-{
-    int before = fake_prefect_calls(w->prefect, FAKE_PREFECT_FILTER_RUNS);
-    world_pass(w, MINUTES(1));
-    return fake_prefect_calls(w->prefect, FAKE_PREFECT_FILTER_RUNS) - before;
-}
-
-static void test_two_hundred_runs_are_watched_by_one_request(void **state)
-{
-    struct world *w = *state;
-    enum { RUNS = 200 };
-    for (int i = 0; i < RUNS; i++)
-        world_add_run(w);
-    w->flow = (struct world_flow){.run_ms = -1};
-    world_start(w, "[limits]\nlaunching = 20\n");
-    UNTIL(w, MINUTES(10), world_count(w, PREFECT_STATE_RUNNING) == RUNS);
-    world_pass(w, SECONDS(10));
-    assert_in_range(looks_in_a_minute(w), 5, 7); /* one every 10 s, and the minute may cut one in two */
-    world_add_run(w);                            /* the 201st */
-    UNTIL(w, SECONDS(30), world_count(w, PREFECT_STATE_RUNNING) == RUNS + 1);
-    world_pass(w, SECONDS(10));
-    assert_in_range(looks_in_a_minute(w), 8, 14);
-}
-
-/* The first and the last of six hundred are seen within ten seconds, as any other. */
-static void test_six_hundred_runs_are_seen_within_ten_seconds(void **state)
-{
-    struct world *w = *state;
-    enum { RUNS = 600 };
-    const char *runs[RUNS];
-    for (int i = 0; i < RUNS; i++)
-        runs[i] = world_add_run(w);
-    w->flow = (struct world_flow){.run_ms = -1};
-    world_start(w, "[limits]\nlaunching = 50\n");
-    UNTIL(w, MINUTES(10), world_count(w, PREFECT_STATE_RUNNING) == RUNS);
-    world_pass(w, SECONDS(20));
-    assert_in_range(looks_in_a_minute(w), 18, 20);
-    for (int i = 0; i < RUNS; i++)
-        fake_prefect_user_cancels(w->prefect, runs[i]);
-    UNTIL(w, SECONDS(10), world_number(w, "SELECT count(*) FROM launches WHERE cancel_wanted") == RUNS);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -320,8 +276,6 @@ int main(void)
         FLOW_TEST(test_a_run_that_was_crashed_by_others_is_not_launched),
         FLOW_TEST(test_a_run_that_is_deleted_while_it_is_launched_leaves_nothing),
         FLOW_TEST(test_a_flow_that_ends_before_its_start_is_answered),
-        FLOW_TEST(test_two_hundred_runs_are_watched_by_one_request),
-        FLOW_TEST(test_six_hundred_runs_are_seen_within_ten_seconds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--worker", choices=("sluice", "official"), default="sluice", help="whom the scenarios are run with")
     parser.addoption("--sluice", default=str(ROOT / "build/release/scheduler/sluice"), help="the binary under test")
-    parser.addoption("--contract", default=str(ROOT / "build/dev/tests/contract"), help="folder of the contract programs")
+    parser.addoption("--contract", default=str(ROOT / "build/release/tests/contract"), help="folder of the contract programs")
     parser.addoption("--unscaled", action="store_true", help="outages, leases and loads as long and large as in life")
 
 
