@@ -35,6 +35,7 @@ struct act {
     const struct config *config;
     const struct pool_record *pool;
     struct watcher *watcher; /* set after watcher_new() */
+    struct leases *leases;   /* set after leases_new() */
     const char *instance;    /* label value of this worker */
     const char *working_directory;
     const char *default_image;

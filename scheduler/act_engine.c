@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "clocks.h"
 #include "core/run_step.h"
+#include "leases.h"
 #include "watcher.h"
 
 #include <stdio.h>
@@ -74,6 +75,13 @@ static void feed_found(struct live *live, const struct engine_container *c)
     runner_feed(live->runner, live, ev);
 }
 
+/* Nothing was sent: the same once more, soon. */
+static void ask_later(struct live *live)
+{
+    runner_feed(live->runner, live,
+                (struct run_event){.kind = RUN_EVENT_TRANSIENT, .out_of_reach = true, .retry_after_ms = -1});
+}
+
 /* ---- PULL ---- */
 
 static void on_image(void *arg, const struct failure *failure, int64_t took_ms, bool was_pulled,
@@ -126,6 +134,10 @@ static void on_created(void *arg, const struct engine_reply *reply)
 
 void act_create(struct act *act, struct live *live)
 {
+    if (!leases_hold(act->leases, live)) {
+        ask_later(live);
+        return;
+    }
     char name[CONTAINER_NAME_SIZE];
     make_name(live->launch, name);
     struct http_clocks clocks = clocks_of(live, STAGE_CREATE);
@@ -218,6 +230,10 @@ static void on_started(void *arg, const struct engine_reply *reply)
 
 void act_start(struct act *act, struct live *live)
 {
+    if (!leases_hold(act->leases, live)) {
+        ask_later(live);
+        return;
+    }
     struct http_clocks clocks = clocks_of(live, STAGE_START);
     struct err err;
     if (engine_start(act->engine, live->launch->container_id, &clocks, on_started, live, &live->engine_call,
@@ -339,11 +355,8 @@ static void on_retired(void *arg, const struct engine_reply *reply)
 
 void act_retire(struct act *act, struct live *live)
 {
-    if (watcher_listening_since_ms(act->watcher) <
-        0) { /* soon it is open again; then it is looked at once more */
-        runner_feed(
-            act->runner, live,
-            (struct run_event){.kind = RUN_EVENT_TRANSIENT, .out_of_reach = true, .retry_after_ms = -1});
+    if (watcher_listening_since_ms(act->watcher) < 0) { /* soon it is open again */
+        ask_later(live);
         return;
     }
     struct http_clocks clocks = clocks_of(live, STAGE_REMOVE);

@@ -55,7 +55,12 @@ static void judge_failure(struct leases *l, struct live *live, const struct pref
 {
     const struct failure *f = reply->failure;
     runner_record_timeout(l->s.runner, f, reply->took_ms);
-    if (f->status == 410) {
+    if (f->status == 410 && live->launch->run.start_sent) {
+        live->is_lease_lost = true;
+        log_info(
+            "the lease of a started run is over: the run has begun, or ended, or its slot was given away",
+            kv_s("run", live->launch->flow_run_id), kv_s("lease", live->launch->lease_id));
+    } else if (f->status == 410) {
         live->is_lease_lost = true;
         log_warn("the server has given the concurrency slot of a claimed run away",
                  kv_s("run", live->launch->flow_run_id), kv_s("name", live->launch->run_name),
@@ -78,6 +83,7 @@ static void on_renewed(void *arg, const struct prefect_reply *reply)
     live->lease_call = NULL;
     l->calls_out--;
     live->lease_tried_mono_ms = 0;
+    live->was_lease_answered = true;
     if (reply->failure != NULL)
         judge_failure(l, live, reply);
     timer_start(l->s.timers, &l->timer, 0, look, l);
@@ -126,15 +132,32 @@ static void give_up_launch(struct leases *l, struct live *live)
     runner_feed_kind(l->s.runner, live, RUN_EVENT_LEASE_LOST);
 }
 
+static bool is_kept_by_us(const struct live *live)
+{
+    return live->launch->lease_id[0] != '\0' && !live->is_lease_unknown &&
+           lease_is_ours(&live->launch->run, live->is_running_at_server);
+}
+
+bool leases_hold(struct leases *l, struct live *live)
+{
+    if (!is_kept_by_us(live))
+        return true;
+    if (live->is_lease_lost || live->was_lease_answered)
+        return !live->is_lease_lost;
+    if (live->lease_call == NULL && !is_due(l, live))
+        return true;
+    if (live->lease_call == NULL)
+        renew(l, live);
+    return live->is_lease_unknown;
+}
+
 static void look(void *arg)
 {
     struct leases *l = arg;
     struct list *all = runner_all(l->s.runner);
     for (struct list *link = all->next; link != all; link = link->next) {
         struct live *live = LIST_ITEM(link, struct live, all_link);
-        bool is_ours = live->launch->lease_id[0] != '\0' &&
-                       lease_is_ours(&live->launch->run, live->is_running_at_server);
-        if (!is_ours || live->lease_call != NULL || live->is_lease_unknown)
+        if (!is_kept_by_us(live) || live->lease_call != NULL)
             continue;
         if (live->is_lease_lost)
             give_up_launch(l, live);

@@ -26,6 +26,10 @@ struct leases_settings {
 struct leases *leases_new(const struct leases_settings *settings);
 /* leases_free - after the runner. Accepts NULL. */
 void leases_free(struct leases *leases);
+/* Before the engine is asked for a launch: its slot is still its own, as far as anybody can know. A claim
+ * older than the shortest first lease, whose lease this process has not renewed yet, is renewed now: false
+ * until that is answered, and for good if the slot is gone. Then LEASE_LOST follows. */
+bool leases_hold(struct leases *leases, struct live *live);
 void leases_set_config(struct leases *leases, const struct config *config);
 /* The launch leaves the memory. */
 void leases_forget(struct leases *leases, struct live *live);

@@ -65,6 +65,7 @@ struct live {
     /* The leases'. */
     int64_t lease_renewed_mono_ms; /* 0: not by this process */
     int64_t lease_tried_mono_ms;   /* the last try, which failed; 0: none */
+    bool was_lease_answered;       /* a renewal by this process was answered, or failed */
     bool is_lease_lost;            /* the server has given its slot away */
     bool is_lease_unknown;         /* the server can't renew leases */
     struct prefect_call *lease_call;

@@ -305,6 +305,7 @@ static void make_observers(struct service *s)
                                                         .on_reach = on_reach,
                                                         .arg = s});
     s->act.watcher = s->watcher;
+    s->act.leases = s->leases;
     s->lost_claims = lost_claims_new(&(struct lost_claims_settings){.runner = s->runner,
                                                                     .store = s->store,
                                                                     .engine = s->engine,

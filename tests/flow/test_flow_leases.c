@@ -109,6 +109,71 @@ static void test_a_restart_goes_on_renewing(void **state)
 }
 
 /* The claim's answer was lost; the look that finds it finds the lease as well. */
+/* Away for so long that the slot is another's: started all the same, the server would cancel the run. */
+static void test_a_restart_after_the_lease_asks_before_it_goes_on(void **state)
+{
+    struct world *w = *state;
+    const char *deployment = add_limited(w, 1);
+    const char *run = add_run(w, deployment);
+    make_pull_take(w, MINUTES(12));
+    world_start(w, NULL);
+    UNTIL(w, SECONDS(20), world_is_in(w, run, RUN_STATE_PULLING));
+    world_crash(w);
+    world_pass(w, MINUTES(5));
+    const char *other = add_run(w, deployment);
+    assert_true(fake_prefect_other_worker_claims(w->prefect, other));
+    assert_true(fake_prefect_container_runs(w->prefect, other));
+    fake_engine_add_image(w->engine, "etl:2");
+    world_start(w, NULL);
+    UNTIL(w, SECONDS(20), fake_prefect_had_state(w->prefect, run, PREFECT_STATE_SCHEDULED, NULL) == 2);
+    assert_int_equal(fake_engine_container_count(w->engine), 0);
+    world_pass(w, SECONDS(20));
+    assert_true(fake_prefect_container_completes(w->prefect, other));
+    UNTIL(w, MINUTES(5), world_state(w, run) == PREFECT_STATE_COMPLETED);
+    assert_int_equal(world_times_run(w, run), 1);
+}
+
+/* The same with the container made, and its start not sent. */
+static void test_a_restart_after_the_lease_asks_before_the_start(void **state)
+{
+    struct world *w = *state;
+    const char *deployment = add_limited(w, 1);
+    const char *run = add_run(w, deployment);
+    make_pull_take(w, SECONDS(2));
+    fake_prefect_fault(w->prefect, &(struct fake_prefect_fault){.route = FAKE_PREFECT_PATCH_RUN,
+                                                                .kind = PREFECT_FAULT_STALL});
+    world_start(w, NULL);
+    UNTIL(w, SECONDS(20), fake_prefect_calls(w->prefect, FAKE_PREFECT_PATCH_RUN) == 1);
+    world_crash(w);
+    world_pass(w, MINUTES(5));
+    const char *other = add_run(w, deployment);
+    assert_true(fake_prefect_other_worker_claims(w->prefect, other));
+    assert_true(fake_prefect_container_runs(w->prefect, other));
+    world_start(w, NULL);
+    UNTIL(w, SECONDS(20), fake_prefect_had_state(w->prefect, run, PREFECT_STATE_SCHEDULED, NULL) == 2);
+    assert_int_equal(fake_engine_calls(w->engine, FAKE_ENGINE_START), 0);
+    assert_true(fake_prefect_container_completes(w->prefect, other));
+    UNTIL(w, MINUTES(5), world_state(w, run) == PREFECT_STATE_COMPLETED);
+    assert_int_equal(world_times_run(w, run), 1);
+}
+
+/* A run that has begun, or is over, has no lease that a worker could renew: nothing to warn of. */
+static void test_a_lease_that_is_over_with_its_run_is_no_warning(void **state)
+{
+    struct world *w = *state;
+    const char *run = add_run(w, add_limited(w, 1));
+    make_pull_take(w, SECONDS(9));
+    w->flow.run_ms = 500;
+    fake_prefect_fault(w->prefect, &(struct fake_prefect_fault){.route = FAKE_PREFECT_FILTER_RUNS,
+                                                                .times = 8,
+                                                                .kind = PREFECT_FAULT_STATUS,
+                                                                .status = 503});
+    world_start(w, NULL);
+    UNTIL(w, MINUTES(5), world_state(w, run) == PREFECT_STATE_COMPLETED && world_launches(w) == 0);
+    assert_true(renewals(w) > 0);
+    assert_int_equal(world_logged(w, "given the concurrency slot"), 0);
+}
+
 static void test_a_claim_whose_answer_was_lost(void **state)
 {
     struct world *w = *state;
@@ -186,7 +251,7 @@ static void test_a_lost_lease_does_not_touch_a_container_that_may_run(void **sta
     world_pass(w, MINUTES(5));
     assert_string_equal(fake_engine_container_at(w->engine, 0)->state, "running");
     assert_int_equal(fake_prefect_had_state(w->prefect, run, PREFECT_STATE_SCHEDULED, NULL), 1);
-    assert_int_equal(world_logged(w, "given the concurrency slot of a claimed run away"), 1);
+    assert_int_equal(world_logged(w, "the lease of a started run is over"), 1);
 }
 
 /* However a claimed run ends with us, its slot is free at once. */
@@ -238,6 +303,9 @@ int main(void)
         FLOW_TEST(test_a_quick_launch_costs_no_renewal),
         FLOW_TEST(test_a_container_that_is_slow_to_begin),
         FLOW_TEST(test_a_restart_goes_on_renewing),
+        FLOW_TEST(test_a_restart_after_the_lease_asks_before_it_goes_on),
+        FLOW_TEST(test_a_restart_after_the_lease_asks_before_the_start),
+        FLOW_TEST(test_a_lease_that_is_over_with_its_run_is_no_warning),
         FLOW_TEST(test_a_claim_whose_answer_was_lost),
         FLOW_TEST(test_renewals_that_fail_are_tried_again),
         FLOW_TEST(test_a_server_that_knows_no_renewal_is_asked_once),

@@ -181,9 +181,14 @@ static void furnish_servers(struct sim *sim)
                                                   "\"networks\":[\"net1\",\"net2\"]}";
     fake_engine_add_network(sim->engine, "net1");
     fake_engine_add_network(sim->engine, "net2");
+    /* In a fifth of the worlds runs queue for slots and hold them by a lease. */
     sim->deployment = fake_prefect_add_deployment(
-        sim->prefect,
-        &(struct fake_prefect_deployment){.name = "d", .pool = SIM_POOL, .job_variables_json = variables});
+        sim->prefect, &(struct fake_prefect_deployment){.name = "d",
+                                                        .pool = SIM_POOL,
+                                                        .job_variables_json = variables,
+                                                        .has_limit = sim->seed % 5 == 0,
+                                                        .limit = 1 + (int64_t)(sim->seed / 5 % 5),
+                                                        .grace_s = sim->seed % 2 == 0 ? 30 : 300});
 }
 
 static void begin(struct sim *sim, uint64_t seed, FILE *story, struct sim_result *result)
