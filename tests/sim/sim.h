@@ -133,6 +133,7 @@ struct sim {
     struct sim_worker workers[SIM_WORKERS_MAX];
     int worker_count;
     const char *deployment;
+    bool gives_up; /* launches have few tries */
     struct sim_flow_run runs[SIM_RUNS_MAX];
     int run_count;
     int runs_added;

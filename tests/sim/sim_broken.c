@@ -116,36 +116,30 @@ struct bug {
     const char *what;
     run_step_fn step;          /* NULL: as it is */
     enum run_action too_early; /* performed before its row is on disk; NONE: none */
-    bool is_rare; /* it takes a create that lands between a list and a verdict: seconds of a world */
 };
 
-#define LIVES_MAX 1000
-#define RARE_LIVES_MAX 6000
-
 static const struct bug bugs[] = {
-    {"a start is repeated without a look", start_without_look, RUN_ACTION_NONE, false},
-    {"a new container while the old one may still start", new_container_too_early, RUN_ACTION_NONE, false},
-    {"a create is repeated under a new name without a look", create_under_a_new_name, RUN_ACTION_NONE, false},
-    {"a report is made without a look", report_without_look, RUN_ACTION_NONE, false},
-    {"a verdict without clearing", verdict_without_clearing, RUN_ACTION_NONE, .is_rare = true},
-    {"nobody waits until a lost proposal has landed", settled_at_once, RUN_ACTION_NONE, false},
-    {"the claim of a finished run goes unnoticed", overtaking_unnoticed, RUN_ACTION_NONE, false},
-    {"a claim whose answer was lost is forgotten", lost_claim_forgotten, RUN_ACTION_NONE, false},
-    {"a start whose answer was lost counts as not sent", end_unseen_before_the_answer, RUN_ACTION_NONE,
-     false},
-    {"a claim is made before it is on disk", NULL, RUN_ACTION_CLAIM, false},
-    {"a create is made before it is on disk", NULL, RUN_ACTION_CREATE, false},
-    {"a start is made before it is on disk", NULL, RUN_ACTION_START, false},
+    {"a start is repeated without a look", start_without_look, RUN_ACTION_NONE},
+    {"a new container while the old one may still start", new_container_too_early, RUN_ACTION_NONE},
+    {"a create is repeated under a new name without a look", create_under_a_new_name, RUN_ACTION_NONE},
+    {"a report is made without a look", report_without_look, RUN_ACTION_NONE},
+    {"a verdict without clearing", verdict_without_clearing, RUN_ACTION_NONE},
+    {"nobody waits until a lost proposal has landed", settled_at_once, RUN_ACTION_NONE},
+    {"the claim of a finished run goes unnoticed", overtaking_unnoticed, RUN_ACTION_NONE},
+    {"a claim whose answer was lost is forgotten", lost_claim_forgotten, RUN_ACTION_NONE},
+    {"a start whose answer was lost counts as not sent", end_unseen_before_the_answer, RUN_ACTION_NONE},
+    {"a claim is made before it is on disk", NULL, RUN_ACTION_CLAIM},
+    {"a create is made before it is on disk", NULL, RUN_ACTION_CREATE},
+    {"a start is made before it is on disk", NULL, RUN_ACTION_START},
 };
 static const struct bug *present;
 
-bool sim_break(size_t number, const char **what, int *lives_max)
+bool sim_break(size_t number, const char **what)
 {
     if (number >= ARRAY_LEN(bugs))
         return false;
     present = &bugs[number];
     *what = present->what;
-    *lives_max = present->is_rare ? RARE_LIVES_MAX : LIVES_MAX;
     return true;
 }
 

@@ -6,7 +6,7 @@
 #include <stddef.h>
 
 /* From now on the service has the bug of this number; false: there is none of that number. *what: in words.
- * *lives_max: within so many lives it must be caught. */
-bool sim_break(size_t number, const char **what, int *lives_max);
+ */
+bool sim_break(size_t number, const char **what);
 
 #endif

@@ -58,8 +58,9 @@ static char *write_settings(const struct sim *sim)
     char *path = check_printf("%s/sluice.conf", folder());
     FILE *f = fopen(path, "we");
     CHECK(f != NULL);
-    fprintf(f, "[limits]\nlaunching = %d\nrunning = %d\n[retry]\nmax_attempts = 1000\n[timeouts]\n",
-            sim->launching_limit, sim->running_limit);
+    fprintf(f, "[limits]\nlaunching = %d\nrunning = %d\n", sim->launching_limit, sim->running_limit);
+    fprintf(f, "[engine]\nwhen_run_is_over = %s\n", sim->seed % 3 == 0 ? "stop" : "leave");
+    fprintf(f, "[retry]\nmax_attempts = %d\n[timeouts]\n", sim->gives_up ? 4 : 1000);
     for (size_t i = 0; i < ARRAY_LEN(stages); i++)
         fprintf(f, "%s = %llds\n", stages[i], (long long)(sim->weather.clocks_ms / 1000));
     CHECK(fclose(f) == 0);

@@ -149,6 +149,7 @@ static void draw_weather(struct sim *sim)
     sim->worker_count = sim_chance(sim, 60) ? 1 : (int)sim_between(sim, 2, SIM_WORKERS_MAX);
     sim->launching_limit = (int)sim_between(sim, 1, 5);
     sim->running_limit = (int)sim_between(sim, 2, 12);
+    sim->gives_up = sim->seed % 7 == 0;
 }
 
 /* Prefect's own template is long; most worlds do with what their jobs use of it. */
