@@ -176,6 +176,8 @@ static void furnish_servers(struct sim *sim)
                      &sim->prefect);
     (void)fake_prefect_add_pool(sim->prefect, SIM_POOL, "docker",
                                 sim_chance(sim, 20) ? jobspec_default_template() : short_template);
+    if (sim->seed % 11 == 0)
+        fake_prefect_limit_pool(sim->prefect, SIM_POOL, 1 + (int64_t)(sim->seed / 11 % 6));
     const char *variables = sim_chance(sim, 70) ? "{\"image\":\"" SIM_IMAGE "\",\"command\":\"flow\"}"
                                                 : "{\"image\":\"" SIM_IMAGE
                                                   "\",\"command\":\"flow\",\"auto_remove\":true,"
