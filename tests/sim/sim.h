@@ -104,9 +104,10 @@ struct sim_row {
     struct run saved; /* not yet committed */
     char saved_container_id[CONTAINER_ID_SIZE];
     char saved_name[300];
-    bool has_saved;     /* `saved` is not committed */
-    bool is_in_doubt;   /* a crash has met `saved`: it may be durable or not */
-    int start_requests; /* of the present container that have reached the engine */
+    bool has_saved;      /* `saved` is not committed */
+    bool is_in_doubt;    /* a crash has met `saved`: it may be durable or not */
+    int64_t clearing_ms; /* the servers' wall clock when it came to CLEARING; 0: never */
+    int start_requests;  /* of the present container that have reached the engine */
     char start_container_id[CONTAINER_ID_SIZE];
 };
 

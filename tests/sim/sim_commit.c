@@ -92,6 +92,8 @@ int __wrap_store_commit(struct store *store, struct err *err)
             continue;
         row->has_saved = false;
         row->is_committed = true;
+        if (row->saved.state == RUN_STATE_CLEARING && row->launch.run.state != RUN_STATE_CLEARING)
+            row->clearing_ms = listener->wall_ms;
         row->launch.run = row->saved;
         snprintf(row->launch.container_id, sizeof(row->launch.container_id), "%s", row->saved_container_id);
         snprintf(row->name, sizeof(row->name), "%s", row->saved_name);
