@@ -108,7 +108,24 @@ static void test_a_restart_goes_on_renewing(void **state)
     assert_int_equal(fake_prefect_had_state(w->prefect, run, PREFECT_STATE_SCHEDULED, NULL), 1);
 }
 
-/* The claim's answer was lost; the look that finds it finds the lease as well. */
+/* Down for so long that the lease is over, while another worker's run takes the slot. That run. */
+static const char *lose_slot_while_down(struct world *w, const char *deployment)
+{
+    world_crash(w);
+    world_pass(w, MINUTES(5));
+    const char *other = add_run(w, deployment);
+    assert_true(fake_prefect_other_worker_claims(w->prefect, other));
+    assert_true(fake_prefect_container_runs(w->prefect, other));
+    return other;
+}
+
+static void expect_run_when_slot_is_free(struct world *w, const char *run, const char *other)
+{
+    assert_true(fake_prefect_container_completes(w->prefect, other));
+    UNTIL(w, MINUTES(5), world_state(w, run) == PREFECT_STATE_COMPLETED);
+    assert_int_equal(world_times_run(w, run), 1);
+}
+
 /* Away for so long that the slot is another's: started all the same, the server would cancel the run. */
 static void test_a_restart_after_the_lease_asks_before_it_goes_on(void **state)
 {
@@ -118,19 +135,13 @@ static void test_a_restart_after_the_lease_asks_before_it_goes_on(void **state)
     make_pull_take(w, MINUTES(12));
     world_start(w, NULL);
     UNTIL(w, SECONDS(20), world_is_in(w, run, RUN_STATE_PULLING));
-    world_crash(w);
-    world_pass(w, MINUTES(5));
-    const char *other = add_run(w, deployment);
-    assert_true(fake_prefect_other_worker_claims(w->prefect, other));
-    assert_true(fake_prefect_container_runs(w->prefect, other));
+    const char *other = lose_slot_while_down(w, deployment);
     fake_engine_add_image(w->engine, "etl:2");
     world_start(w, NULL);
     UNTIL(w, SECONDS(20), fake_prefect_had_state(w->prefect, run, PREFECT_STATE_SCHEDULED, NULL) == 2);
     assert_int_equal(fake_engine_container_count(w->engine), 0);
     world_pass(w, SECONDS(20));
-    assert_true(fake_prefect_container_completes(w->prefect, other));
-    UNTIL(w, MINUTES(5), world_state(w, run) == PREFECT_STATE_COMPLETED);
-    assert_int_equal(world_times_run(w, run), 1);
+    expect_run_when_slot_is_free(w, run, other);
 }
 
 /* The same with the container made, and its start not sent. */
@@ -144,17 +155,11 @@ static void test_a_restart_after_the_lease_asks_before_the_start(void **state)
                                                                 .kind = PREFECT_FAULT_STALL});
     world_start(w, NULL);
     UNTIL(w, SECONDS(20), fake_prefect_calls(w->prefect, FAKE_PREFECT_PATCH_RUN) == 1);
-    world_crash(w);
-    world_pass(w, MINUTES(5));
-    const char *other = add_run(w, deployment);
-    assert_true(fake_prefect_other_worker_claims(w->prefect, other));
-    assert_true(fake_prefect_container_runs(w->prefect, other));
+    const char *other = lose_slot_while_down(w, deployment);
     world_start(w, NULL);
     UNTIL(w, SECONDS(20), fake_prefect_had_state(w->prefect, run, PREFECT_STATE_SCHEDULED, NULL) == 2);
     assert_int_equal(fake_engine_calls(w->engine, FAKE_ENGINE_START), 0);
-    assert_true(fake_prefect_container_completes(w->prefect, other));
-    UNTIL(w, MINUTES(5), world_state(w, run) == PREFECT_STATE_COMPLETED);
-    assert_int_equal(world_times_run(w, run), 1);
+    expect_run_when_slot_is_free(w, run, other);
 }
 
 /* A run that has begun, or is over, has no lease that a worker could renew: nothing to warn of. */
@@ -174,6 +179,7 @@ static void test_a_lease_that_is_over_with_its_run_is_no_warning(void **state)
     assert_int_equal(world_logged(w, "given the concurrency slot"), 0);
 }
 
+/* The claim's answer was lost; the look that finds it finds the lease as well. */
 static void test_a_claim_whose_answer_was_lost(void **state)
 {
     struct world *w = *state;

@@ -3,6 +3,22 @@
  */
 #include "tests/flow/world.h"
 
+/* So many runs, RUNNING until they are told to end. */
+static void begin_runs(struct world *w, const char **runs, size_t count, const char *config_text)
+{
+    for (size_t i = 0; i < count; i++)
+        runs[i] = world_add_run(w);
+    w->flow = (struct world_flow){.run_ms = -1};
+    world_start(w, config_text);
+    UNTIL(w, MINUTES(10), world_count(w, PREFECT_STATE_RUNNING) == count);
+}
+
+static void cancel_runs(struct world *w, const char **runs, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        fake_prefect_user_cancels(w->prefect, runs[i]);
+}
+
 /* ---- what the watch costs ---- */
 
 static int looks_in_a_minute(struct world *w)
@@ -16,11 +32,8 @@ static void test_two_hundred_runs_are_watched_by_one_request(void **state)
 {
     struct world *w = *state;
     enum { RUNS = 200 };
-    for (int i = 0; i < RUNS; i++)
-        world_add_run(w);
-    w->flow = (struct world_flow){.run_ms = -1};
-    world_start(w, "[limits]\nlaunching = 20\n");
-    UNTIL(w, MINUTES(10), world_count(w, PREFECT_STATE_RUNNING) == RUNS);
+    const char *runs[RUNS];
+    begin_runs(w, runs, RUNS, "[limits]\nlaunching = 20\n");
     world_pass(w, SECONDS(10));
     assert_in_range(looks_in_a_minute(w), 5, 7); /* one every 10 s, and the minute may cut one in two */
     world_add_run(w);                            /* the 201st */
@@ -35,15 +48,10 @@ static void test_six_hundred_runs_are_seen_within_ten_seconds(void **state)
     struct world *w = *state;
     enum { RUNS = 600 };
     const char *runs[RUNS];
-    for (int i = 0; i < RUNS; i++)
-        runs[i] = world_add_run(w);
-    w->flow = (struct world_flow){.run_ms = -1};
-    world_start(w, "[limits]\nlaunching = 50\n");
-    UNTIL(w, MINUTES(10), world_count(w, PREFECT_STATE_RUNNING) == RUNS);
+    begin_runs(w, runs, RUNS, "[limits]\nlaunching = 50\n");
     world_pass(w, SECONDS(20));
     assert_in_range(looks_in_a_minute(w), 18, 20);
-    for (int i = 0; i < RUNS; i++)
-        fake_prefect_user_cancels(w->prefect, runs[i]);
+    cancel_runs(w, runs, RUNS);
     UNTIL(w, SECONDS(10), world_number(w, "SELECT count(*) FROM launches WHERE cancel_wanted") == RUNS);
 }
 
@@ -62,13 +70,8 @@ static void test_four_hundred_cancels_at_once(void **state)
     struct world *w = *state;
     enum { RUNS = 400 };
     const char *runs[RUNS];
-    for (int i = 0; i < RUNS; i++)
-        runs[i] = world_add_run(w);
-    w->flow = (struct world_flow){.run_ms = -1};
-    world_start(w, "[limits]\nlaunching = 50\n");
-    UNTIL(w, MINUTES(10), world_count(w, PREFECT_STATE_RUNNING) == RUNS);
-    for (int i = 0; i < RUNS; i++)
-        fake_prefect_user_cancels(w->prefect, runs[i]);
+    begin_runs(w, runs, RUNS, "[limits]\nlaunching = 50\n");
+    cancel_runs(w, runs, RUNS);
     fake_engine_set_latency(w->engine, stops_take_their_time, NULL);
     UNTIL(w, MINUTES(2), world_count(w, PREFECT_STATE_CANCELLED) == RUNS);
     assert_int_equal(fake_engine_peak(w->engine, FAKE_ENGINE_STOP), 200);
