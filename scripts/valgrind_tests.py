@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 FOLDERS = ("tests/unit/", "tests/fakes/", "tests/flow/")
-# Thousands of lives, or hundreds of runs at once, through the same code: the sanitizers have seen them.
+# Thousands of lives through the same code: the sanitizers have seen them.
 LONG = {"deep", "safety"}
 # Leaks are found by the sanitizers; here a child that a test forks and ends on purpose would count as one.
 VALGRIND = ["valgrind", "--quiet", "--leak-check=no", "--error-exitcode=99"]
