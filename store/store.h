@@ -108,6 +108,23 @@ int store_replace_classes(struct store *store, const struct store_class *classes
                           struct err *err) MUST_CHECK;
 int store_replace_limits(struct store *store, const struct store_limit *limits, size_t count,
                          struct err *err) MUST_CHECK;
+
+/* What was learned of a dependency: kept over a restart, and shown in the view `limits`. */
+struct store_learned {
+    const char *name;         /* whose it is: "launching:create", "timeout:create:etl", "breaker:engine" */
+    const char *class_name;   /* "" for the pool */
+    const char *kind;         /* what `limits.kind` shows */
+    double value;             /* what `limits.learned_value` shows; -1: nothing yet */
+    const char *learned_from; /* for people: "42 samples" */
+    const char *state;        /* the module's own text, at most 4 KiB; never shown */
+};
+int store_save_learned(struct store *store, const struct store_learned *learned, struct err *err) MUST_CHECK;
+/* *state is the caller's to free; NULL: nothing is known by that name. What it says is checked by its reader:
+ * the file may be an old one, or edited. */
+int store_load_learned(struct store *store, const char *name, char **state, struct err *err) MUST_CHECK;
+/* Unknown name: no effect. */
+int store_forget_learned(struct store *store, const char *name, struct err *err) MUST_CHECK;
+
 /* What `queue.waits_for` shows: a word or sentence by launch; "" clears it. A request that is out is shown
  * instead, and so are backoff and a dependency out of reach where nothing is said. Unknown launch: no effect.
  */

@@ -29,8 +29,11 @@ enum store_statement {
     STORE_ADD_CLASS,
     STORE_CLEAR_LIMITS,
     STORE_ADD_LIMIT,
+    STORE_SAVE_LEARNED,
+    STORE_LOAD_LEARNED,
+    STORE_FORGET_LEARNED,
 };
-#define STORE_STATEMENT_COUNT (STORE_ADD_LIMIT + 1)
+#define STORE_STATEMENT_COUNT (STORE_FORGET_LEARNED + 1)
 
 struct store {
     const struct clock *clock; /* borrowed */

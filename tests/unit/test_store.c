@@ -570,6 +570,47 @@ static void test_buckets_survive(void **state)
     store_close(store);
 }
 
+static void expect_learned(struct store *store, const char *name, const char *expected)
+{
+    struct err err = {0};
+    char *AUTO_FREE text = NULL;
+    assert_int_equal(store_load_learned(store, name, &text, &err), 0);
+    if (expected == NULL)
+        assert_null(text);
+    else
+        assert_string_equal(text, expected);
+}
+
+static void test_what_was_learned_survives_and_shows(void **state)
+{
+    struct store_fixture *f = *state;
+    struct store *store = store_fixture_open(f);
+    struct err err = {0};
+    expect_learned(store, "launching:create", NULL);
+    struct store_learned l = {"launching:create", "", "launching:create", 2, "7 samples", "v1 2 7"};
+    begin(store);
+    assert_int_equal(store_save_learned(store, &l, &err), 0);
+    l = (struct store_learned){"launching:create", "", "launching:create", 3, "9 samples", "v1 3 9"};
+    assert_int_equal(store_save_learned(store, &l, &err), 0);
+    l = (struct store_learned){"timeout:create:etl", "etl", "timeout:create", -1, "2 samples", ""};
+    assert_int_equal(store_save_learned(store, &l, &err), 0);
+    commit(store);
+    store_close(store);
+    store = store_fixture_open(f);
+    expect_learned(store, "launching:create", "v1 3 9");
+    expect_learned(store, "timeout:create:etl", "");
+    store_fixture_expect(f->path,
+                         "select class, kind, \"limit\", in_use, learned_value, learned_from from limits",
+                         "(pool)|launching:create|(null)|(null)|3.0|9 samples\n"
+                         "etl|timeout:create|(null)|(null)|(null)|2 samples");
+    begin(store);
+    assert_int_equal(store_forget_learned(store, "launching:create", &err), 0);
+    assert_int_equal(store_forget_learned(store, "nobody's", &err), 0);
+    commit(store);
+    expect_learned(store, "launching:create", NULL);
+    store_close(store);
+}
+
 /* A finished launch with a line of history and an attempt. */
 static void add_finished(struct store_fixture *f, struct store *store, int n, int64_t updated_at_ms)
 {
@@ -725,6 +766,7 @@ int main(void)
         STORE_TEST(test_history_may_come_before_its_launch),
         STORE_TEST(test_a_long_error_is_cut_between_characters),
         STORE_TEST(test_buckets_survive),
+        STORE_TEST(test_what_was_learned_survives_and_shows),
         STORE_TEST(test_trim),
         STORE_TEST(test_work_of_a_save_does_not_grow),
         STORE_TEST(test_no_request_is_out_after_a_restart),
