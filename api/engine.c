@@ -30,7 +30,7 @@ int engine_new(struct http *http, struct timers *timers, const struct engine_set
     list_init(&engine->waiting);
     list_init(&engine->out);
     const char *pinned = settings->api_version;
-    if (engine_target_parse(settings->host, &engine->target, err) != 0 ||
+    if (engine_target_parse(settings->host, settings->is_tls, &engine->target, err) != 0 ||
         (pinned != NULL && pinned[0] != '\0' && engine_version_pin(engine, pinned, err) != 0)) {
         engine_free(engine);
         return -1;

@@ -67,6 +67,7 @@ typedef void (*engine_done_fn)(void *arg, const struct engine_reply *reply);
 struct engine_settings {
     const char *host; /* DOCKER_HOST's text; NULL: unix:///var/run/docker.sock. Borrowed for engine_new() */
     const char *api_version; /* NULL: negotiate */
+    bool is_tls;             /* tcp:// means https; the certificates are the http bridge's */
 };
 
 /* engine_new - http is borrowed. Errors: INVALID, with a sentence, for a host text that can't be used. */

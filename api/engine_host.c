@@ -2,8 +2,10 @@
  * engine_host.c - DOCKER_HOST's text -> where to connect, and the front of infrastructure_pid.
  *
  * Follows docker-py's parse_host: unix://PATH (a missing first slash is added), tcp://HOST:PORT and http://
- * (port required, missing host = 127.0.0.1), bare HOST:PORT. Refused with a sentence: what can't be spoken
- * yet (https, ssh, npipe), what the engine's clients refuse too (fd, query, fragment, password).
+ * (port required, missing host = 127.0.0.1), bare HOST:PORT; with TLS tcp:// is https://, which may also be
+ * written. Refused with a sentence: what can't be spoken (ssh, npipe), what the engine's clients refuse too
+ * (fd, query, fragment, password), and http:// where TLS is asked for: that would be a plain connection after
+ * all.
  */
 #include "api/engine_internal.h"
 
@@ -49,7 +51,8 @@ static size_t host_length(const char *text)
     return strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_");
 }
 
-static int parse_tcp(const char *host, const char *address, struct engine_target *out, struct err *err)
+static int parse_tcp(const char *host, const char *address, bool is_tls, struct engine_target *out,
+                     struct err *err)
 {
     size_t len = host_length(address);
     const char *port_text = address + len + 1;
@@ -66,7 +69,7 @@ static int parse_tcp(const char *host, const char *address, struct engine_target
         return err_set(err, ERR_INVALID,
                        "DOCKER_HOST \"%s\": the port must be 1 to 65535, and nothing may follow", host);
     char *AUTO_FREE name = len == 0 ? check_strdup("127.0.0.1") : check_printf("%.*s", (int)len, address);
-    out->url = check_printf("http://%s:%lu", name, port);
+    out->url = check_printf("%s://%s:%lu", is_tls ? "https" : "http", name, port);
     out->pid_base = check_strdup(out->url);
     out->for_people = check_printf("tcp://%s:%lu", name, port);
     return 0;
@@ -77,7 +80,7 @@ static bool begins(const char *text, const char *front)
     return strncmp(text, front, strlen(front)) == 0;
 }
 
-int engine_target_parse(const char *host, struct engine_target *out, struct err *err)
+int engine_target_parse(const char *host, bool is_tls, struct engine_target *out, struct err *err)
 {
     *out = (struct engine_target){0};
     if (host == NULL || host[0] == '\0')
@@ -89,10 +92,16 @@ int engine_target_parse(const char *host, struct engine_target *out, struct err 
     if (begins(host, "unix://"))
         return parse_unix(host, host + strlen("unix://"), out, err);
     if (begins(host, "tcp://"))
-        return parse_tcp(host, host + strlen("tcp://"), out, err);
+        return parse_tcp(host, host + strlen("tcp://"), is_tls, out, err);
+    if (begins(host, "https://"))
+        return parse_tcp(host, host + strlen("https://"), true, out, err);
+    if (begins(host, "http://") && is_tls)
+        return err_set(err, ERR_INVALID,
+                       "DOCKER_HOST \"%s\" is without TLS, which is asked for; write tcp:// or https://",
+                       host);
     if (begins(host, "http://"))
-        return parse_tcp(host, host + strlen("http://"), out, err);
-    if (begins(host, "https://") || begins(host, "ssh://") || begins(host, "npipe://"))
+        return parse_tcp(host, host + strlen("http://"), false, out, err);
+    if (begins(host, "ssh://") || begins(host, "npipe://"))
         return err_set(err, ERR_INVALID,
                        "DOCKER_HOST begins with \"%.*s\", which is not supported; unix:// and "
                        "tcp:// are",
@@ -102,5 +111,5 @@ int engine_target_parse(const char *host, struct engine_target *out, struct err 
                        "DOCKER_HOST \"%s\" is not understood; write unix:///PATH or "
                        "tcp://HOST:PORT",
                        host);
-    return parse_tcp(host, host, out, err);
+    return parse_tcp(host, host, is_tls, out, err);
 }

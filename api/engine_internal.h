@@ -32,7 +32,7 @@ struct engine_target {
     char *for_people;
 };
 
-int engine_target_parse(const char *host, struct engine_target *out, struct err *err) MUST_CHECK;
+int engine_target_parse(const char *host, bool is_tls, struct engine_target *out, struct err *err) MUST_CHECK;
 void engine_target_done(struct engine_target *target);
 
 struct engine {

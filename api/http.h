@@ -75,12 +75,17 @@ struct http_request {
     void *arg; /* for all three callbacks */
 };
 
+#define HTTP_NEVER_KEEP (-1)
+
 struct http_settings {
     int max_connections;   /* kept open or in use at once, streams included; 0: 64 */
     int64_t idle_close_ms; /* idle connections older than this are not reused; 0: 4000 (uvicorn closes after
-                              5 s). In real time and whole seconds, as libcurl counts; 1000 at least */
+                              5 s); HTTP_NEVER_KEEP: each call has one of its own. In real time and whole
+                              seconds, as libcurl counts; 1000 at least */
     bool tls_skip_verify;
-    const char *ca_file;    /* NULL: the system's; borrowed for http_new() */
+    const char *ca_file;    /* NULL: the system's; this one and what follows: borrowed for http_new() */
+    const char *cert_file;  /* PEM, shown to the server; NULL: none */
+    const char *key_file;   /* of that certificate */
     const char *proxy;      /* NULL: as libcurl reads the environment; "": none */
     const char *user_agent; /* NULL: none */
 };

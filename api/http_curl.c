@@ -32,9 +32,11 @@ int http_new(struct event_base *base, struct timers *timers, const struct http_s
     http->base = base;
     http->timers = timers;
     http->max_connections = settings->max_connections > 0 ? settings->max_connections : DEFAULT_CONNECTIONS;
-    http->idle_close_ms = settings->idle_close_ms > 0 ? settings->idle_close_ms : DEFAULT_IDLE_CLOSE_MS;
+    http->idle_close_ms = settings->idle_close_ms != 0 ? settings->idle_close_ms : DEFAULT_IDLE_CLOSE_MS;
     http->tls_skip_verify = settings->tls_skip_verify;
     http->ca_file = check_strdup_or_null(settings->ca_file);
+    http->cert_file = check_strdup_or_null(settings->cert_file);
+    http->key_file = check_strdup_or_null(settings->key_file);
     http->proxy = check_strdup_or_null(settings->proxy);
     http->user_agent = check_strdup_or_null(settings->user_agent);
     list_init(&http->calls);
@@ -53,6 +55,8 @@ void http_free(struct http *http)
         http_curl_call_free(LIST_ITEM(http->calls.next, struct http_call, in_calls));
     http_curl_loop_done(http);
     free(http->ca_file);
+    free(http->cert_file);
+    free(http->key_file);
     free(http->proxy);
     free(http->user_agent);
     http->magic = 0;
@@ -184,6 +188,10 @@ static int set_place(struct http_call *call, const struct http_request *request,
         code = curl_easy_setopt(easy, CURLOPT_PROXY, http->proxy);
     if (code == CURLE_OK && http->ca_file != NULL)
         code = curl_easy_setopt(easy, CURLOPT_CAINFO, http->ca_file);
+    if (code == CURLE_OK && http->cert_file != NULL)
+        code = curl_easy_setopt(easy, CURLOPT_SSLCERT, http->cert_file);
+    if (code == CURLE_OK && http->key_file != NULL)
+        code = curl_easy_setopt(easy, CURLOPT_SSLKEY, http->key_file);
     if (code == CURLE_OK && http->user_agent != NULL)
         code = curl_easy_setopt(easy, CURLOPT_USERAGENT, http->user_agent);
     CHECK_MEMORY(code != CURLE_OUT_OF_MEMORY);
@@ -209,8 +217,9 @@ static void set_habits(struct http_call *call, bool fresh_connection)
     /* 0 would mean curl's own 300 s. */
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)INT_MAX);
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
-    curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, fresh_connection ? 1L : 0L);
-    curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, fresh_connection ? 1L : 0L);
+    bool is_alone = fresh_connection || http->idle_close_ms == HTTP_NEVER_KEEP;
+    curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, is_alone ? 1L : 0L);
+    curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, is_alone ? 1L : 0L);
     /* curl counts whole seconds and rounds idle time down, so N stands for "less than N + 1 seconds". */
     long idle_s = (long)(http->idle_close_ms / 1000) - 1;
     curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, idle_s > 0 ? idle_s : 0L);

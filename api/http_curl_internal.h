@@ -43,7 +43,9 @@ struct http {
     int64_t idle_close_ms;
     bool tls_skip_verify;
     char *ca_file; /* NULL: the system's */
-    char *proxy;   /* NULL: from the environment */
+    char *cert_file;
+    char *key_file;
+    char *proxy; /* NULL: from the environment */
     char *user_agent;
 };
 

@@ -202,20 +202,6 @@ static void build_classes(struct config_settings *settings, const struct config_
 
 /* ---- the whole ---- */
 
-static void check_engine(const struct config *config, const struct config_variables *variables,
-                         struct config_problems *problems)
-{
-    static const char *const names[] = {"DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"};
-    bool is_unix = config->engine_host == NULL || strncmp(config->engine_host, "unix://", 7) == 0;
-    for (size_t i = 0; !is_unix && i < ARRAY_LEN(names); i++)
-        if (config_variables_find(variables, names[i]) != NULL)
-            config_problem(
-                problems,
-                "%s: TLS to the engine is not supported yet; allowed: a unix socket in DOCKER_HOST, or "
-                "tcp:// without this variable",
-                names[i]);
-}
-
 static void check_file(const char *path, const char *from, struct config_problems *problems)
 {
     if (path != NULL && access(path, R_OK) != 0)
@@ -244,7 +230,7 @@ static void finish(struct config_settings *settings, const struct config_sources
         config->state_path =
             config_state_path(sources, config->pool, config->worker_name, &settings->arena, problems);
     config->forwarded = config_forwarded(variables, config->api_url, &settings->arena);
-    check_engine(config, variables, problems);
+    config_engine_finish(settings, sources, problems);
     check_file(config->ca_file, settings->from[row_of(row_named("environment.ca_file"))], problems);
     check_file(config->base_job_template_file, settings->from[row_of(row_named("command.base_job_template"))],
                problems);
@@ -266,6 +252,7 @@ static void gather(struct config_settings *settings, const struct config_sources
     config_variables_read(sources, &settings->arena, &variables, problems);
     apply_defaults(settings, &target);
     config_variables_apply(&variables, false, &target, problems);
+    config_engine_clocks(file, &target);
     apply_entries(file, SIZE_MAX, &target, problems);
     config_variables_apply(&variables, true, &target, problems);
     apply_flags(sources->flags, &target, problems);

@@ -85,7 +85,16 @@ struct config {
     /* [engine] */
     const char *engine_host;        /* DOCKER_HOST; NULL: the default socket */
     const char *engine_api_version; /* NULL: negotiate */
-    const char *const *adopt;       /* instance ids, or "official" */
+    bool engine_tls_verify;         /* as given; what follows of it is in the four below */
+    const char *engine_cert_path;   /* as given; NULL: not */
+    bool engine_is_tls;
+    const char *engine_ca_file;   /* NULL: the system's */
+    const char *engine_cert_file; /* NULL: no certificate of ours */
+    const char *engine_key_file;
+    int64_t engine_max_connections;
+    int64_t engine_keep_alive_ms; /* 0: no connection is used twice */
+    const char *engine_proxy;     /* NULL: none */
+    const char *const *adopt;     /* instance ids, or "official" */
     size_t adopt_count;
 
     /* [state] */

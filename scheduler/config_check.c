@@ -57,6 +57,12 @@ const char *config_check_url(const char *text)
     return check_authority(rest, false);
 }
 
+const char *config_check_proxy(const char *text)
+{
+    return strchr(text, '@') != NULL ? "holds a login, which this version can't keep secret"
+                                     : config_check_url(text);
+}
+
 const char *config_check_engine_host(const char *text)
 {
     if (strpbrk(text, "?# \t") != NULL)
@@ -73,8 +79,10 @@ const char *config_check_engine_host(const char *text)
         rest = text + 6;
     else if (strncmp(text, "http://", 7) == 0)
         rest = text + 7;
-    else if (strncmp(text, "https://", 8) == 0 || strncmp(text, "ssh://", 6) == 0)
-        return "is not supported yet (TLS and ssh come later)";
+    else if (strncmp(text, "https://", 8) == 0)
+        rest = text + 8;
+    else if (strncmp(text, "ssh://", 6) == 0)
+        return "is not supported (forward the engine's socket: ssh -L /PATH:/var/run/docker.sock HOST)";
     else if (strstr(text, "://") != NULL)
         return "is not an address of an engine";
     return strchr(rest, '@') != NULL ? "holds a login" : check_authority(rest, true);

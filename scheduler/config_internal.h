@@ -34,14 +34,15 @@ struct config_list {
 
 /* The configuration as handed out, and what only these files know of it. */
 struct config_settings {
-    struct config public;           /* what callers see */
-    struct config_class base;       /* what every class starts from; becomes "default" */
-    struct config_list work_queues; /* as given */
-    struct config_list adopt;       /* as given */
-    int64_t launching;              /* as given; CONFIG_AUTO */
-    int64_t running;                /* [limits] running alone */
-    const char **from;              /* by row of the table: origin of service values and of `base` */
-    const char ***class_from;       /* by class, by row: origin of its values */
+    struct config public;               /* what callers see */
+    struct config_class base;           /* what every class starts from; becomes "default" */
+    struct config_list work_queues;     /* as given */
+    struct config_list adopt;           /* as given */
+    int64_t launching;                  /* as given; CONFIG_AUTO */
+    int64_t running;                    /* [limits] running alone */
+    struct config_clocks engine_clocks; /* [engine]; what they mean is in the clocks of `base` */
+    const char **from;                  /* by row of the table: origin of service values and of `base` */
+    const char ***class_from;           /* by class, by row: origin of its values */
     struct config_arena arena;
 };
 const struct config_settings *config_settings_of(const struct config *config);
@@ -63,6 +64,7 @@ const char *config_value_text(const struct config_key *key, const void *base, st
 
 /* ---- config_check.c: NULL, or what is wrong ---- */
 const char *config_check_url(const char *text);
+const char *config_check_proxy(const char *text);
 const char *config_check_engine_host(const char *text);
 const char *config_check_version(const char *text);
 const char *config_check_glob(const char *glob);
@@ -126,6 +128,13 @@ const char *const *config_forwarded(const struct config_variables *variables, co
 
 /* config_environ_path - a variable that names a path, "~/" filled in; NULL if not set or empty. */
 const char *config_environ_path(char **environment, const char *name, struct config_arena *arena);
+
+/* ---- config_engine.c ---- */
+/* config_engine_clocks - the clocks of [engine] become those of every stage of the engine in `base`. */
+void config_engine_clocks(const struct config_file *file, const struct config_target *target);
+/* config_engine_finish - whether there is TLS, with which files; what contradicts itself is a mistake. */
+void config_engine_finish(struct config_settings *settings, const struct config_sources *sources,
+                          struct config_problems *problems);
 
 /* ---- config_state_path.c ---- */
 const char *config_state_path(const struct config_sources *sources, const char *pool, const char *name,

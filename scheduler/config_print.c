@@ -59,6 +59,7 @@ const char *config_value_text(const struct config_key *key, const void *base, st
     case CONFIG_TYPE_NAME:
     case CONFIG_TYPE_URL:
     case CONFIG_TYPE_ENGINE_HOST:
+    case CONFIG_TYPE_PROXY:
     case CONFIG_TYPE_VERSION:
     case CONFIG_TYPE_WORD:
         if (*text == NULL)
@@ -67,6 +68,7 @@ const char *config_value_text(const struct config_key *key, const void *base, st
     case CONFIG_TYPE_JITTER:
         return jitter_text(*(const enum jitter *)place);
     case CONFIG_TYPE_BOOL:
+    case CONFIG_TYPE_PRESENCE:
         return *(const bool *)place ? "true" : "false";
     case CONFIG_TYPE_LIST:
         return items_text((const char *const *)list->items, list->count, arena);

@@ -18,21 +18,24 @@ enum config_type {
     CONFIG_TYPE_TEXT,        /* const char *: any text */
     CONFIG_TYPE_NAME,        /* const char *: no / and no % */
     CONFIG_TYPE_URL,         /* const char *: http or https; trailing slashes cut off */
-    CONFIG_TYPE_ENGINE_HOST, /* const char *: unix://PATH, tcp://HOST:PORT, http://HOST:PORT, HOST:PORT */
+    CONFIG_TYPE_ENGINE_HOST, /* const char *: unix://PATH, tcp://HOST:PORT, http[s]://HOST:PORT, HOST:PORT */
+    CONFIG_TYPE_PROXY,       /* const char *: http or https, without a login */
     CONFIG_TYPE_VERSION,     /* const char *: NUMBER.NUMBER */
     CONFIG_TYPE_WORD,        /* const char *: one of `words` */
     CONFIG_TYPE_JITTER,      /* enum jitter: one of `words` */
     CONFIG_TYPE_BOOL,        /* bool */
-    CONFIG_TYPE_LIST,        /* struct config_list */
-    CONFIG_TYPE_GLOBS,       /* struct match_list */
-    CONFIG_TYPE_PARAMETERS,  /* struct match_list of NAME=GLOB */
-    CONFIG_TYPE_DURATION,    /* int64_t, ms */
-    CONFIG_TYPE_TIME,        /* struct config_time */
-    CONFIG_TYPE_RATE,        /* double > 0, or no limit when not given */
-    CONFIG_TYPE_FACTOR,      /* double */
-    CONFIG_TYPE_COUNT,       /* int64_t, or no limit when not given */
-    CONFIG_TYPE_COUNT_AUTO,  /* int64_t, or the word auto (INT64_MIN) */
-    CONFIG_TYPE_COUNT32      /* int32_t */
+    CONFIG_TYPE_PRESENCE,   /* bool; in the environment any text means true, as Docker reads DOCKER_TLS_VERIFY
+                             */
+    CONFIG_TYPE_LIST,       /* struct config_list */
+    CONFIG_TYPE_GLOBS,      /* struct match_list */
+    CONFIG_TYPE_PARAMETERS, /* struct match_list of NAME=GLOB */
+    CONFIG_TYPE_DURATION,   /* int64_t, ms */
+    CONFIG_TYPE_TIME,       /* struct config_time */
+    CONFIG_TYPE_RATE,       /* double > 0, or no limit when not given */
+    CONFIG_TYPE_FACTOR,     /* double */
+    CONFIG_TYPE_COUNT,      /* int64_t, or no limit when not given */
+    CONFIG_TYPE_COUNT_AUTO, /* int64_t, or the word auto (INT64_MIN) */
+    CONFIG_TYPE_COUNT32     /* int32_t */
 };
 
 /* Where the target offset counts from. */

@@ -55,6 +55,9 @@ static void describe(const struct config_key *key, enum config_style style, char
     case CONFIG_TYPE_ENGINE_HOST:
         fixed = "unix:///PATH or tcp://HOST:PORT";
         break;
+    case CONFIG_TYPE_PROXY:
+        fixed = "a URL such as http://proxy:3128";
+        break;
     case CONFIG_TYPE_VERSION:
         fixed = "a version such as 1.41";
         break;
@@ -63,6 +66,7 @@ static void describe(const struct config_key *key, enum config_style style, char
         describe_words(key->words, out, size);
         return;
     case CONFIG_TYPE_BOOL:
+    case CONFIG_TYPE_PRESENCE:
         fixed = "true or false";
         break;
     case CONFIG_TYPE_LIST:
@@ -148,6 +152,8 @@ static const char *check_text(const struct config_key *key, const char *text)
         return config_check_url(text);
     if (key->type == CONFIG_TYPE_ENGINE_HOST)
         return config_check_engine_host(text);
+    if (key->type == CONFIG_TYPE_PROXY)
+        return config_check_proxy(text);
     if (key->type == CONFIG_TYPE_VERSION)
         return config_check_version(text);
     if (key->type == CONFIG_TYPE_WORD)
@@ -311,6 +317,7 @@ static const char *store(const struct config_key *key, const char *text, enum co
     case CONFIG_TYPE_NAME:
     case CONFIG_TYPE_URL:
     case CONFIG_TYPE_ENGINE_HOST:
+    case CONFIG_TYPE_PROXY:
     case CONFIG_TYPE_VERSION:
     case CONFIG_TYPE_WORD:
         wrong = check_text(key, text);
@@ -321,6 +328,12 @@ static const char *store(const struct config_key *key, const char *text, enum co
         return store_jitter(text, to->place);
     case CONFIG_TYPE_BOOL:
         return text_to_bool(text, to->place) ? NULL : "is neither true nor false";
+    case CONFIG_TYPE_PRESENCE:
+        if (style == CONFIG_STYLE_ENVIRONMENT)
+            *(bool *)to->place = true;
+        else if (!text_to_bool(text, to->place))
+            return "is neither true nor false";
+        return NULL;
     case CONFIG_TYPE_LIST:
     case CONFIG_TYPE_GLOBS:
     case CONFIG_TYPE_PARAMETERS:
@@ -342,7 +355,8 @@ static int refuse(const struct config_key *key, const char *text, enum config_st
 {
     char allowed[200];
     describe(key, style, allowed, sizeof(allowed));
-    bool is_address = key->type == CONFIG_TYPE_URL || key->type == CONFIG_TYPE_ENGINE_HOST;
+    bool is_address = key->type == CONFIG_TYPE_URL || key->type == CONFIG_TYPE_ENGINE_HOST ||
+                      key->type == CONFIG_TYPE_PROXY;
     bool may_hold_login = is_address && strchr(text, '@') != NULL;
     if (key->is_secret || may_hold_login)
         return err_set(err, ERR_INVALID, "the value %s; allowed: %s", wrong, allowed);

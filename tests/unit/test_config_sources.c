@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <cmocka.h>
 
@@ -123,26 +124,91 @@ static void test_bad_variables(void **state)
                                                         "neither true nor false; allowed: true or false\n"},
         {"PREFECT_API_SSL_CERT_FILE=/none/x",
          "PREFECT_API_SSL_CERT_FILE: \"/none/x\" can't be read: No such file or directory\n"},
-        {"DOCKER_HOST=https://h:1",
-         "DOCKER_HOST: \"https://h:1\" is not supported yet (TLS and ssh come later); allowed: "
-         "unix:///PATH or tcp://HOST:PORT\n"},
-        {"DOCKER_TLS_VERIFY=1", ""},
+        {"DOCKER_HOST=https://h",
+         "DOCKER_HOST: \"https://h\" has no port; allowed: unix:///PATH or tcp://HOST:PORT\n"},
+        {"DOCKER_TLS_VERIFY=1", ""}, /* without effect on a unix socket */
+        {"DOCKER_CERT_PATH=/none", ""},
     };
     struct fixture *f = *state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         fixture_load(f, NULL, ENVIRONMENT(cases[i].variable), NULL);
         fixture_expect_problems(f, cases[i].problem);
     }
-    fixture_load(f, "[engine]\nhost = tcp://h:1\n", ENVIRONMENT("DOCKER_TLS_VERIFY=1", "DOCKER_CERT_PATH="),
-                 NULL);
-    fixture_expect_problems(
-        f, "DOCKER_TLS_VERIFY: TLS to the engine is not supported yet; allowed: a unix socket in "
-           "DOCKER_HOST, or tcp:// without this variable\n");
     fixture_write("profiles.toml", "[profiles.p]\nPREFECT_API_REQUEST_TIMEOUT = \"x\"\n");
     fixture_load(f, NULL, ENVIRONMENT("PREFECT_PROFILES_PATH=profiles.toml", "PREFECT_PROFILE=p"), NULL);
     fixture_expect_problems(
         f, "profile p: PREFECT_API_REQUEST_TIMEOUT: \"x\" is not a number of seconds; allowed: a "
            "number of seconds above 0, such as 60 or 2.5\n");
+}
+
+static void test_tls_to_the_engine(void **state)
+{
+    struct fixture *f = *state;
+    static const char tcp[] = "[engine]\nhost = tcp://h:1\n";
+    fixture_load(f, tcp, NULL, NULL);
+    assert_false(f->config->engine_is_tls);
+    fixture_load(f, "[engine]\nhost = https://h:1\n", NULL, NULL);
+    assert_true(f->config->engine_is_tls);
+    assert_false(f->config->engine_tls_verify);
+    /* As Docker reads it: any text. Without a home there is no folder, and the system's authorities count. */
+    fixture_load(f, tcp, ENVIRONMENT("DOCKER_TLS_VERIFY=0", "DOCKER_CERT_PATH="), NULL);
+    fixture_expect_problems(f, "");
+    assert_true(f->config->engine_is_tls && f->config->engine_tls_verify);
+    assert_null(f->config->engine_ca_file);
+    fixture_load(f, tcp, ENVIRONMENT("DOCKER_TLS_VERIFY="), NULL);
+    assert_false(f->config->engine_is_tls);
+
+    fixture_load(f, "[engine]\nhost = tcp://h:1\ncert_path = nowhere\n", NULL, NULL);
+    fixture_expect_problems(
+        f, "c.conf:3: \"nowhere\" holds none of ca.pem, cert.pem and key.pem; allowed: a folder "
+           "with the files that Docker's clients take\n");
+    assert_int_equal(mkdir("certs", 0700), 0);
+    fixture_write("certs/cert.pem", "x");
+    fixture_load(f, tcp, ENVIRONMENT("DOCKER_CERT_PATH=certs"), NULL);
+    fixture_expect_problems(
+        f, "DOCKER_CERT_PATH: \"certs\" holds one of cert.pem and key.pem; allowed: both, or none of "
+           "them\n");
+    fixture_write("certs/key.pem", "x");
+    fixture_write("certs/ca.pem", "x");
+    fixture_load(f, tcp, ENVIRONMENT("DOCKER_CERT_PATH=certs"), NULL);
+    fixture_expect_problems(f, "");
+    assert_true(f->config->engine_is_tls && !f->config->engine_tls_verify);
+    assert_string_equal(f->config->engine_ca_file, "certs/ca.pem");
+    assert_string_equal(f->config->engine_cert_file, "certs/cert.pem");
+    assert_string_equal(f->config->engine_key_file, "certs/key.pem");
+    fixture_load(f, "[engine]\nhost = http://h:1\ntls_verify = true\n", NULL, NULL);
+    fixture_expect_problems(
+        f, "c.conf:2: \"http://h:1\" is without TLS, which c.conf:3 asks for; allowed: tcp:// or https://\n");
+    fixture_load(f, "[engine]\ntls_verify = 1x\nproxy = http://u:secret@h:1\n", NULL, NULL);
+    fixture_expect_problems(
+        f, "c.conf:2: [engine] tls_verify: \"1x\" is neither true nor false; allowed: true or false\n"
+           "c.conf:3: [engine] proxy: the value holds a login, which this version can't keep secret; "
+           "allowed: a URL such "
+           "as http://proxy:3128\n");
+}
+
+static void test_clocks_of_the_engine(void **state)
+{
+    struct fixture *f = *state;
+    fixture_load(f,
+                 "[timeouts]\ncreate = 7s\n[engine]\nconnect = 2s\ninactivity = 3s\ntotal = 4s\n[class c]\n"
+                 "match_tag = c\nstart_connect = 1s\n",
+                 NULL, NULL);
+    fixture_expect_problems(f, "");
+    assert_string_equal(fixture_printed(f, "timeouts.start"), "4s c.conf:6");
+    assert_string_equal(fixture_printed(f, "timeouts.create"), "7s c.conf:2");
+    assert_string_equal(fixture_printed(f, "timeouts.create_connect"), "2s c.conf:4");
+    assert_string_equal(fixture_printed(f, "timeouts.pull_inactivity"), "3s c.conf:5");
+    assert_string_equal(fixture_printed(f, "timeouts.pull"), "30m default");
+    assert_string_equal(fixture_printed(f, "timeouts.api"), "60s default");
+    assert_int_equal(f->config->classes[0].clocks[STAGE_START].connect.ms, 1000);
+    assert_int_equal(f->config->classes[0].clocks[STAGE_START].total.ms, 4000);
+    fixture_load(f, "[engine]\ntotal = 4s\n", ENVIRONMENT("DOCKER_CLIENT_TIMEOUT=9"), NULL);
+    assert_string_equal(fixture_printed(f, "timeouts.start"), "9s DOCKER_CLIENT_TIMEOUT");
+    fixture_load(f, "[engine]\ntotal = never\n", NULL, NULL);
+    fixture_expect_problems(f, "c.conf:2: [engine] total: \"never\" is not a duration; allowed: a duration "
+                               "such as 500ms, 60s, 5m, 2h or "
+                               "7d, from 1ms to 365d\n");
 }
 
 static void test_flags(void **state)
@@ -523,6 +589,8 @@ int main(void)
         TEST(test_precedence_of_every_combination),
         TEST(test_each_variable_reaches_its_key),
         TEST(test_bad_variables),
+        TEST(test_tls_to_the_engine),
+        TEST(test_clocks_of_the_engine),
         TEST(test_flags),
         TEST(test_client_timeout_sets_every_engine_stage),
         TEST(test_request_timeout_sets_the_api_stages),

@@ -22,28 +22,34 @@ static void test_host_accepted(void **state)
         const char *url;
         const char *pid_base;
         const char *for_people;
+        bool is_tls;
     } cases[] = {
         {NULL, "/var/run/docker.sock", "http://localhost", "http+docker://localhost",
-         "unix:///var/run/docker.sock"},
+         "unix:///var/run/docker.sock", false},
         {"", "/var/run/docker.sock", "http://localhost", "http+docker://localhost",
-         "unix:///var/run/docker.sock"},
+         "unix:///var/run/docker.sock", false},
         {"unix:///run/x.sock", "/run/x.sock", "http://localhost", "http+docker://localhost",
-         "unix:///run/x.sock"},
+         "unix:///run/x.sock", false},
         {"unix://run/x.sock", "/run/x.sock", "http://localhost", "http+docker://localhost",
-         "unix:///run/x.sock"},
-        {"unix:///a@b c", "/a@b c", "http://localhost", "http+docker://localhost", "unix:///a@b c"},
+         "unix:///run/x.sock", false},
+        {"unix:///a@b c", "/a@b c", "http://localhost", "http+docker://localhost", "unix:///a@b c", false},
         {"tcp://h.example:2375", NULL, "http://h.example:2375", "http://h.example:2375",
-         "tcp://h.example:2375"},
-        {"tcp://:2375", NULL, "http://127.0.0.1:2375", "http://127.0.0.1:2375", "tcp://127.0.0.1:2375"},
-        {"tcp://h:2375/", NULL, "http://h:2375", "http://h:2375", "tcp://h:2375"},
-        {"http://h:1", NULL, "http://h:1", "http://h:1", "tcp://h:1"},
-        {"h:65535", NULL, "http://h:65535", "http://h:65535", "tcp://h:65535"},
-        {"tcp://[::1]:2375", NULL, "http://[::1]:2375", "http://[::1]:2375", "tcp://[::1]:2375"},
+         "tcp://h.example:2375", false},
+        {"tcp://:2375", NULL, "http://127.0.0.1:2375", "http://127.0.0.1:2375", "tcp://127.0.0.1:2375",
+         false},
+        {"tcp://h:2375/", NULL, "http://h:2375", "http://h:2375", "tcp://h:2375", false},
+        {"http://h:1", NULL, "http://h:1", "http://h:1", "tcp://h:1", false},
+        {"h:65535", NULL, "http://h:65535", "http://h:65535", "tcp://h:65535", false},
+        {"tcp://[::1]:2375", NULL, "http://[::1]:2375", "http://[::1]:2375", "tcp://[::1]:2375", false},
+        {"tcp://h:2376", NULL, "https://h:2376", "https://h:2376", "tcp://h:2376", true},
+        {"h:2376", NULL, "https://h:2376", "https://h:2376", "tcp://h:2376", true},
+        {"https://h:2376", NULL, "https://h:2376", "https://h:2376", "tcp://h:2376", false},
+        {"unix:///x", "/x", "http://localhost", "http+docker://localhost", "unix:///x", true},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct engine_target target;
         struct err err;
-        assert_int_equal(engine_target_parse(cases[i].host, &target, &err), 0);
+        assert_int_equal(engine_target_parse(cases[i].host, cases[i].is_tls, &target, &err), 0);
         if (cases[i].unix_socket == NULL)
             assert_null(target.unix_socket);
         else
@@ -59,24 +65,25 @@ static void test_host_refused(void **state)
 {
     (void)state;
     static const char *const hosts[] = {
-        "unix://",         "tcp://",        "tcp://h",         "tcp://h:",
-        "tcp://h:0",       "tcp://h:65536", "tcp://h:12x",     "tcp://h:1/path",
-        "tcp://u:p@h:1",   "tcp://h:1?a=b", "tcp://h:1#f",     "https://h:2376",
-        "ssh://u@h",       "npipe:////./p", "fd://3",          "/run/x.sock",
-        "just-a-name",     "tcp://h :1",    "tcp://[::1:2375", "tcp://h:99999999999999999999",
+        "unix://",         "tcp://",      "tcp://h",        "tcp://h:",        "tcp://h:0",
+        "tcp://h:65536",   "tcp://h:12x", "tcp://h:1/path", "tcp://u:p@h:1",   "tcp://h:1?a=b",
+        "tcp://h:1#f",     "https://h",   "ssh://u@h",      "npipe:////./p",   "fd://3",
+        "/run/x.sock",     "just-a-name", "tcp://h :1",     "tcp://[::1:2375", "tcp://h:99999999999999999999",
         "tcp://h:1\r\nX:",
     };
     for (size_t i = 0; i < ARRAY_LEN(hosts); i++) {
         struct engine_target target;
         struct err err = {0};
-        assert_int_equal(engine_target_parse(hosts[i], &target, &err), -1);
+        assert_int_equal(engine_target_parse(hosts[i], false, &target, &err), -1);
         assert_int_equal(err.kind, ERR_INVALID);
         assert_non_null(strstr(err.msg, "DOCKER_HOST"));
         engine_target_done(&target);
     }
     struct engine_target target;
     struct err err = {0};
-    assert_int_equal(engine_target_parse("tcp://user:secret@h:1", &target, &err), -1);
+    assert_int_equal(engine_target_parse("http://h:1", true, &target, &err), -1); /* plain after all */
+    assert_non_null(strstr(err.msg, "without TLS"));
+    assert_int_equal(engine_target_parse("tcp://user:secret@h:1", false, &target, &err), -1);
     assert_null(strstr(err.msg, "secret"));
 }
 
@@ -89,11 +96,11 @@ static void test_host_too_long(void **state)
     memset(host, 'a', sizeof(host));
     memcpy(host, "unix:///", 8);
     host[7 + 107] = '\0'; /* the path has 107 bytes: the longest a socket may have */
-    assert_int_equal(engine_target_parse(host, &target, &err), 0);
+    assert_int_equal(engine_target_parse(host, false, &target, &err), 0);
     engine_target_done(&target);
     host[7 + 107] = 'a';
     host[7 + 108] = '\0';
-    assert_int_equal(engine_target_parse(host, &target, &err), -1);
+    assert_int_equal(engine_target_parse(host, false, &target, &err), -1);
     assert_int_equal(err.kind, ERR_INVALID);
 }
 
