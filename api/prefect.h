@@ -223,6 +223,11 @@ int prefect_get_flow(struct prefect *p, const struct prefect_ask *ask, const cha
  * expired or was given up. */
 int prefect_renew_lease(struct prefect *p, const struct prefect_ask *ask, const char *lease_id,
                         int64_t duration_s, struct err *err) MUST_CHECK;
+/* POST /v2/concurrency_limits/increment, mode rate_limit: so many tokens of a global concurrency limit with
+ * slot decay, all or none. count: limits that granted it; 0: there is no active limit of this name. 423, with
+ * Retry-After: not now. */
+int prefect_take_rate(struct prefect *p, const struct prefect_ask *ask, const char *limit_name,
+                      int64_t tokens, struct err *err) MUST_CHECK;
 /* GET /admin/version -> json. */
 int prefect_server_version(struct prefect *p, const struct prefect_ask *ask, struct err *err) MUST_CHECK;
 /* POST /events, POST /logs/: body is a finished JSON list. */

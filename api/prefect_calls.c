@@ -289,6 +289,24 @@ int prefect_renew_lease(struct prefect *p, const struct prefect_ask *ask, const 
     return start_named(p, ask, request, "/v2/concurrency_limits/leases/", lease_id, "/renew", body, err);
 }
 
+int prefect_take_rate(struct prefect *p, const struct prefect_ask *ask, const char *limit_name,
+                      int64_t tokens, struct err *err)
+{
+    struct json *body = json_new_object();
+    json_take_set(body, "names", texts_to_json(&limit_name, 1));
+    json_set_int(body, "slots", tokens);
+    json_set_text(body, "mode", "rate_limit");
+    char *text = json_write(body);
+    json_free(body);
+    struct prefect_request request = {.method = "POST",
+                                      .path = "/v2/concurrency_limits/increment",
+                                      .body = text,
+                                      .read = prefect_read_granted};
+    int result = prefect_call_start(p, ask, &request, err);
+    free(text);
+    return result;
+}
+
 int prefect_get_deployment(struct prefect *p, const struct prefect_ask *ask, const char *deployment_id,
                            struct err *err)
 {

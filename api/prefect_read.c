@@ -365,6 +365,16 @@ int prefect_read_queues(const struct json *root, struct prefect_arena *arena, st
     return 0;
 }
 
+int prefect_read_granted(const struct json *root, struct prefect_arena *arena, struct prefect_reply *reply,
+                         struct err *err)
+{
+    (void)arena;
+    if (demand_array(root, "the answer", err) != 0)
+        return -1;
+    reply->count = json_count(root);
+    return 0;
+}
+
 int prefect_read_deployment(const struct json *root, struct prefect_arena *arena, struct prefect_reply *reply,
                             struct err *err)
 {

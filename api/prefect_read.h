@@ -40,6 +40,8 @@ int prefect_read_history(const struct json *root, struct prefect_arena *arena, s
                          struct err *err) MUST_CHECK;
 int prefect_read_set_state(const struct json *root, struct prefect_arena *arena, struct prefect_reply *reply,
                            struct err *err) MUST_CHECK;
+int prefect_read_granted(const struct json *root, struct prefect_arena *arena, struct prefect_reply *reply,
+                         struct err *err);
 int prefect_read_deployment(const struct json *root, struct prefect_arena *arena, struct prefect_reply *reply,
                             struct err *err) MUST_CHECK;
 int prefect_read_flow(const struct json *root, struct prefect_arena *arena, struct prefect_reply *reply,

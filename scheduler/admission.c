@@ -295,12 +295,18 @@ static int64_t launching_or_so(const struct admission *a)
     return a->s.config->launching == CONFIG_NO_LIMIT ? SIGHT_MAX : a->s.config->launching;
 }
 
-static void adapt_window(struct admission *a, bool has_waited)
+/* Launches that wait for a start. */
+static int64_t ready_count(const struct admission *a)
 {
     size_t ready = 0;
     for (size_t i = 0; i < a->gate_count; i++)
         ready += a->gates[i].start.count;
-    a->ahead_extra = ahead_after_start(a->ahead_extra, launching_or_so(a), has_waited, (int64_t)ready,
+    return (int64_t)ready;
+}
+
+static void adapt_window(struct admission *a, bool has_waited)
+{
+    a->ahead_extra = ahead_after_start(a->ahead_extra, launching_or_so(a), has_waited, ready_count(a),
                                        (int64_t)admission_queued(a));
 }
 
@@ -318,6 +324,9 @@ static size_t run_starts(struct admission *a)
             wait_ms = pool_wait_ms;
             break;
         }
+        /* Last, since what it gives is not given back. */
+        if (a->s.take_shared != NULL && !a->s.take_shared(a->s.arg, ready_count(a)))
+            break;
         a->pool_bucket = bucket_take(a->pool_bucket, now_ms);
         g->bucket = bucket_take(g->bucket, now_ms);
         struct err err;

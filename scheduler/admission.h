@@ -29,6 +29,9 @@ struct admission_settings {
     enum sight (*sight)(void *arg, const struct live *live);
     /* These launches wait only for a fresh sight. Called at most once per admission_run(). */
     void (*want_sight)(void *arg, struct live *const *lives, size_t count);
+    /* A start more: does the rate that hosts share allow it? ready: launches that wait for a start. NULL:
+     * there is none. */
+    bool (*take_shared)(void *arg, int64_t ready);
     void *arg;
 };
 

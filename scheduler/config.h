@@ -108,6 +108,8 @@ struct config {
     bool launching_is_auto;
     int64_t running; /* the smaller of [limits] running and --limit; CONFIG_NO_LIMIT */
     int64_t pulls;
+    const char *shared_limit; /* a global concurrency limit of Prefect whose tokens starts take; NULL: none */
+    double shared_limit_fallback; /* starts a second while it can't be asked */
     int64_t stops;
 
     /* [log] */

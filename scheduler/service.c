@@ -188,6 +188,7 @@ int service_reload(struct service *s, const struct config *config, struct err *e
     pool_sync_set_config(s->pool_sync, config);
     poller_set_config(s->poller, config);
     leases_set_config(s->leases, config);
+    shared_starts_set_config(s->shared_starts, config);
     watcher_set_config(s->watcher, config);
     lost_claims_set_config(s->lost_claims, config);
     return admission_set_config(s->admission, config, err);

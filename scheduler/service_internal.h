@@ -17,6 +17,7 @@
 #include "pool_sync.h"
 #include "reach.h"
 #include "service.h"
+#include "shared_starts.h"
 #include "watcher.h"
 
 struct service {
@@ -38,6 +39,7 @@ struct service {
     struct tell *tell;
     struct runner *runner;
     struct admission *admission;
+    struct shared_starts *shared_starts;
     struct pool_sync *pool_sync;
     struct poller *poller;
     struct leases *leases;

@@ -171,6 +171,12 @@ static enum sight sight(void *arg, const struct live *live)
     return poller_sight(s->poller, live);
 }
 
+static bool take_shared(void *arg, int64_t ready)
+{
+    struct service *s = arg;
+    return shared_starts_take(s->shared_starts, ready);
+}
+
 static void want_sight(void *arg, struct live *const *lives, size_t count)
 {
     struct service *s = arg;
@@ -310,6 +316,8 @@ static void make_observers(struct service *s)
                                                         .look = look,
                                                         .on_reach = on_reach,
                                                         .arg = s});
+    s->shared_starts = shared_starts_new(&(struct shared_starts_settings){
+        .prefect = s->prefect, .timers = set->timers, .clock = set->clock, .config = set->config});
     s->act.watcher = s->watcher;
     s->act.leases = s->leases;
     s->lost_claims = lost_claims_new(&(struct lost_claims_settings){.runner = s->runner,
@@ -337,6 +345,7 @@ static int make_parts(struct service *s, const char *template_json, struct err *
                                                       .config = set->config,
                                                       .sight = sight,
                                                       .want_sight = want_sight,
+                                                      .take_shared = take_shared,
                                                       .arg = s},
                          &s->admission, err);
 }
@@ -363,6 +372,7 @@ void service_unmake(struct service *s)
     runner_free(s->runner);
     leases_free(s->leases);
     admission_free(s->admission);
+    shared_starts_free(s->shared_starts);
     tell_free(s->tell);
     pool_sync_free(s->pool_sync);
     output_free(s->output);

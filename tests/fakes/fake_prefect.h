@@ -56,6 +56,7 @@ const char *fake_prefect_url(const struct fake_prefect *fake);
     X(SET_STATE, "set state", true)                                                                          \
     X(DELETE_RUN, "delete run", true)                                                                        \
     X(RENEW_LEASE, "renew lease", true)                                                                      \
+    X(TAKE_RATE, "take rate", true)                                                                          \
     X(HISTORY, "history", false)                                                                             \
     X(CREATE_FLOW, "create flow", true)                                                                      \
     X(GET_FLOW, "get flow", false)                                                                           \
@@ -174,6 +175,11 @@ void fake_prefect_delete_deployment(struct fake_prefect *fake, const char *deplo
 int64_t fake_prefect_slots(struct fake_prefect *fake, const char *deployment_id);
 /* As a server that restarts: it keeps leases in memory and slots on disk. */
 void fake_prefect_lose_leases(struct fake_prefect *fake);
+
+/* A global concurrency limit: `limit` slots, of which each that is taken comes back at the rate of
+ * slot_decay. */
+void fake_prefect_add_limit(struct fake_prefect *fake, const char *name, int64_t limit, double slot_decay);
+void fake_prefect_delete_limit(struct fake_prefect *fake, const char *name);
 
 struct fake_prefect_run {
     const char *deployment_id; /* NULL: none; then pool and queue count */

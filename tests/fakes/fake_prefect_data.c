@@ -352,6 +352,7 @@ void fake_free_data(struct fake_prefect *fake)
     }
     fake_prefect_lose_leases(fake);
     free(fake->leases.items);
+    fake_free_limits(fake);
     free(fake->runs.items);
     free(fake->deployments.items);
     free(fake->pools.items);

@@ -69,6 +69,15 @@ struct fake_deployment {
     int64_t updated_ms;
 };
 
+struct fake_limit {
+    char id[UUID_TEXT_SIZE];
+    char *name;
+    int64_t limit;
+    double slot_decay; /* slots a second */
+    double active;     /* slots taken at updated_ms */
+    int64_t updated_ms;
+};
+
 struct fake_lease {
     char id[UUID_TEXT_SIZE];
     char deployment_id[UUID_TEXT_SIZE];
@@ -115,6 +124,7 @@ struct fake_prefect {
     struct fake_array deployments;
     struct fake_array runs;
     struct fake_array leases;
+    struct fake_array limits;
     struct fake_array events;    /* char *, JSON */
     struct fake_array event_ids; /* char * */
     struct fake_array logs;
@@ -135,6 +145,9 @@ struct fake_prefect {
     char *last_request;
     char *last_head; /* header lines */
 };
+
+/* --- fake_prefect_limits.c --- */
+void fake_free_limits(struct fake_prefect *fake);
 
 /* --- fake_prefect_data.c --- */
 
@@ -251,6 +264,7 @@ fake_handler_fn fake_handle_delete_run;
 fake_handler_fn fake_handle_history;
 fake_handler_fn fake_handle_set_state;
 fake_handler_fn fake_handle_renew_lease;
+fake_handler_fn fake_handle_take_rate;
 fake_handler_fn fake_handle_create_flow;
 fake_handler_fn fake_handle_get_flow;
 fake_handler_fn fake_handle_create_deployment;

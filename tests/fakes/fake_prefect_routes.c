@@ -137,6 +137,7 @@ static const struct route routes[] = {
     {FAKE_PREFECT_SET_STATE, "POST", "flow_runs/*/set_state", fake_handle_set_state},
     {FAKE_PREFECT_DELETE_RUN, "DELETE", "flow_runs/*", fake_handle_delete_run},
     {FAKE_PREFECT_RENEW_LEASE, "POST", "v2/concurrency_limits/leases/*/renew", fake_handle_renew_lease},
+    {FAKE_PREFECT_TAKE_RATE, "POST", "v2/concurrency_limits/increment", fake_handle_take_rate},
     {FAKE_PREFECT_HISTORY, "GET", "flow_run_states/", fake_handle_history},
     {FAKE_PREFECT_CREATE_FLOW, "POST", "flows/", fake_handle_create_flow},
     {FAKE_PREFECT_GET_FLOW, "GET", "flows/*", fake_handle_get_flow},

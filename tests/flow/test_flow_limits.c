@@ -255,6 +255,60 @@ static void test_reload_while_launches_wait_in_line(void **state)
     assert_int_equal(fake_engine_starts(w->engine, NULL), 15);
 }
 
+#define SHARED "[limits]\nshared_limit = all-hosts\nshared_limit_fallback = 0.5\nlaunching = 20\n"
+
+static void test_starts_take_tokens_of_a_shared_limit(void **state)
+{
+    struct world *w = *state;
+    fake_prefect_add_limit(w->prefect, "all-hosts", 3, 2);
+    add_runs(w, 30);
+    world_start(w, SHARED);
+    until_completed(w, 30);
+    /* A token may be used a little later than it was taken. */
+    expect_rate(w, 2, 3 + 1);
+    int64_t times[RUNS_MAX];
+    start_times(w, times);
+    assert_true(times[29] - times[0] <= SECONDS(30));
+    /* Tokens are asked for a few at a time, never in a tight loop. */
+    assert_true(fake_prefect_calls(w->prefect, FAKE_PREFECT_TAKE_RATE) <= 60);
+}
+
+static void test_without_its_shared_limit_a_host_has_a_share_of_its_own(void **state)
+{
+    struct world *w = *state;
+    add_runs(w, 12);
+    /* Prefect grants whatever is asked of a limit that it doesn't know. */
+    world_start(w, SHARED);
+    UNTIL(w, MINUTES(1), fake_engine_starts(w->engine, NULL) == 4);
+    expect_rate(w, 0.5, 1);
+    assert_int_equal(world_logged(w, "there is no active global concurrency limit of this name"), 1);
+    fake_prefect_add_limit(w->prefect, "all-hosts", 8, 8);
+    UNTIL(w, SECONDS(15), fake_engine_starts(w->engine, NULL) == 12);
+    until_completed(w, 12);
+}
+
+static void test_a_shared_limit_that_can_not_be_asked(void **state)
+{
+    struct world *w = *state;
+    fake_prefect_add_limit(w->prefect, "all-hosts", 100, 100);
+    fake_prefect_fault(w->prefect, &(struct fake_prefect_fault){.route = FAKE_PREFECT_TAKE_RATE,
+                                                                .times = -1,
+                                                                .kind = PREFECT_FAULT_STATUS,
+                                                                .status = 500});
+    add_runs(w, 6);
+    world_start(w, SHARED);
+    UNTIL(w, MINUTES(1), fake_engine_starts(w->engine, NULL) == 4);
+    expect_rate(w, 0.5, 1);
+    fake_prefect_clear_faults(w->prefect);
+    until_completed(w, 6);
+    /* Named no more, it is asked no more. */
+    int calls = fake_prefect_calls(w->prefect, FAKE_PREFECT_TAKE_RATE);
+    add_runs(w, 5);
+    world_reload(w, "[limits]\nlaunching = 20\n");
+    until_completed(w, 11);
+    assert_int_equal(fake_prefect_calls(w->prefect, FAKE_PREFECT_TAKE_RATE), calls);
+}
+
 static void test_stops_are_limited(void **state)
 {
     struct world *w = *state;
@@ -281,6 +335,9 @@ int main(void)
         FLOW_TEST(test_a_backoff_holds_no_launch_slot),
         FLOW_TEST(test_reload_changes_limits),
         FLOW_TEST(test_reload_while_launches_wait_in_line),
+        FLOW_TEST(test_starts_take_tokens_of_a_shared_limit),
+        FLOW_TEST(test_without_its_shared_limit_a_host_has_a_share_of_its_own),
+        FLOW_TEST(test_a_shared_limit_that_can_not_be_asked),
         FLOW_TEST(test_stops_are_limited),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

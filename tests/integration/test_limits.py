@@ -94,3 +94,20 @@ def test_a42_paused_pool_and_queue(rig: Rig) -> None:
     assert len(proxy.seen("POST", "/set_state$")) == before
     rig.api.change_queue(rig.pool, "q", is_paused=False)
     rig.api.wait_for_state(run, "COMPLETED")
+
+
+@pytest.mark.beyond_official("has no rate of starts")
+def test_starts_take_tokens_of_a_global_concurrency_limit(rig: Rig) -> None:
+    """Two workers of two pools would be two hosts; one is enough to see that the server's rate is kept."""
+    name = f"starts-{rig.pool}"
+    limit = {"name": name, "limit": 2, "slot_decay_per_second": 1.0, "active": True}
+    rig.api.call("POST", "/v2/concurrency_limits/", limit)
+    rig.make_pool()
+    rig.start_worker(config=f"[limits]\nshared_limit = {name}\n")
+    runs = rig.create_runs(rig.deploy(), 8)
+    rig.api.wait_for_all(rig.pool, runs)
+    times = sorted(rig.starts.started[run][0] for run in runs)
+    # A burst of 2 and one a second; a token may be a few hundred ms old when its container starts.
+    assert times[-1] - times[0] >= 5.0
+    for index in range(len(times) - 4):
+        assert times[index + 4] - times[index] >= 1.5
