@@ -8,6 +8,7 @@
 #include "base/list.h"
 #include "base/timers.h"
 #include "core/launch.h"
+#include "learned_timeouts.h"
 
 struct engine_call;
 struct prefect_call;
@@ -28,6 +29,22 @@ struct live {
     struct launch *launch; /* owned */
     struct timer timer;    /* WAIT, and what WATCH waits for */
     struct timer deadline; /* launch deadline before RUNNING, max_run_time after */
+
+    /* act_engine.c's: the clock of the engine call that is out, or was out last. */
+    struct {
+        enum stage stage;
+        bool is_learned_from;
+        int64_t total_ms;
+        int64_t grace_ms; /* of a stop: comes on top of total_ms */
+        char from[LEARNED_FROM_SIZE];
+        int64_t sent_mono_ms;
+    } call;
+    /* A call whose total ran out, and of which it is not known yet whether it was done after all. */
+    struct {
+        int64_t sent_mono_ms; /* 0: none */
+        int64_t used_ms;
+        enum stage stage;
+    } late;
 
     /* The runner's. */
     enum run_action action; /* decided, saved or about to be, not yet performed; NONE otherwise */

@@ -11,6 +11,7 @@
 #include "api/engine.h"
 #include "api/jobspec.h"
 #include "config.h"
+#include "learned_timeouts.h"
 
 struct pulls;
 struct pull_wait;
@@ -22,6 +23,8 @@ typedef void (*pull_done_fn)(void *arg, const struct failure *failure, int64_t t
 struct pulls *pulls_new(struct engine *engine, struct timers *timers, const struct config *config);
 void pulls_free(struct pulls *pulls);
 void pulls_set_config(struct pulls *pulls, const struct config *config);
+/* Timeouts that are `auto` come from there, and learn from what looks and pulls took. Borrowed. */
+void pulls_set_timeouts(struct pulls *pulls, struct learned_timeouts *timeouts);
 
 /*
  * pulls_want - done comes once, later, on the loop thread, unless pulls_leave() is called. must_pull: the

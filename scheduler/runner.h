@@ -44,8 +44,9 @@ struct runner_settings {
     struct timers *timers;
     const struct clock *clock;
     const struct random_source *random;
-    const struct config *config; /* runner_set_config() replaces it at a reload */
-    const char *mark;            /* of launch_make_ids() */
+    const struct config *config;       /* runner_set_config() replaces it at a reload */
+    const char *mark;                  /* of launch_make_ids() */
+    struct learned_timeouts *timeouts; /* NULL: as configured */
     struct runner_ports ports;
 };
 

@@ -61,6 +61,8 @@ int runner_sync(struct runner *r)
         if (store_save_launch(r->s.store, live->launch, &err) != 0)
             return runner_save_failed(r, &err);
     }
+    if (r->s.timeouts != NULL && learned_timeouts_save(r->s.timeouts, false, &err) != 0)
+        return runner_save_failed(r, &err);
     if (store_commit(r->s.store, &err) != 0)
         return runner_save_failed(r, &err);
     return 0;
@@ -131,6 +133,17 @@ const struct config_class *runner_class_of(const struct runner *r, const struct 
     return config_class_by_name(r->s.config, live == NULL ? "default" : live->launch->class_name);
 }
 
+/* The clocks that a call had; its total may have been a learned one. */
+static struct config_clocks clocks_of_call(const struct runner *r, const struct live *live, enum stage stage)
+{
+    struct config_clocks clocks = runner_class_of(r, live)->clocks[stage];
+    if (live != NULL && live->call.stage == stage && live->call.from[0] != '\0') {
+        clocks.total.ms = live->call.total_ms;
+        clocks.total.from = live->call.from;
+    }
+    return clocks;
+}
+
 static const struct config_time *clock_that_ran_out(const struct config_clocks *clocks, enum clock_kind kind)
 {
     switch (kind) {
@@ -159,8 +172,8 @@ void runner_record(struct runner *r, struct live *live, enum stage stage, int64_
                    const struct failure *failure)
 {
     struct err err;
-    const struct config_clocks *clocks = &runner_class_of(r, live)->clocks[stage];
-    const struct config_time *over = failure == NULL ? NULL : clock_that_ran_out(clocks, failure->clock);
+    const struct config_clocks clocks = clocks_of_call(r, live, stage);
+    const struct config_time *over = failure == NULL ? NULL : clock_that_ran_out(&clocks, failure->clock);
     enum error_class error_class = failure == NULL ? ERROR_CLASS_TRANSIENT : classify(failure).error_class;
     const char *launch_id = live == NULL ? NULL : live->launch->launch_id;
     struct store_attempt attempt = {
@@ -170,8 +183,8 @@ void runner_record(struct runner *r, struct live *live, enum stage stage, int64_
         .attempt = live == NULL ? 1 : live->launch->run.attempt + 1,
         .started_at_ms = clock_wall_ms(r->s.clock) - took_ms,
         .took_ms = took_ms,
-        .timeout_ms = clocks->total.ms,
-        .timeout_from = clocks->total.from,
+        .timeout_ms = clocks.total.ms,
+        .timeout_from = clocks.total.from,
         .outcome = outcome_of(failure),
         .clock = over == NULL ? NULL : clock_kind_name(failure->clock),
         .clock_ms = over == NULL ? 0 : over->ms,

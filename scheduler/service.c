@@ -92,10 +92,22 @@ static void on_flushed(void *arg)
     service_end(s, 0);
 }
 
+/* What was learned since the last commit. */
+static int save_learned(struct service *s)
+{
+    struct err err;
+    if (!learned_timeouts_is_unsaved(s->timeouts))
+        return 0;
+    if (store_begin(s->store, &err) == 0 && learned_timeouts_save(s->timeouts, true, &err) == 0)
+        return 0;
+    service_on_save_failure(s, &err);
+    return -1;
+}
+
 /* The rows are on disk; what is left is to say goodbye, for a moment only. */
 static void finish_stop(struct service *s)
 {
-    if (s->is_flushing || runner_sync(s->runner) != 0)
+    if (s->is_flushing || save_learned(s) != 0 || runner_sync(s->runner) != 0)
         return;
     s->is_flushing = true;
     timer_cancel(&s->stop_timer);
@@ -178,7 +190,8 @@ bool service_is_well(const struct service *s)
 
 int service_reload(struct service *s, const struct config *config, struct err *err)
 {
-    if (service_save_limits(s, config, err) != 0)
+    if (service_save_limits(s, config, err) != 0 ||
+        learned_timeouts_set_config(s->timeouts, config, err) != 0)
         return -1;
     s->s.config = config;
     s->act.config = config;

@@ -37,6 +37,7 @@ struct service {
     struct looks *looks;
     struct output *output;
     struct tell *tell;
+    struct learned_timeouts *timeouts;
     struct runner *runner;
     struct admission *admission;
     struct shared_starts *shared_starts;

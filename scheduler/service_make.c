@@ -261,6 +261,7 @@ static void make_runner(struct service *s)
                                                      .random = set->random,
                                                      .config = set->config,
                                                      .mark = s->mark,
+                                                     .timeouts = s->timeouts,
                                                      .ports = {.arg = s,
                                                                .perform = perform,
                                                                .abandon = abandon,
@@ -268,7 +269,9 @@ static void make_runner(struct service *s)
                                                                .wait = on_wait,
                                                                .forget = on_forget,
                                                                .on_failure = service_on_save_failure}});
+    pulls_set_timeouts(s->pulls, s->timeouts);
     s->act = (struct act){.runner = s->runner,
+                          .timeouts = s->timeouts,
                           .engine = s->engine,
                           .prefect = s->prefect,
                           .pulls = s->pulls,
@@ -335,6 +338,8 @@ static void make_observers(struct service *s)
 static int make_parts(struct service *s, const char *template_json, struct err *err)
 {
     const struct service_settings *set = &s->s;
+    if (learned_timeouts_new(s->store, set->clock, set->config, &s->timeouts, err) != 0)
+        return -1;
     make_askers(s, template_json);
     make_runner(s);
     make_observers(s);
@@ -370,6 +375,7 @@ void service_unmake(struct service *s)
     watcher_free(s->watcher);
     poller_free(s->poller);
     runner_free(s->runner);
+    learned_timeouts_free(s->timeouts);
     leases_free(s->leases);
     admission_free(s->admission);
     shared_starts_free(s->shared_starts);
