@@ -81,6 +81,15 @@ static void ask_later(struct live *live)
                 (struct run_event){.kind = RUN_EVENT_TRANSIENT, .out_of_reach = true, .retry_after_ms = -1});
 }
 
+/* Its concurrency slot at the server is still its own, as far as is known. */
+static bool holds_slot(struct act *act, struct live *live)
+{
+    bool holds = leases_hold(act->leases, live);
+    if (holds == live->is_wait_said)
+        runner_say_wait(live->runner, live, holds ? "" : "renewal of its concurrency lease");
+    return holds;
+}
+
 /* ---- PULL ---- */
 
 static void on_image(void *arg, const struct failure *failure, int64_t took_ms, bool was_pulled,
@@ -134,7 +143,7 @@ static void on_created(void *arg, const struct engine_reply *reply)
 
 void act_create(struct act *act, struct live *live)
 {
-    if (!leases_hold(act->leases, live)) {
+    if (!holds_slot(act, live)) {
         ask_later(live);
         return;
     }
@@ -230,7 +239,7 @@ static void on_started(void *arg, const struct engine_reply *reply)
 
 void act_start(struct act *act, struct live *live)
 {
-    if (!leases_hold(act->leases, live)) {
+    if (!holds_slot(act, live)) {
         ask_later(live);
         return;
     }

@@ -51,6 +51,7 @@ struct live {
     int64_t action_delay_ms;
     bool is_dirty;      /* the row differs from the file */
     bool has_row;       /* the file has a row of it */
+    bool is_wait_said;  /* runner_say_wait() */
     bool was_drained;   /* asked to go back since we began to stop */
     bool is_forgotten;  /* freed at the end of the turn */
     uint64_t arrival;   /* order of coming into memory */

@@ -86,6 +86,7 @@ int runner_tell_change(struct runner *r, struct live *live, enum run_state from,
     struct err err;
     struct launch *l = live->launch;
     l->updated_at_ms = clock_wall_ms(r->s.clock);
+    live->is_wait_said = false; /* the save of a new state clears it */
     const char *reason =
         why >= RUN_EVENT_TRANSIENT && why <= RUN_EVENT_UNKNOWN_OUTCOME && l->last_error[0] != '\0'
             ? l->last_error
@@ -125,6 +126,20 @@ void runner_note(struct runner *r, struct live *live, const char *sentence)
 {
     set_note(live, sentence);
     runner_mark_dirty(r, live);
+    runner_save_soon(r);
+}
+
+void runner_say_wait(struct runner *r, struct live *live, const char *waits_for)
+{
+    struct err err;
+    if (r->is_failed)
+        return;
+    live->is_wait_said = waits_for[0] != '\0';
+    if (runner_begin_row(r, live, &err) != 0 ||
+        store_save_wait(r->s.store, live->launch->launch_id, waits_for, &err) != 0) {
+        (void)runner_save_failed(r, &err);
+        return;
+    }
     runner_save_soon(r);
 }
 
