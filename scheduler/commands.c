@@ -299,7 +299,7 @@ static void print_explanation(const struct failure *failure, FILE *out)
     for (int32_t attempt = 1; retries && attempt < policy.max_attempts; attempt++) {
         int64_t low_ms;
         int64_t high_ms;
-        retry_delay_bounds_ms(&policy, v.error_class, attempt, &low_ms, &high_ms);
+        retry_delay_bounds_ms(&policy, v.error_class, attempt, -1, &low_ms, &high_ms);
         struct json *d = json_new_object();
         json_set_int(d, "attempt", attempt + 1);
         json_set_int(d, "from_ms", low_ms);

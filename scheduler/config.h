@@ -14,6 +14,7 @@
 #include "core/classify.h"
 #include "core/match.h"
 #include "core/retry.h"
+#include "core/rules.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -53,6 +54,7 @@ struct config_class {
     struct config_time launch_deadline;       /* claim to start; 0: none */
     struct config_time max_run_time;          /* 0: none */
     struct retry_policy retry;                /* remove_ended_container is filled in per run */
+    struct retry_override stage_retry[STAGE_COUNT]; /* what STAGE_max_attempts and the like say instead */
     struct config_time keep_containers;       /* ended ones; 0: for ever */
     const char *when_run_is_over; /* "leave" or "stop": a container whose run has ended at the server */
 };
@@ -123,6 +125,8 @@ struct config {
 
     struct config_class *classes; /* in file order, "default" last */
     size_t class_count;
+    struct rule *rules; /* in file order */
+    size_t rule_count;
 };
 
 /* What the process was given. Everything borrowed for the call. */

@@ -33,9 +33,9 @@ static void describe_seconds(const struct config_key *key, bool is_whole, char *
                  is_whole ? "60" : "60 or 2.5");
 }
 
-static void describe_words(const char *words, char *out, size_t size)
+static void describe_words(const char *words, const char *how_many, char *out, size_t size)
 {
-    size_t used = (size_t)snprintf(out, size, "one of ");
+    size_t used = (size_t)snprintf(out, size, "%s", how_many);
     for (const char *p = words; *p != '\0' && used < size; p++)
         used += (size_t)snprintf(out + used, size - used, *p == ' ' ? ", " : "%c", *p);
 }
@@ -64,7 +64,7 @@ static void describe(const struct config_key *key, enum config_style style, char
         break;
     case CONFIG_TYPE_WORD:
     case CONFIG_TYPE_JITTER:
-        describe_words(key->words, out, size);
+        describe_words(key->words, "one of ", out, size);
         return;
     case CONFIG_TYPE_BOOL:
     case CONFIG_TYPE_PRESENCE:
@@ -78,6 +78,15 @@ static void describe(const struct config_key *key, enum config_style style, char
         break;
     case CONFIG_TYPE_PARAMETERS:
         fixed = "NAME=GLOB, separated by commas";
+        break;
+    case CONFIG_TYPE_WORDS:
+        describe_words(key->words, "one or several of ", out, size);
+        return;
+    case CONFIG_TYPE_TRANSPORTS:
+        fixed = "words of `sluice explain --transport`, separated by commas, such as DNS failure, partial body";
+        break;
+    case CONFIG_TYPE_STATUSES:
+        fixed = "statuses from 100 to 599, separated by commas, such as 429, 5xx, 500-504";
         break;
     case CONFIG_TYPE_TIME_AUTO:
     case CONFIG_TYPE_DURATION:
@@ -179,6 +188,12 @@ static const char *check_item(const struct config_key *key, const char *item)
         return NULL;
     if (key->type == CONFIG_TYPE_GLOBS)
         return config_check_glob(item);
+    if (key->type == CONFIG_TYPE_WORDS)
+        return text_is_in_words(item, key->words) ? NULL : "has an unknown word";
+    if (key->type == CONFIG_TYPE_TRANSPORTS)
+        return config_rules_check_transport(item);
+    if (key->type == CONFIG_TYPE_STATUSES)
+        return config_rules_check_status(item);
     const char *equals = strchr(item, '=');
     if (equals == NULL || equals == item)
         return "has an item that is not NAME=GLOB";
@@ -192,7 +207,8 @@ static const char *read_items(const struct config_key *key, const char *text, st
     char **items = config_arena_alloc(arena, (strlen(text) + 1) * sizeof(*items));
     size_t count = 0;
     for (const char *p = text; *text != '\0';) {
-        size_t len = item_length(p, key->type != CONFIG_TYPE_LIST);
+        bool is_glob = key->type == CONFIG_TYPE_GLOBS || key->type == CONFIG_TYPE_PARAMETERS;
+        size_t len = item_length(p, is_glob);
         const char *next = p + len;
         for (; len > 0 && isspace((unsigned char)*p); len--)
             p++;
@@ -361,6 +377,9 @@ static const char *store(const struct config_key *key, const char *text, enum co
     case CONFIG_TYPE_LIST:
     case CONFIG_TYPE_GLOBS:
     case CONFIG_TYPE_PARAMETERS:
+    case CONFIG_TYPE_WORDS:
+    case CONFIG_TYPE_TRANSPORTS:
+    case CONFIG_TYPE_STATUSES:
         return store_items(key, text, style, to);
     case CONFIG_TYPE_TIME:
     case CONFIG_TYPE_TIME_AUTO:
@@ -398,7 +417,9 @@ int config_value_set(const struct config_target *target, const struct config_key
                      enum config_style style, const char *from, struct err *err)
 {
     size_t row = (size_t)(key - config_keys);
-    void *base = key->scope == CONFIG_SCOPE_SERVICE ? target->service : (void *)target->class_values;
+    void *base = key->scope == CONFIG_SCOPE_SERVICE ? target->service
+                 : key->scope == CONFIG_SCOPE_CLASS ? (void *)target->class_values
+                                                    : (void *)target->rule_values;
     CHECK(base != NULL);
     struct destination to = {.place = (char *)base + key->offset, .from = from, .arena = target->arena};
     to.appends = target->from[row] != NULL && strcmp(target->from[row], from) == 0;

@@ -98,6 +98,29 @@ bool run_is_backing_off(const struct run *run)
     return run->next_try_at_ms != 0 && waits_for_dependency && !run->waits_for_create;
 }
 
+bool run_state_gives_up(enum run_state s)
+{
+    return s >= RUN_STATE_RESOLVING && s <= RUN_STATE_STARTING;
+}
+
+enum stage run_state_stage(enum run_state s)
+{
+    switch ((int)s) {
+    case RUN_STATE_RESOLVING:
+        return STAGE_RESOLVE;
+    case RUN_STATE_PULLING:
+        return STAGE_PULL;
+    case RUN_STATE_CREATING:
+        return STAGE_CREATE;
+    case RUN_STATE_CONNECTING:
+        return STAGE_NETWORK;
+    case RUN_STATE_STARTING:
+        return STAGE_START;
+    default:
+        return STAGE_API;
+    }
+}
+
 bool run_holds_running_slot(const struct run *run)
 {
     return run->state >= RUN_STATE_CLAIMING && run->state <= RUN_STATE_CLEARING;
