@@ -201,8 +201,8 @@ static void check_class(const struct config_class *class, const struct config_fi
     if (class->retry.base_ms > class->retry.cap_ms)
         config_problem(problems,
                        "%s: %s base: %lldms is longer than cap, %lldms (%s); allowed: a base up to cap",
-                       config_is_own(base_from, path) ? base_from : cap_from, label, (long long)class->retry.base_ms,
-                       (long long)class->retry.cap_ms, cap_from);
+                       config_is_own(base_from, path) ? base_from : cap_from, label,
+                       (long long)class->retry.base_ms, (long long)class->retry.cap_ms, cap_from);
     if (where != NULL && match_rule_is_empty(&class->rule))
         config_problem(problems,
                        "%s:%d: [class %s]: no rule, so no run would belong to it; allowed: at least one of "

@@ -28,11 +28,12 @@ static void compare_counts(const struct comparison *c, size_t index, const char 
     const char *from = class_origin(c, index, class_key);
     if (from == NULL || of_pool <= 0 || of_class <= of_pool)
         return;
-    config_problem(c->problems,
-                   "%s: [class %s] %s: %lld is above the whole pool's, %lld (%s); allowed: a whole number from "
-                   "1 to %lld; leave the key out for no limit of its own",
-                   from, c->settings->public.classes[index].name, key, (long long)of_class,
-                   (long long)of_pool, c->settings->from[config_row_named(pool_key)], (long long)of_pool);
+    config_problem(
+        c->problems,
+        "%s: [class %s] %s: %lld is above the whole pool's, %lld (%s); allowed: a whole number from "
+        "1 to %lld; leave the key out for no limit of its own",
+        from, c->settings->public.classes[index].name, key, (long long)of_class, (long long)of_pool,
+        c->settings->from[config_row_named(pool_key)], (long long)of_pool);
 }
 
 static void compare_rates(const struct comparison *c, size_t index)
@@ -42,11 +43,12 @@ static void compare_rates(const struct comparison *c, size_t index)
     double of_pool = c->settings->public.starts_per_second;
     if (from == NULL || of_pool <= 0 || of_class <= of_pool)
         return;
-    config_problem(c->problems,
-                   "%s: [class %s] starts_per_second: %.10g is above the whole pool's, %.10g (%s); allowed: a "
-                   "number above 0, up to %.10g; leave the key out for no limit of its own",
-                   from, c->settings->public.classes[index].name, of_class, of_pool,
-                   c->settings->from[config_row_named("limits.starts_per_second")], of_pool);
+    config_problem(
+        c->problems,
+        "%s: [class %s] starts_per_second: %.10g is above the whole pool's, %.10g (%s); allowed: a "
+        "number above 0, up to %.10g; leave the key out for no limit of its own",
+        from, c->settings->public.classes[index].name, of_class, of_pool,
+        c->settings->from[config_row_named("limits.starts_per_second")], of_pool);
 }
 
 static void check_burst(const struct comparison *c, const char *from, const char *label, double rate)

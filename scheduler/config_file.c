@@ -57,9 +57,10 @@ static const char *section_label(const struct reader *r)
 
 /* ---- sections ---- */
 
-/* Adds the section to the list, unless its name is bad, taken or one too many. Returns its index, or SIZE_MAX. */
-static size_t add_named(struct reader *r, const char *kind, const char *name, struct config_file_section **list,
-                        size_t *count, size_t max)
+/* Adds the section to the list, unless its name is bad, taken or one too many. Returns its index, or
+ * SIZE_MAX. */
+static size_t add_named(struct reader *r, const char *kind, const char *name,
+                        struct config_file_section **list, size_t *count, size_t max)
 {
     static const char *const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
     if (name[0] == '\0' || name[strspn(name, letters)] != '\0' ||
@@ -203,8 +204,8 @@ static void list_keys(const char *section, struct buf *out)
     struct err ignored;
     const char *comma = "";
     for (size_t i = 0; i < config_key_count; i++)
-        if (strcmp(config_keys[i].section, section) == 0 && strstr(config_keys[i].help, " in stage ") == NULL &&
-            strcmp(section, "timeouts") != 0) {
+        if (strcmp(config_keys[i].section, section) == 0 &&
+            strstr(config_keys[i].help, " in stage ") == NULL && strcmp(section, "timeouts") != 0) {
             if (buf_printf(out, &ignored, "%s%s", comma, config_keys[i].key) != 0)
                 return; /* a shorter list is still a list */
             comma = ", ";

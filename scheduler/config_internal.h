@@ -57,8 +57,8 @@ struct config_settings {
     struct config_clocks engine_clocks; /* [engine]; what they mean is in the clocks of `base` */
     const char **from;                  /* by row of the table: origin of service values and of `base` */
     const char ***class_from;           /* by class, by row: origin of its values */
-    const char ***rule_from;        /* by rule, by row: origin of its values; "default": not given */
-    struct config_rule *rules;      /* as many as public.rule_count */
+    const char ***rule_from;            /* by rule, by row: origin of its values; "default": not given */
+    struct config_rule *rules;          /* as many as public.rule_count */
     struct config_arena arena;
 };
 const struct config_settings *config_settings_of(const struct config *config);

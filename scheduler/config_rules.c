@@ -153,7 +153,8 @@ static const char *find_fault(const struct config_rule *r)
 {
     const struct rule *rule = &r->rule;
     if (!has_match_key(r))
-        return "speaks of every error; allowed: at least one of stage, dependency, status, transport, message, "
+        return "speaks of every error; allowed: at least one of stage, dependency, status, transport, "
+               "message, "
                "job_class";
     if (!says_something(rule))
         return "says nothing of the errors it matches; allowed: at least one of class, action, delay, "
@@ -168,10 +169,12 @@ static const char *find_fault(const struct config_rule *r)
         return "can never match: an answer that was lost is looked at first; a rule can't change that; "
                "allowed: conditions under which the request did not arrive, or was answered";
     if (rule_ends(rule) && !may_end_everywhere(rule))
-        return "would end what must not end: outside the way to a started container errors are repeated until "
+        return "would end what must not end: outside the way to a started container errors are repeated "
+               "until "
                "they pass; allowed: stage = resolve, image, pull, create, network, start or some of them";
     if (rule->error_class == ERROR_CLASS_GONE && (rule->stages & 1u << STAGE_START) != 0)
-        return "takes a container for gone that may still be there; allowed: class = permanent for stage start";
+        return "takes a container for gone that may still be there; allowed: class = permanent for stage "
+               "start";
     if (rule->action == RULE_ACTION_RETRY && rule->error_class == ERROR_CLASS_UNKNOWN_OUTCOME)
         return "repeats what has to be looked at first; allowed: class = unknown_outcome without action";
     if (rule->retry.base_ms > 0 && rule->retry.cap_ms > 0 && rule->retry.base_ms > rule->retry.cap_ms)

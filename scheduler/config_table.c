@@ -55,8 +55,8 @@
 
 #define STAGE_RETRY(name, suffix, kind, field, text)                                                         \
     {                                                                                                        \
-        .section = "retry", .key = name suffix, kind, .in_class = true, .reloadable = true,                  \
-        CLASS(field), .help = text " in stage " name "; by default as everywhere"                     \
+        .section = "retry", .key = name suffix, kind, .in_class = true, .reloadable = true, CLASS(field),    \
+        .help = text " in stage " name "; by default as everywhere"                                          \
     }
 #define STAGE_RETRIES(name, stage)                                                                           \
     STAGE_RETRY(name, "_max_attempts", COUNT32(1, 1000), stage_retry[stage].max_attempts, "tries"),          \

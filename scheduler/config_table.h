@@ -50,7 +50,8 @@ enum config_scope {
 };
 
 struct config_key {
-    const char *section; /* "prefect"; "class" for [class NAME], "rule" for [rule NAME]; "command" and "environment": not in a file */
+    const char *section; /* "prefect"; "class" for [class NAME], "rule" for [rule NAME]; "command" and
+                            "environment": not in a file */
     const char *key;
     enum config_type type;
     const char *words;        /* "logfmt json"; NULL: none */

@@ -83,7 +83,8 @@ static void describe(const struct config_key *key, enum config_style style, char
         describe_words(key->words, "one or several of ", out, size);
         return;
     case CONFIG_TYPE_TRANSPORTS:
-        fixed = "words of `sluice explain --transport`, separated by commas, such as DNS failure, partial body";
+        fixed =
+            "words of `sluice explain --transport`, separated by commas, such as DNS failure, partial body";
         break;
     case CONFIG_TYPE_STATUSES:
         fixed = "statuses from 100 to 599, separated by commas, such as 429, 5xx, 500-504";

@@ -243,7 +243,8 @@ static struct ruling judge(const struct runner *r, const struct live *live, cons
     const struct rule_place place = {.job_class = live->launch->class_name,
                                      .gives_up = run_state_gives_up(run->state),
                                      .attempt = run->attempt,
-                                     .spent_ms = run->retrying_since_ms == 0 ? 0 : now_ms - run->retrying_since_ms,
+                                     .spent_ms =
+                                         run->retrying_since_ms == 0 ? 0 : now_ms - run->retrying_since_ms,
                                      .policy = &policy};
     return rules_judge(config->rules, config->rule_count, failure, &place);
 }

@@ -178,11 +178,13 @@ const struct classify_rule classify_rules[] = {
      "pull access denied|unauthorized|authentication required|no basic auth credentials|denied|forbidden|"
      "insufficient_scope|authorization failed|not authorized|incorrect username or password|"
      "authorization token has expired|http 401|http 403|status: 401|status: 403|failed to fetch oauth token|"
-     "do not have permission|does not have permission|failed to fetch anonymous token|error getting credentials|invalid username/password",
+     "do not have permission|does not have permission|failed to fetch anonymous token|error getting "
+     "credentials|invalid username/password",
      ERROR_CLASS_AUTH, false},
     /* "target is plugin": not the kind of thing that a container is made of */
     {"registry-unsupported", FROM_REGISTRY, STAGES_ANY, STATUS_ANY, 0,
-     "unsupported|target is unknown|target is plugin|not supported|not implemented|invalid reference format|mediatype|media type|media-type|"
+     "unsupported|target is unknown|target is plugin|not supported|not implemented|invalid reference "
+     "format|mediatype|media type|media-type|"
      "cannot be decoded|max depth exceeded|cannot download image with operating system|manifest invalid|"
      "name_invalid|name invalid|invalid repository name|must be lowercase|short-name*did not resolve|"
      "operation not permitted|permission denied|read-only file system|invalid argument|error parsing http "

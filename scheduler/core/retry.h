@@ -27,10 +27,11 @@ enum jitter {
 
 struct retry_policy {
     int32_t max_attempts; /* tries in one state before the run is given up; at least 1 */
-    int64_t max_time_ms;  /* given up too when the first failed try of a state is so long ago; 0: no such limit */
-    int64_t base_ms;      /* first delay */
-    double factor;        /* growth a try, >= 1 */
-    int64_t cap_ms;       /* longest delay */
+    int64_t
+        max_time_ms; /* given up too when the first failed try of a state is so long ago; 0: no such limit */
+    int64_t base_ms; /* first delay */
+    double factor;   /* growth a try, >= 1 */
+    int64_t cap_ms;  /* longest delay */
     enum jitter jitter;
     int64_t hand_back_after_ms; /* a claimed run without a container waits this long for a dependency out of
                                    reach */
@@ -56,8 +57,8 @@ struct retry_override {
 /* The defaults without any configuration file. */
 struct retry_policy retry_policy_default(void);
 
-/* retry_policy_override - put what was said in its place. A base that is longer than a cap nobody changed takes
- * the cap along. */
+/* retry_policy_override - put what was said in its place. A base that is longer than a cap nobody changed
+ * takes the cap along. */
 void retry_policy_override(struct retry_policy *policy, const struct retry_override *override);
 
 /*

@@ -166,8 +166,8 @@ struct ruling rules_judge(const struct rule *rules, size_t count, const struct f
 
 /* ---- does one hide another? ---- */
 
-/* Every text of `inner` is one of `outer`: a '*' of inner is only taken by a '*' of outer, a '?' also by a '?'.
- * As match_glob, with the inner glob for a text. */
+/* Every text of `inner` is one of `outer`: a '*' of inner is only taken by a '*' of outer, a '?' also by a
+ * '?'. As match_glob, with the inner glob for a text. */
 static bool glob_holds_glob(const char *outer, const char *inner)
 {
     const char *after_star = NULL;

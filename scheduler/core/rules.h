@@ -64,7 +64,7 @@ struct rule_place {
 struct ruling {
     struct verdict_on_failure verdict; /* its `rule`: the rule's name if one fits, else the table's row */
     bool repeats;                      /* the same request goes again, unchanged, by itself, without a look */
-    enum error_class acts_as;          /* the class that decides what is done: the verdict's, but for an action */
+    enum error_class acts_as; /* the class that decides what is done: the verdict's, but for an action */
     bool park;
     int64_t retry_after_ms; /* as the failure's; longer if the rule has a delay */
     struct retry_override retry;
@@ -77,8 +77,8 @@ struct ruling rules_judge(const struct rule *rules, size_t count, const struct f
 /* rule_fits - does the rule speak of this failure? */
 bool rule_fits(const struct rule *rule, const struct failure *failure, const char *job_class);
 
-/* rule_covers - does `first` surely fit every failure that `second` fits? Globs with sets count as covered only
- * by themselves and by what matches any text. */
+/* rule_covers - does `first` surely fit every failure that `second` fits? Globs with sets count as covered
+ * only by themselves and by what matches any text. */
 bool rule_covers(const struct rule *first, const struct rule *second);
 
 /* rule_ends - does it make an error final (a class that is not repeated, or fail, or park)? */

@@ -179,8 +179,8 @@ struct run_step step_wait_for_create(struct run run, const struct step_input *in
     return step_wait(run, in, RUN_CREATE_SETTLE_MS);
 }
 
-/* What is left of a backoff that the process which died had begun; 0: none. A dependency that was out of reach
- * may be back, and an end that nobody watched for is looked at at once. */
+/* What is left of a backoff that the process which died had begun; 0: none. A dependency that was out of
+ * reach may be back, and an end that nobody watched for is looked at at once. */
 static int64_t left_of_backoff_ms(const struct run *run, const struct step_input *in)
 {
     if (!run_is_backing_off(run) || run->unreachable_since_ms != 0 || run->state == RUN_STATE_RUNNING)
@@ -299,7 +299,8 @@ static struct run end_of_unreachable(struct run run, const struct step_input *in
 struct run step_count_try(struct run run, const struct step_input *in)
 {
     run.attempt++;
-    if (run.retrying_since_ms == 0 || run.retrying_since_ms > in->event->now_ms) /* or the clock jumped back */
+    if (run.retrying_since_ms == 0 ||
+        run.retrying_since_ms > in->event->now_ms) /* or the clock jumped back */
         run.retrying_since_ms = in->event->now_ms;
     return run;
 }

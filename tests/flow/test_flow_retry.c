@@ -6,19 +6,17 @@
 
 static void fail_always(struct world *w, enum fake_engine_call call, int status, const char *message)
 {
-    fake_engine_add_fault(w->engine, &(struct fake_fault){.call = call,
-                                                          .nth = -1,
-                                                          .kind = FAKE_FAULT_STATUS,
-                                                          .status = status,
-                                                          .message = message});
+    fake_engine_add_fault(
+        w->engine,
+        &(struct fake_fault){
+            .call = call, .nth = -1, .kind = FAKE_FAULT_STATUS, .status = status, .message = message});
 }
 
 static void fail_once(struct world *w, enum fake_engine_call call, int status, const char *message)
 {
-    fake_engine_add_fault(w->engine, &(struct fake_fault){.call = call,
-                                                          .kind = FAKE_FAULT_STATUS,
-                                                          .status = status,
-                                                          .message = message});
+    fake_engine_add_fault(
+        w->engine,
+        &(struct fake_fault){.call = call, .kind = FAKE_FAULT_STATUS, .status = status, .message = message});
 }
 
 static void need_a_pull(struct world *w)
@@ -41,8 +39,8 @@ static struct backoff backoff_of(struct world *w)
     return b;
 }
 
-/* Kill it, be away for so long, and start it again: the try comes when it was due, or at once if that is over;
- * never a second before or behind. */
+/* Kill it, be away for so long, and start it again: the try comes when it was due, or at once if that is
+ * over; never a second before or behind. */
 static void kill_in_backoff(struct world *w, enum fake_engine_call call, int64_t wait_ms, int64_t away_ms)
 {
     world_pass(w, 100); /* the row is written within 50 ms */
@@ -121,7 +119,8 @@ static void test_the_total_time_goes_on_over_a_kill(void **state)
     struct world *w = *state;
     fail_always(w, FAKE_ENGINE_CREATE, 500, "database is locked");
     const char *run = world_add_run(w);
-    world_start(w, "[retry]\nbase = 4s\nfactor = 1\njitter = none\nmax_attempts = 1000\ncreate_max_time = 30s\n");
+    world_start(
+        w, "[retry]\nbase = 4s\nfactor = 1\njitter = none\nmax_attempts = 1000\ncreate_max_time = 30s\n");
     UNTIL(w, SECONDS(30), fake_engine_calls(w->engine, FAKE_ENGINE_CREATE) == 1);
     int64_t first_ms = w->clock.wall_ms;
     for (int i = 0; i < 3; i++)
@@ -140,15 +139,17 @@ static void test_a_rule_repeats_what_the_table_ends(void **state)
     need_a_pull(w);
     fail_once(w, FAKE_ENGINE_PULL, 403, "denied: access forbidden");
     const char *run = world_add_run(w);
-    world_start(w, "[rule vpn]\nstage = pull\nmessage = *ACCESS FORBIDDEN*\nclass = transient\ndelay = 40s\n");
+    world_start(w,
+                "[rule vpn]\nstage = pull\nmessage = *ACCESS FORBIDDEN*\nclass = transient\ndelay = 40s\n");
     UNTIL(w, SECONDS(30), fake_engine_calls(w->engine, FAKE_ENGINE_PULL) == 1);
     int64_t first_ms = w->clock.wall_ms;
     UNTIL(w, MINUTES(3), fake_engine_calls(w->engine, FAKE_ENGINE_PULL) == 2);
     assert_in_range(w->clock.wall_ms, first_ms + SECONDS(40), first_ms + SECONDS(49));
     UNTIL(w, MINUTES(3), world_state(w, run) == PREFECT_STATE_COMPLETED);
     assert_int_equal(world_logged(w, "rule=vpn"), 1);
-    assert_string_equal(world_query(w, "SELECT error_class FROM attempts WHERE stage = 'pull' AND outcome = 'error'"),
-                        "transient");
+    assert_string_equal(
+        world_query(w, "SELECT error_class FROM attempts WHERE stage = 'pull' AND outcome = 'error'"),
+        "transient");
 }
 
 static void test_a_rule_ends_what_the_table_repeats(void **state)
@@ -166,8 +167,8 @@ static void test_a_rule_parks(void **state)
 {
     struct world *w = *state;
     fail_always(w, FAKE_ENGINE_CREATE, 400, "bad");
-    fake_engine_add_fault(w->engine, &(struct fake_fault){
-                                         .call = FAKE_ENGINE_LIST, .nth = -1, .kind = FAKE_FAULT_STALL});
+    fake_engine_add_fault(
+        w->engine, &(struct fake_fault){.call = FAKE_ENGINE_LIST, .nth = -1, .kind = FAKE_FAULT_STALL});
     const char *run = world_add_run(w);
     world_start(w, "[rule bad]\nstage = create\nstatus = 400\naction = park\n");
     UNTIL(w, SECONDS(60), world_is_in(w, run, RUN_STATE_CLEARING));
@@ -188,7 +189,8 @@ static void test_no_rule_repeats_what_may_have_been_done(void **state)
         fake_engine_add_fault(w->engine,
                               &(struct fake_fault){.call = calls[i], .kind = FAKE_FAULT_DROP_AFTER});
     const char *run = world_add_run(w);
-    world_start(w, "[rule again]\nstage = create, start, inspect, remove\naction = retry\nclass = transient\n");
+    world_start(w,
+                "[rule again]\nstage = create, start, inspect, remove\naction = retry\nclass = transient\n");
     UNTIL(w, MINUTES(3), world_state(w, run) == PREFECT_STATE_COMPLETED && world_launches(w) == 0);
     assert_int_equal(fake_engine_calls(w->engine, FAKE_ENGINE_CREATE), 1);
     assert_int_equal(fake_engine_calls(w->engine, FAKE_ENGINE_START), 1);

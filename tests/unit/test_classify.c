@@ -71,8 +71,8 @@ static void check_row(char *column[COLUMNS], int line)
         wrong_count++;
     if (!is_right && strcmp(corpus, CORPUS) == 0) { /* who saw the others could no longer not know them */
         print_message("%s:%d: %s%s by rule %s, not %s %s: %s\n", corpus, line,
-                    error_class_name(verdict.error_class), verdict.out_of_reach ? " out of reach" : "",
-                    verdict.rule, column[5], column[6], column[7]);
+                      error_class_name(verdict.error_class), verdict.out_of_reach ? " out of reach" : "",
+                      verdict.rule, column[5], column[6], column[7]);
     }
 }
 

@@ -128,10 +128,12 @@ static const struct key_case key_cases[] = {
     {"rule", "dependency", "engine", "engine", "docker",
      "\"docker\" has an unknown word; allowed: one or several of engine, registry, prefect"},
     {"rule", "status", "429, 5xx, 400-404", "429, 5xx, 400-404", "700",
-     "\"700\" has a status that no answer has; allowed: statuses from 100 to 599, separated by commas, such as "
+     "\"700\" has a status that no answer has; allowed: statuses from 100 to 599, separated by commas, such "
+     "as "
      "429, 5xx, 500-504"},
     {"rule", "transport", "DNS failure, partial body", "DNS failure, partial body", "owl",
-     "\"owl\" has an unknown word; allowed: words of `sluice explain --transport`, separated by commas, such as "
+     "\"owl\" has an unknown word; allowed: words of `sluice explain --transport`, separated by commas, such "
+     "as "
      "DNS failure, partial body"},
     {"rule", "message", "*no space*, *full*", "*no space*, *full*", "a[b",
      "\"a[b\" has a [ that is never closed; allowed: globs separated by commas, such as etl, nightly-*, "
@@ -140,9 +142,11 @@ static const struct key_case key_cases[] = {
      "\"a[b\" has a [ that is never closed; allowed: globs separated by commas, such as etl, nightly-*, "
      "team-[ab]; \\ before a special character"},
     {"rule", "class", "capacity", "capacity", "full",
-     "\"full\" is not known; allowed: one of transient, throttled, capacity, conflict, gone, auth, permanent, "
+     "\"full\" is not known; allowed: one of transient, throttled, capacity, conflict, gone, auth, "
+     "permanent, "
      "unknown_outcome"},
-    {"rule", "action", "retry", "retry", "again", "\"again\" is not known; allowed: one of retry, fail, park"},
+    {"rule", "action", "retry", "retry", "again",
+     "\"again\" is not known; allowed: one of retry, fail, park"},
     {"rule", "delay", "30s", "30s", "0", "\"0\" is too small" DURATION_FROM("1ms")},
     {"rule", "max_attempts", "20", "20", "0", "\"0\" is too small" COUNT_FROM("1 to 1000")},
     {"rule", "max_time", "10m", "10m", "0", "\"0\" is too small" DURATION_FROM("1ms")},
@@ -181,9 +185,9 @@ static char *file_with(const char *section, const char *key, const char *value)
 {
     bool is_named = strcmp(section, "class") == 0 || strcmp(section, "rule") == 0;
     bool is_class = strcmp(section, "class") == 0 && strncmp(key, "match_", 6) != 0;
-    bool matches = strcmp(key, "stage") == 0 || strcmp(key, "dependency") == 0 || strcmp(key, "status") == 0 ||
-                   strcmp(key, "transport") == 0 || strcmp(key, "message") == 0 ||
-                   strcmp(key, "job_class") == 0;
+    bool matches = strcmp(key, "stage") == 0 || strcmp(key, "dependency") == 0 ||
+                   strcmp(key, "status") == 0 || strcmp(key, "transport") == 0 ||
+                   strcmp(key, "message") == 0 || strcmp(key, "job_class") == 0;
     bool ends = strcmp(key, "action") == 0 || strcmp(key, "class") == 0;
     const char *rule = strcmp(section, "rule") != 0 ? ""
                        : matches                    ? "class = transient\n"

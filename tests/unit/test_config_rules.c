@@ -31,13 +31,14 @@ static void check_texts(struct fixture *f, const struct text_case *cases, size_t
 static void test_rules_arrive(void **state)
 {
     struct fixture *f = *state;
-    fixture_load(f,
-                 "[rule disk-full]\nstage = create, start\nstatus = 500\nmessage = *No space left on device*\n"
-                 "class = capacity\ndelay = 30s\n"
-                 "[rule vpn]\ndependency = registry\ntransport = none, DNS failure\nstatus = 4xx, 502-504\n"
-                 "job_class = etl\naction = park\nstage = pull\nmax_attempts = 20\nmax_time = 1h\nbase = 2s\n"
-                 "factor = 3\ncap = 4s\njitter = none\n",
-                 NULL, NULL);
+    fixture_load(
+        f,
+        "[rule disk-full]\nstage = create, start\nstatus = 500\nmessage = *No space left on device*\n"
+        "class = capacity\ndelay = 30s\n"
+        "[rule vpn]\ndependency = registry\ntransport = none, DNS failure\nstatus = 4xx, 502-504\n"
+        "job_class = etl\naction = park\nstage = pull\nmax_attempts = 20\nmax_time = 1h\nbase = 2s\n"
+        "factor = 3\ncap = 4s\njitter = none\n",
+        NULL, NULL);
     fixture_expect_problems(f, "");
     assert_int_equal(f->config->rule_count, 2);
     const struct rule *full = &f->config->rules[0];
@@ -71,10 +72,11 @@ static void test_rules_arrive(void **state)
 static void test_retries_by_stage_and_class(void **state)
 {
     struct fixture *f = *state;
-    fixture_load(f,
-                 "[retry]\nmax_time = 20m\ncreate_max_attempts = 3\npull_max_time = 1h\npull_jitter = none\n"
-                 "[class k]\nmatch_tag = t\nmax_attempts = 9\ncreate_base = 5s\nstart_factor = 4\nstart_cap = 2m\n",
-                 NULL, NULL);
+    fixture_load(
+        f,
+        "[retry]\nmax_time = 20m\ncreate_max_attempts = 3\npull_max_time = 1h\npull_jitter = none\n"
+        "[class k]\nmatch_tag = t\nmax_attempts = 9\ncreate_base = 5s\nstart_factor = 4\nstart_cap = 2m\n",
+        NULL, NULL);
     fixture_expect_problems(f, "");
     const struct config_class *k = &f->config->classes[0];
     const struct config_class *rest = &f->config->classes[1];
@@ -95,7 +97,7 @@ static void test_retries_by_stage_and_class(void **state)
 #define RULE_K "c.conf:1: [rule k]: "
 #define NEVER RULE_K "can never match: "
 #define MUST_NOT_END                                                                                         \
-    "would end what must not end: outside the way to a started container errors are repeated until they "   \
+    "would end what must not end: outside the way to a started container errors are repeated until they "    \
     "pass; allowed: stage = resolve, image, pull, create, network, start or some of them\n"
 #define PAIRS                                                                                                \
     "no such stage has to do with that dependency; allowed: api, resolve, report with prefect; pull with "   \
@@ -143,10 +145,12 @@ static void test_rules_with_mistakes(void **state)
         {"[rule k]\nstage = create\nbase = 2s\ncap = 1s\n",
          RULE_K "base is longer than cap; allowed: a base up to cap\n"},
         {"[rule k]\nstage = create\nstatus = 504-500\nclass = auth\n",
-         "c.conf:3: [rule k] status: \"504-500\" has a range that ends before it begins; allowed: statuses from "
+         "c.conf:3: [rule k] status: \"504-500\" has a range that ends before it begins; allowed: statuses "
+         "from "
          "100 to 599, separated by commas, such as 429, 5xx, 500-504\n"},
         {"[rule k]\nstage = create\nstatus = 99, 0xx\nclass = auth\n",
-         "c.conf:3: [rule k] status: \"99, 0xx\" has an item that is not a status; allowed: statuses from 100 to "
+         "c.conf:3: [rule k] status: \"99, 0xx\" has an item that is not a status; allowed: statuses from "
+         "100 to "
          "599, separated by commas, such as 429, 5xx, 500-504\n"},
     };
     check_texts(*state, cases, ARRAY_LEN(cases));
@@ -181,11 +185,12 @@ static void test_nothing_repeats_without_end(void **state)
     static const struct text_case cases[] = {
         {"[retry]\nmax_attempts = 0\n",
          "c.conf:2: [retry] max_attempts: \"0\" is too small; allowed: a whole number from 1 to 1000\n"},
-        {"[retry]\nmax_attempts = unlimited\n",
-         "c.conf:2: [retry] max_attempts: \"unlimited\" is not a whole number; allowed: a whole number from 1 "
-         "to 1000\n"},
+        {"[retry]\nmax_attempts = unlimited\n", "c.conf:2: [retry] max_attempts: \"unlimited\" is not a "
+                                                "whole number; allowed: a whole number from 1 "
+                                                "to 1000\n"},
         {"[class k]\nmatch_tag = t\npull_max_attempts = -1\n",
-         "c.conf:3: [class k] pull_max_attempts: \"-1\" is too small; allowed: a whole number from 1 to 1000\n"},
+         "c.conf:3: [class k] pull_max_attempts: \"-1\" is too small; allowed: a whole number from 1 to "
+         "1000\n"},
         {"[rule k]\nstage = pull\nmax_attempts = 0\n",
          "c.conf:3: [rule k] max_attempts: \"0\" is too small; allowed: a whole number from 1 to 1000\n"},
     };
@@ -196,19 +201,23 @@ static void test_limits_that_contradict(void **state)
 {
     static const struct text_case cases[] = {
         {"[limits]\nrunning = 5\n[class k]\nmatch_tag = t\nrunning = 9\n",
-         "c.conf:5: [class k] running: 9 is above the whole pool's, 5 (c.conf:2); allowed: a whole number from "
+         "c.conf:5: [class k] running: 9 is above the whole pool's, 5 (c.conf:2); allowed: a whole number "
+         "from "
          "1 to 5; leave the key out for no limit of its own\n"},
         {"[limits]\nrunning = 5\n[class k]\nmatch_tag = t\nrunning = 5\n", ""},
         {"[class k]\nmatch_tag = t\nrunning = 9\n", ""},
         {"[limits]\nlaunching = 2\n[class k]\nmatch_tag = t\nlaunching = 3\n",
-         "c.conf:5: [class k] launching: 3 is above the whole pool's, 2 (c.conf:2); allowed: a whole number from "
+         "c.conf:5: [class k] launching: 3 is above the whole pool's, 2 (c.conf:2); allowed: a whole number "
+         "from "
          "1 to 2; leave the key out for no limit of its own\n"},
         {"[limits]\nlaunching = auto\n[class k]\nmatch_tag = t\nlaunching = 30\n", ""},
         {"[limits]\nstarts_per_second = 1.5\n[class k]\nmatch_tag = t\nstarts_per_second = 2\n",
-         "c.conf:5: [class k] starts_per_second: 2 is above the whole pool's, 1.5 (c.conf:2); allowed: a number "
+         "c.conf:5: [class k] starts_per_second: 2 is above the whole pool's, 1.5 (c.conf:2); allowed: a "
+         "number "
          "above 0, up to 1.5; leave the key out for no limit of its own\n"},
-        {"[limits]\nstart_burst = 4\n", "c.conf:2: [limits] start_burst: a burst without a rate limits nothing; "
-                                        "allowed: together with starts_per_second\n"},
+        {"[limits]\nstart_burst = 4\n",
+         "c.conf:2: [limits] start_burst: a burst without a rate limits nothing; "
+         "allowed: together with starts_per_second\n"},
         {"[limits]\nstarts_per_second = 1\n[class k]\nmatch_tag = t\nstart_burst = 4\n",
          "c.conf:5: [class k] start_burst: a burst without a rate limits nothing; allowed: together with "
          "starts_per_second\n"},
@@ -252,13 +261,16 @@ static void on_change(void *arg, const char *line)
 static void test_a_reload_tells_what_changed(void **state)
 {
     struct fixture *f = *state;
-    fixture_load(f, "[rule a]\nstage = pull\ndelay = 1s\n[rule b]\nstage = stop\ndelay = 1s\n[rule c]\nstage = run\n"
-                    "delay = 1s\n",
-                 NULL, NULL);
+    fixture_load(
+        f,
+        "[rule a]\nstage = pull\ndelay = 1s\n[rule b]\nstage = stop\ndelay = 1s\n[rule c]\nstage = run\n"
+        "delay = 1s\n",
+        NULL, NULL);
     struct config *before = f->config;
     f->config = NULL;
-    fixture_load(f, "[rule c]\nstage = run\ndelay = 1s\n[rule a]\nstage = pull\ndelay = 2s\nclass = auth\n"
-                    "[rule d]\nstage = create\nclass = gone\n",
+    fixture_load(f,
+                 "[rule c]\nstage = run\ndelay = 1s\n[rule a]\nstage = pull\ndelay = 2s\nclass = auth\n"
+                 "[rule d]\nstage = create\nclass = gone\n",
                  NULL, NULL);
     char *text = check_strdup("");
     config_describe_changes(before, f->config, on_change, &text);

@@ -1,6 +1,6 @@
 /*
- * rules: which rule fits, what it may change, and what no rule changes: lost answers, and the end of what must
- * not be left alone.
+ * rules: which rule fits, what it may change, and what no rule changes: lost answers, and the end of what
+ * must not be left alone.
  */
 #include "base/check.h"
 #include "core/rules.h"
@@ -247,12 +247,24 @@ static void test_globs_cover_globs(void **state)
         const char *inner;
         bool covers;
     } cases[] = {
-        {"*", "x", true},           {"*", "[a-z]*", true},      {"*space*", "*no space left*", true},
-        {"*space*", "*spac*", false}, {"a*", "*a", false},        {"a*c", "abc", true},
-        {"a?c", "abc", true},       {"a?c", "a*c", false},      {"a*", "a?", true},
-        {"abc", "abc", true},       {"abc", "abd", false},      {"[ab]*", "[ab]*", true},
-        {"[ab]*", "a*", false},     {"*a*b*", "*b*a*", false},  {"*a*b*", "*xa*yb*", true},
-        {"a", "", false},           {"*x", "*y*x", true},       {"*ab", "*aab", true},
+        {"*", "x", true},
+        {"*", "[a-z]*", true},
+        {"*space*", "*no space left*", true},
+        {"*space*", "*spac*", false},
+        {"a*", "*a", false},
+        {"a*c", "abc", true},
+        {"a?c", "abc", true},
+        {"a?c", "a*c", false},
+        {"a*", "a?", true},
+        {"abc", "abc", true},
+        {"abc", "abd", false},
+        {"[ab]*", "[ab]*", true},
+        {"[ab]*", "a*", false},
+        {"*a*b*", "*b*a*", false},
+        {"*a*b*", "*xa*yb*", true},
+        {"a", "", false},
+        {"*x", "*y*x", true},
+        {"*ab", "*aab", true},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++)
         check_cover(cases[i].outer, cases[i].inner, cases[i].covers);
