@@ -40,55 +40,37 @@ static void describe_words(const char *words, const char *how_many, char *out, s
         used += (size_t)snprintf(out + used, size - used, *p == ' ' ? ", " : "%c", *p);
 }
 
+/* Types whose rows differ in nothing; NULL: another one. */
+static const char *const fixed_texts[] = {
+    [CONFIG_TYPE_TEXT] = "a text of one line",
+    [CONFIG_TYPE_NAME] = "a name without / and %",
+    [CONFIG_TYPE_URL] = "a URL such as http://127.0.0.1:4200/api",
+    [CONFIG_TYPE_ENGINE_HOST] = "unix:///PATH or tcp://HOST:PORT",
+    [CONFIG_TYPE_PROXY] = "a URL such as http://proxy:3128",
+    [CONFIG_TYPE_VERSION] = "a version such as 1.41",
+    [CONFIG_TYPE_BOOL] = "true or false",
+    [CONFIG_TYPE_PRESENCE] = "true or false",
+    [CONFIG_TYPE_LIST] = "names separated by commas, or nothing",
+    [CONFIG_TYPE_GLOBS] =
+        "globs separated by commas, such as etl, nightly-*, team-[ab]; \\ before a special character",
+    [CONFIG_TYPE_PARAMETERS] = "NAME=GLOB, separated by commas",
+    [CONFIG_TYPE_TRANSPORTS] =
+        "words of `sluice explain --transport`, separated by commas, such as DNS failure, partial body",
+    [CONFIG_TYPE_STATUSES] = "statuses from 100 to 599, separated by commas, such as 429, 5xx, 500-504",
+    [CONFIG_TYPE_RATE] = "a number above 0, such as 8 or 0.5; leave the key out for no limit",
+    [CONFIG_TYPE_COUNT32] = NULL,
+};
+
 static void describe(const struct config_key *key, enum config_style style, char *out, size_t size)
 {
-    const char *fixed = NULL;
-    switch (key->type) {
-    case CONFIG_TYPE_TEXT:
-        fixed = "a text of one line";
-        break;
-    case CONFIG_TYPE_NAME:
-        fixed = "a name without / and %";
-        break;
-    case CONFIG_TYPE_URL:
-        fixed = "a URL such as http://127.0.0.1:4200/api";
-        break;
-    case CONFIG_TYPE_ENGINE_HOST:
-        fixed = "unix:///PATH or tcp://HOST:PORT";
-        break;
-    case CONFIG_TYPE_PROXY:
-        fixed = "a URL such as http://proxy:3128";
-        break;
-    case CONFIG_TYPE_VERSION:
-        fixed = "a version such as 1.41";
-        break;
+    switch ((int)key->type) {
     case CONFIG_TYPE_WORD:
     case CONFIG_TYPE_JITTER:
         describe_words(key->words, "one of ", out, size);
         return;
-    case CONFIG_TYPE_BOOL:
-    case CONFIG_TYPE_PRESENCE:
-        fixed = "true or false";
-        break;
-    case CONFIG_TYPE_LIST:
-        fixed = "names separated by commas, or nothing";
-        break;
-    case CONFIG_TYPE_GLOBS:
-        fixed = "globs separated by commas, such as etl, nightly-*, team-[ab]; \\ before a special character";
-        break;
-    case CONFIG_TYPE_PARAMETERS:
-        fixed = "NAME=GLOB, separated by commas";
-        break;
     case CONFIG_TYPE_WORDS:
         describe_words(key->words, "one or several of ", out, size);
         return;
-    case CONFIG_TYPE_TRANSPORTS:
-        fixed =
-            "words of `sluice explain --transport`, separated by commas, such as DNS failure, partial body";
-        break;
-    case CONFIG_TYPE_STATUSES:
-        fixed = "statuses from 100 to 599, separated by commas, such as 429, 5xx, 500-504";
-        break;
     case CONFIG_TYPE_TIME_AUTO:
     case CONFIG_TYPE_DURATION:
     case CONFIG_TYPE_TIME:
@@ -97,9 +79,6 @@ static void describe(const struct config_key *key, enum config_style style, char
         else
             describe_seconds(key, style == CONFIG_STYLE_FLAG, out, size);
         return;
-    case CONFIG_TYPE_RATE:
-        fixed = "a number above 0, such as 8 or 0.5; leave the key out for no limit";
-        break;
     case CONFIG_TYPE_FACTOR:
         snprintf(out, size, "a number from %lld to %lld", (long long)key->min, (long long)key->max);
         return;
@@ -113,8 +92,10 @@ static void describe(const struct config_key *key, enum config_style style, char
                      ? "; leave the key out for no limit"
                      : "");
         return;
+    default:
+        CHECK(fixed_texts[key->type] != NULL);
+        snprintf(out, size, "%s", fixed_texts[key->type]);
     }
-    snprintf(out, size, "%s", fixed);
 }
 
 static const char *check_range(int64_t value, const struct config_key *key)

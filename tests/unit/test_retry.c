@@ -123,7 +123,7 @@ static void test_retry_after_is_never_undercut(void **state)
     (void)state;
     uint64_t seed = 3;
     for (int i = 0; i < DRAWS; i++) {
-        struct retry_policy policy = policy_with((enum jitter)(i % 4));
+        struct retry_policy policy = policy_with((enum jitter)(JITTER_NONE + i % 4));
         enum error_class class = i % 2 ? ERROR_CLASS_THROTTLED : ERROR_CLASS_TRANSIENT;
         int64_t ms = retry_delay_ms(&policy, class, 1, 7000, 0, random_splitmix64(&seed));
         assert_in_range(ms, 7000, 8400);
@@ -149,7 +149,7 @@ static void test_no_number_overflows(void **state)
     uint64_t seed = 5;
     for (int i = 0; i < 200000; i++) {
         struct retry_policy policy = retry_policy_default();
-        policy.jitter = (enum jitter)(random_splitmix64(&seed) % 4);
+        policy.jitter = (enum jitter)(JITTER_NONE + random_splitmix64(&seed) % 4);
         policy.base_ms = sizes[random_splitmix64(&seed) % 8];
         policy.cap_ms = sizes[random_splitmix64(&seed) % 8];
         policy.factor = factors[random_splitmix64(&seed) % 9];
