@@ -378,22 +378,9 @@ static void test_classes_choose(void **state)
 
 /* ---- mistakes ---- */
 
-struct text_case {
-    const char *text;
-    const char *problems;
-};
-
-static void check_texts(struct fixture *f, const struct text_case *cases, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        fixture_load(f, cases[i].text, NULL, NULL);
-        fixture_expect_problems(f, cases[i].problems);
-    }
-}
-
 static void test_unknown_words(void **state)
 {
-    static const struct text_case cases[] = {
+    static const struct fixture_text cases[] = {
         {"[limits]\nruning = 5\n", "c.conf:2: [limits] runing: unknown key; did you mean \"running\"?\n"},
         {"[limits]\nRunning = 5\n", "c.conf:2: [limits] Running: unknown key; did you mean \"running\"?\n"},
         {"[limits]\npusl = 5\n", "c.conf:2: [limits] pusl: unknown key; did you mean \"pulls\"?\n"},
@@ -426,7 +413,7 @@ static void test_unknown_words(void **state)
         {"[rule k]\nstage = stop\nmax_attempts = 3\nrunning = 5\n",
          "c.conf:4: [rule k] running: unknown key; it belongs to [limits]\n"},
     };
-    check_texts(*state, cases, ARRAY_LEN(cases));
+    fixture_check_texts(*state, cases, ARRAY_LEN(cases));
 }
 
 #define ONLY_FOR_ENGINE                                                                                      \
@@ -505,7 +492,7 @@ static void test_learned_times(void **state)
 
 static void test_form(void **state)
 {
-    static const struct text_case cases[] = {
+    static const struct fixture_text cases[] = {
         {"", ""},
         {"# a\n; b\n   # c\n \t \n[log]\nlevel=warn", ""},
         {"\xEF\xBB\xBF[log]\r\nlevel = warn\r\n", ""},
@@ -546,12 +533,12 @@ static void test_form(void **state)
         {"[prefect]\npool = a\xED\xA0\x80\n",
          "c.conf:2: the line is not valid UTF-8; allowed: plain UTF-8 text\n"},
     };
-    check_texts(*state, cases, ARRAY_LEN(cases));
+    fixture_check_texts(*state, cases, ARRAY_LEN(cases));
 }
 
 static void test_classes_with_mistakes(void **state)
 {
-    static const struct text_case cases[] = {
+    static const struct fixture_text cases[] = {
         {"[class default]\npriority = 1\n", "c.conf:1: [class default]: default is what no class matches, "
                                             "and is set by [timeouts] and [retry]; allowed: "
                                             "any other name\n"},
@@ -573,7 +560,7 @@ static void test_classes_with_mistakes(void **state)
         {"[retry]\nbase = 2m\ncap = 1m\n", "c.conf:2: [retry] base: 120000ms is longer than cap, 60000ms "
                                            "(c.conf:3); allowed: a base up to cap\n"},
     };
-    check_texts(*state, cases, ARRAY_LEN(cases));
+    fixture_check_texts(*state, cases, ARRAY_LEN(cases));
 }
 
 static void test_addresses(void **state)

@@ -14,19 +14,6 @@
 
 #include <cmocka.h>
 
-struct text_case {
-    const char *text;
-    const char *problems;
-};
-
-static void check_texts(struct fixture *f, const struct text_case *cases, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        fixture_load(f, cases[i].text, NULL, NULL);
-        fixture_expect_problems(f, cases[i].problems);
-    }
-}
-
 /* The example of the design. */
 static void test_rules_arrive(void **state)
 {
@@ -108,7 +95,7 @@ static void test_retries_by_stage_and_class(void **state)
 
 static void test_rules_with_mistakes(void **state)
 {
-    static const struct text_case cases[] = {
+    static const struct fixture_text cases[] = {
         {"[rule]\n", "c.conf:1: [rule ]: bad name; allowed: 1 to 40 letters, digits, _, . and -\n"},
         {"[rule a]\nstage = stop\nmax_time = 1s\n[rule a]\n",
          "c.conf:4: [rule a]: given twice, first on line 1; allowed: once\n"},
@@ -153,7 +140,7 @@ static void test_rules_with_mistakes(void **state)
          "100 to "
          "599, separated by commas, such as 429, 5xx, 500-504\n"},
     };
-    check_texts(*state, cases, ARRAY_LEN(cases));
+    fixture_check_texts(*state, cases, ARRAY_LEN(cases));
 }
 
 #define SHADOW(line)                                                                                         \
@@ -162,7 +149,7 @@ static void test_rules_with_mistakes(void **state)
 
 static void test_a_rule_behind_a_wider_one(void **state)
 {
-    static const struct text_case cases[] = {
+    static const struct fixture_text cases[] = {
         {"[rule a]\nmessage = *space*\nclass = capacity\n"
          "[rule b]\nstage = create\nmessage = *No Space left*\nclass = transient\n",
          SHADOW("4")},
@@ -176,13 +163,13 @@ static void test_a_rule_behind_a_wider_one(void **state)
         {"[rule a]\nstage = pull\ndelay = 1s\n[rule b]\nstage = pull\njob_class = etl\ndelay = 2s\n",
          SHADOW("4")},
     };
-    check_texts(*state, cases, ARRAY_LEN(cases));
+    fixture_check_texts(*state, cases, ARRAY_LEN(cases));
 }
 
 /* There is no way to say "for ever". */
 static void test_nothing_repeats_without_end(void **state)
 {
-    static const struct text_case cases[] = {
+    static const struct fixture_text cases[] = {
         {"[retry]\nmax_attempts = 0\n",
          "c.conf:2: [retry] max_attempts: \"0\" is too small; allowed: a whole number from 1 to 1000\n"},
         {"[retry]\nmax_attempts = unlimited\n", "c.conf:2: [retry] max_attempts: \"unlimited\" is not a "
@@ -194,12 +181,12 @@ static void test_nothing_repeats_without_end(void **state)
         {"[rule k]\nstage = pull\nmax_attempts = 0\n",
          "c.conf:3: [rule k] max_attempts: \"0\" is too small; allowed: a whole number from 1 to 1000\n"},
     };
-    check_texts(*state, cases, ARRAY_LEN(cases));
+    fixture_check_texts(*state, cases, ARRAY_LEN(cases));
 }
 
 static void test_limits_that_contradict(void **state)
 {
-    static const struct text_case cases[] = {
+    static const struct fixture_text cases[] = {
         {"[limits]\nrunning = 5\n[class k]\nmatch_tag = t\nrunning = 9\n",
          "c.conf:5: [class k] running: 9 is above the whole pool's, 5 (c.conf:2); allowed: a whole number "
          "from "
@@ -223,7 +210,7 @@ static void test_limits_that_contradict(void **state)
          "starts_per_second\n"},
         {"[limits]\nstart_burst = 4\nstarts_per_second = 2\n", ""},
     };
-    check_texts(*state, cases, ARRAY_LEN(cases));
+    fixture_check_texts(*state, cases, ARRAY_LEN(cases));
 }
 
 /* --limit is there to go below the file. */
