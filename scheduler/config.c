@@ -177,7 +177,8 @@ static void check_bounds(const struct config_class *class, const char *label, co
         const char *floor_from = from[row_of(floor)];
         const char *ceiling_from = from[row_of(ceiling)];
         bool is_default = from == base_from;
-        bool has_floor = is_default ? config_is_own(floor_from, path) : floor_from != base_from[row_of(floor)];
+        bool has_floor =
+            is_default ? config_is_own(floor_from, path) : floor_from != base_from[row_of(floor)];
         bool has_ceiling = is_default || ceiling_from != base_from[row_of(ceiling)];
         char floor_text[TEXT_DURATION_SIZE];
         char ceiling_text[TEXT_DURATION_SIZE];

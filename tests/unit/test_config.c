@@ -421,7 +421,7 @@ static void test_unknown_words(void **state)
 
 static void test_learned_times_with_mistakes(void **state)
 {
-    static const struct text_case cases[] = {
+    static const struct fixture_text cases[] = {
         {"[timeouts]\ncreate = auto\ncreate_floor = 5s\ncreate_ceiling = 5s\n", ""},
         {"[timeouts]\napi = auto\n", "c.conf:2: [timeouts] api: " ONLY_FOR_ENGINE},
         {"[timeouts]\ncreate_inactivity = auto\n",
@@ -449,7 +449,7 @@ static void test_learned_times_with_mistakes(void **state)
          "c.conf:2: [timeouts] timeout_margin: \"0\" is too small; allowed: a number from 1 to 100\n"
          "c.conf:5: [class k] timeout_samples: \"-1\" is too small" COUNT_FROM("1 to 1000000") "\n"},
     };
-    check_texts(*state, cases, ARRAY_LEN(cases));
+    fixture_check_texts(*state, cases, ARRAY_LEN(cases));
 }
 
 static void expect_learned(const struct config_class *of, enum stage stage, bool is_auto, int64_t fixed_ms,
