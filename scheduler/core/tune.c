@@ -6,12 +6,24 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define ROUNDS_MIN 2      /* lives of a pass by lives in flight */
 #define STARTS_MIN 5      /* fewer say nothing about a rate */
 #define FAILURES_MAX 0.1  /* a level is no choice if more of its lives failed */
 #define DRIFT_NOTED 0.15  /* the two passes differ by more than so much: said */
 #define SCATTER_NOTED 0.1 /* more than twice the share that the knee may lie below the best */
 #define RATE_SHARE 0.9    /* of the knee's rate is for starts: stops, looks and removals want some, too */
 #define BURST_MIN 2       /* with 1 a start that comes late is lost for good (core/bucket.h) */
+
+size_t tune_plan(int32_t containers, int32_t out[static TUNE_LEVELS_MAX])
+{
+    static const int32_t levels[] = {1, 2, 3, 4, 6, 8, 16};
+    _Static_assert(ARRAY_LEN(levels) <= TUNE_LEVELS_MAX, "out has room for all");
+    size_t count = 0;
+    for (size_t i = 0; i < ARRAY_LEN(levels); i++)
+        if (levels[i] == 1 || levels[i] * TUNE_PASSES * ROUNDS_MIN <= containers)
+            out[count++] = levels[i];
+    return count;
+}
 
 const char *tune_call_name(enum tune_call call)
 {

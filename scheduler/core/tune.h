@@ -22,8 +22,20 @@
 #define TUNE_LEVELS_MAX 8
 #define TUNE_SAMPLES_MAX 1000 /* of one call at one level */
 #define TUNE_PASSES 2
+
+/* What may be asked for: the time of all, and containers at each level (up to TUNE_SAMPLES_MAX). */
+#define TUNE_TIME_MIN_MS 6000
+#define TUNE_TIME_DEFAULT_MS 60000
+#define TUNE_TIME_MAX_MS 3600000
+#define TUNE_CONTAINERS_MIN 10
+#define TUNE_CONTAINERS_DEFAULT 64
+
 #define TUNE_KNEE_SHARE 0.95
 #define TUNE_TIMEOUT_FLOOR_MS 5000
+
+/* tune_plan - the levels worth measuring with so many containers each, rising; at least one. A pass has half
+ * of them, and a level needs some rounds before its beginning and end count for little. */
+size_t tune_plan(int32_t containers, int32_t out[static TUNE_LEVELS_MAX]);
 
 enum tune_call { TUNE_CREATE, TUNE_START, TUNE_REMOVE };
 #define TUNE_CALLS (TUNE_REMOVE + 1)

@@ -148,7 +148,8 @@ static void test_noise_of_3_percent_rarely_moves_the_knee(void **state)
         assert_true(knee_of(&p) >= 3);
         exact += knee_of(&p) == 3;
     }
-    print_message("noise of 3 %%: %d of 1000 sweeps find the knee itself, the others a level above\n", exact);
+    print_message("noise of 3 %%: %d of 1000 sweeps find the knee itself, the others a higher level\n",
+                  exact);
     assert_true(exact >= 900);
 }
 
@@ -201,6 +202,19 @@ static void test_an_engine_that_gets_slower_shows_the_same_knee_and_is_said(void
     p = look(knee_at_3, 30);
     assert_true(p.drift > 0.99 && p.drift < 1.01);
     assert_false(is_noted(&p, "slower"));
+}
+
+static void test_the_plan_leaves_out_levels_that_so_few_containers_say_nothing_about(void **state)
+{
+    (void)state;
+    int32_t out[TUNE_LEVELS_MAX];
+    assert_int_equal(tune_plan(64, out), COUNT);
+    assert_memory_equal(out, levels_of_sweep, sizeof(levels_of_sweep));
+    assert_int_equal(tune_plan(1000, out), COUNT);
+    assert_int_equal(tune_plan(63, out), COUNT - 1);
+    assert_int_equal(tune_plan(12, out), 3);
+    assert_int_equal(out[2], 3);
+    assert_int_equal(tune_plan(1, out), 1);
 }
 
 /* ---- little or bad data ---- */
@@ -427,6 +441,7 @@ int main(void)
         cmocka_unit_test(test_wild_rates_are_said),
         cmocka_unit_test(test_an_engine_that_only_gets_better_is_said),
         cmocka_unit_test(test_an_engine_that_gets_slower_shows_the_same_knee_and_is_said),
+        cmocka_unit_test(test_the_plan_leaves_out_levels_that_so_few_containers_say_nothing_about),
         cmocka_unit_test(test_one_level_is_used_and_said),
         cmocka_unit_test(test_nothing_measured_recommends_nothing),
         cmocka_unit_test(test_fewer_starts_than_in_flight_are_too_few),
