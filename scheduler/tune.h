@@ -6,7 +6,7 @@
  * tiny program, or look whether the named one is there; run one container to its end, to see that it works;
  * sweep the levels up and down; pull, if an image is named for it; remove everything. A life is create,
  * start, remove by force. As many lives as the level says have their create or start out at once, as with
- * `[limits] launching`; removals run beside them, no more than that either.
+ * `[limits] launching`; removals run beside them, and if more than that pile up new lives wait.
  *
  * Everything made carries the label io.sluice.tune=ID, and is found by it: at the end, whatever became of the
  * calls, and by the next tune if this one is killed. A pulled image can carry no label; it is removed if the

@@ -140,7 +140,7 @@ static bool may_begin(struct tune *t)
     const struct tune_sweep *w = &t->sweep;
     int32_t in_flight = level_of_step(t)->in_flight;
     return !t->is_winding_down && w->begun < lives_of_step(t) && w->launching < in_flight &&
-           w->removing < in_flight && tune_now_ms(t) < w->step_end_ms;
+           w->removing <= in_flight && tune_now_ms(t) < w->step_end_ms;
 }
 
 static void end_step(struct tune *t)
