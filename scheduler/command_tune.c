@@ -2,6 +2,7 @@
 
 #include "base/file_lock.h"
 #include "commands.h"
+#include "engine_settings.h"
 #include "instance_lock.h"
 #include "loop.h"
 #include "tune.h"
@@ -57,7 +58,7 @@ static void on_end(void *arg, const struct tune_report *report)
     struct tune_command *c = arg;
     bool is_fine = report->error == NULL && report->pull_error == NULL &&
                    (c->options->tune.dry_run || report->picture.knee >= 0);
-    if (report->error == NULL || c->options->json)
+    if (report->error == NULL || report->picture.knee >= 0 || c->options->json)
         print_found(c, report);
     if (report->error != NULL)
         fprintf(stderr, "sluice: %s\n", report->error);
@@ -86,8 +87,8 @@ static int be_the_only_one(struct err *err)
 
 static int make(struct tune_command *c, const struct config *config, struct err *err)
 {
-    struct http_settings http = {.proxy = ""};
-    struct engine_settings engine = {.host = config->engine_host, .api_version = config->engine_api_version};
+    struct http_settings http = engine_http_settings_of(config);
+    struct engine_settings engine = engine_settings_of(config);
     if (!c->settings.dry_run && be_the_only_one(err) != 0)
         return -1;
     if (loop_new(&clock_system, &c->loop, err) != 0 ||

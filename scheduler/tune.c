@@ -9,8 +9,8 @@
 #include <string.h>
 
 #define TUNE_MAGIC 0x74756e65u
-#define END_MAX_MS 10000 /* kept for the end */
-#define END_SHARE 6      /* but no more than this part of the time */
+#define END_MAX_MS 15000 /* kept for the end */
+#define END_SHARE 4      /* but no more than this part of the time */
 #define SETTLE_MS 1000   /* what was cut off may land so much later */
 
 int64_t tune_now_ms(const struct tune *t)

@@ -13,8 +13,8 @@
  * engine did not have it before. Two tunes of one engine at once would remove each other's containers, so
  * the command holds a lock.
  *
- * Time: the last sixth (10 s at most) of `time_ms` is kept for the end. When the rest is used up, or on
- * tune_stop(), nothing new begins, and what is out may end; half of that sixth later it is cut off; at the
+ * Time: the last quarter (15 s at most) of `time_ms` is kept for the end. When the rest is used up, or on
+ * tune_stop(), nothing new begins, and what is out may end; half of that quarter later it is cut off; at the
  * very end cleaning is given up with a sentence.
  */
 #ifndef SLUICE_TUNE_H

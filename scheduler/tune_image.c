@@ -41,7 +41,7 @@ char *tune_image_tar(size_t *len)
     *len = (1 + blocks + 2) * BLOCK; /* the end are two empty blocks */
     char *tar = check_alloc(*len);
     struct header h = {.type = '0', .magic = "ustar", .version = {'0', '0'}};
-    snprintf(h.name, sizeof(h.name), "%s", TUNE_IMAGE_PROGRAM + 1);
+    snprintf(h.name, sizeof(h.name), "%s", TUNE_IMAGE_FILE);
     snprintf(h.mode, sizeof(h.mode), "%07o", 0755u);
     snprintf(h.uid, sizeof(h.uid), "%07o", 0u);
     snprintf(h.gid, sizeof(h.gid), "%07o", 0u);

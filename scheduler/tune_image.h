@@ -8,7 +8,8 @@
 #include <stddef.h>
 
 /* The program's place in the image. */
-#define TUNE_IMAGE_PROGRAM "/exit"
+#define TUNE_IMAGE_FILE "exit"
+#define TUNE_IMAGE_PROGRAM "/" TUNE_IMAGE_FILE
 
 /* The program itself, an ELF file; static. tune_exit.S, embedded by the build. */
 const char *tune_exit_program(void);

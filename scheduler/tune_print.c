@@ -1,5 +1,7 @@
 #include "tune_print.h"
 
+#include "tune_image.h"
+
 #include "api/json.h"
 
 #include <string.h>
@@ -130,8 +132,10 @@ static void print_pulls(const struct tune_report *r, FILE *out)
 
 static void print_head(const struct tune_report *r, FILE *out)
 {
+    char made[64];
+    snprintf(made, sizeof(made), "made, a program of %zu bytes", tune_exit_program_size());
     fprintf(out, "engine %s (API %s) at %s; image: %s; network: %s", r->engine_version, r->api_version,
-            r->engine_host, r->image == NULL ? "made, one program of a few bytes" : r->image, r->network);
+            r->engine_host, r->image == NULL ? made : r->image, r->network);
 }
 
 void tune_print(const struct tune_report *r, bool can_draw, FILE *out)
@@ -264,7 +268,7 @@ void tune_print_plan(const struct tune_settings *s, const struct tune_report *r,
             "- containers and images with the label %s are removed, if a killed tune has left any\n",
             TUNE_LABEL);
     if (s->image == NULL)
-        fputs("- an image is made of one static program that ends at once (a few hundred bytes)\n", out);
+        fputs("- an image is made of one static program that ends at once\n", out);
     else
         fprintf(out, "- the image %s, which must be on the engine, runs `true`\n", s->image);
     fprintf(out, "- up to %d containers at each of ", s->containers);

@@ -8,6 +8,7 @@
 
 #define ROUNDS_MIN 2      /* lives of a pass by lives in flight */
 #define STARTS_MIN 5      /* fewer say nothing about a rate */
+#define STARTS_WANTED 20  /* a rate of fewer is a rough one: said */
 #define FAILURES_MAX 0.1  /* a level is no choice if more of its lives failed */
 #define DRIFT_NOTED 0.15  /* the two passes differ by more than so much: said */
 #define SCATTER_NOTED 0.1 /* more than twice the share that the knee may lie below the best */
@@ -135,6 +136,8 @@ void tune_look(struct tune_level *levels, size_t count, struct tune_picture *out
         for (int call = 0; call < TUNE_CALLS; call++)
             qsort(levels[i].ms[call], levels[i].counts[call], sizeof(levels[i].ms[call][0]), compare_ms);
         out->rows[i] = make_row(&levels[i]);
+        for (int pass = 0; pass < TUNE_PASSES; pass++)
+            out->missing += levels[i].passes[pass].took_ms == 0;
         bool is_better =
             out->best < 0 || out->rows[i].starts_per_second > out->rows[out->best].starts_per_second;
         if (out->rows[i].is_usable && is_better)
@@ -303,6 +306,10 @@ size_t tune_notes(const struct tune_picture *p, struct tune_note out[static TUNE
         NOTE("Only one level could be used, so this is no knee; give more --time or --containers.");
     else if (p->knee == (int)p->count - 1)
         NOTE("The highest level is the best; more in flight may be better still.");
+    if (p->knee >= 0 && (p->missing > 0 || p->rows[p->knee].starts < STARTS_WANTED))
+        NOTE("Little fitted into the time: %zu of %zu passes are missing, and the knee rests on %d starts; "
+             "give more --time.",
+             p->missing, TUNE_PASSES * p->count, p->rows[p->knee].starts);
     if (p->drift < 1 - DRIFT_NOTED || p->drift > 1 + DRIFT_NOTED)
         NOTE("The engine got %s while it was measured: the second pass made %.0f %% of the first's rate. "
              "Something else uses it, or containers pile up on it.",

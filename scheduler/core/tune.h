@@ -73,6 +73,7 @@ struct tune_picture {
     size_t count;
     int knee;       /* index of rows; -1: no usable row */
     int best;       /* the row with the best rate; -1 */
+    size_t missing; /* passes that were not made */
     double drift;   /* rate of the second pass by that of the first, over levels that have both; 1 if none */
     double scatter; /* largest difference of a level's two rates, drift taken out, by their mean; 0 if none */
 };

@@ -111,13 +111,9 @@ static bool has_label(const struct name_item *image, const char *filter)
 void fake_engine_do_image_list(struct fake_call *call)
 {
     struct fake_engine *e = call->engine;
-    char *AUTO_FREE filters_text = fake_engine_query(call, "filters");
     struct json *filters = NULL;
-    struct err err;
-    if (filters_text != NULL && json_parse(filters_text, strlen(filters_text), &filters, &err) != 0) {
-        fake_engine_answer_message(call, 500, "unexpected end of JSON input");
+    if (!fake_engine_read_filters(call, &filters))
         return;
-    }
     const char *label = json_text(json_first(json_get(filters, "label")), NULL);
     struct json *answer = json_new_array();
     for (struct list *l = e->images.next; l != &e->images; l = l->next) {
@@ -204,13 +200,12 @@ void fake_engine_do_import(struct fake_call *call)
     char *AUTO_FREE name =
         check_printf("%s:%s", repository != NULL ? repository : "", tag != NULL ? tag : "");
     char *AUTO_FREE id = fake_engine_image_id(name);
-    bool is_good = is_tar(call);
-    char *AUTO_FREE line =
-        is_good ? check_printf("{\"status\":\"%s\"}\r\n", id)
-                : check_strdup("{\"errorDetail\":{\"message\":\"archive/tar: invalid tar header\"},\"error\":"
-                               "\"archive/tar: invalid tar header\"}\r\n");
-    if (is_good)
-        make_image(call, name);
+    char *AUTO_FREE line = check_printf("{\"status\":\"%s\"}\r\n", id);
+    if (!is_tar(call)) {
+        fake_engine_answer_message(call, 500, "Error processing tar file(exit status 1): unexpected EOF");
+        return;
+    }
+    make_image(call, name);
     if (fake_engine_stream_begin(call) && fake_engine_stream_send(call, line, strlen(line)))
         fake_engine_stream_end(call);
 }

@@ -192,6 +192,9 @@ void fake_engine_forget_container(struct container *c);
 void fake_engine_do_create(struct fake_call *call);
 void fake_engine_do_network_connect(struct fake_call *call);
 void fake_engine_do_inspect(struct fake_call *call);
+/* The query's filters, the caller's; NULL without any. False: they can't be read, and a 500 has ended the
+ * call. */
+bool fake_engine_read_filters(struct fake_call *call, struct json **filters);
 void fake_engine_do_list(struct fake_call *call);
 
 /* fake_engine_running.c */

@@ -356,17 +356,23 @@ static struct json *describe_item(const struct container *c)
     return item;
 }
 
+bool fake_engine_read_filters(struct fake_call *call, struct json **filters)
+{
+    char *AUTO_FREE text = fake_engine_query(call, "filters");
+    struct err err;
+    if (text == NULL || json_parse(text, strlen(text), filters, &err) == 0)
+        return true;
+    fake_engine_answer_message(call, 500, "unexpected end of JSON input");
+    return false;
+}
+
 void fake_engine_do_list(struct fake_call *call)
 {
     struct fake_engine *e = call->engine;
     char *AUTO_FREE all = fake_engine_query(call, "all");
-    char *AUTO_FREE filters_text = fake_engine_query(call, "filters");
     struct json *filters = NULL;
-    struct err err;
-    if (filters_text != NULL && json_parse(filters_text, strlen(filters_text), &filters, &err) != 0) {
-        fake_engine_answer_message(call, 500, "unexpected end of JSON input");
+    if (!fake_engine_read_filters(call, &filters))
         return;
-    }
     struct json *answer = json_new_array();
     for (struct list *l = e->containers.prev; l != &e->containers; l = l->prev) { /* newest first */
         const struct container *c = LIST_ITEM(l, struct container, link);

@@ -339,9 +339,8 @@ static void test_image_import(void **state)
                         "GET /v1.41/images/json?filters=%7B%22label%22%3A%5B%22io.sluice.tune%3Dt1%22%5D%7D");
 }
 
-/* What is said inside the stream comes with status 200, and is the engine's own word: no registry is asked.
- */
-static void test_image_import_that_is_refused_in_the_stream(void **state)
+/* Either before the answer begins or inside of it; the engine's own word both times: no registry is asked. */
+static void test_image_import_that_is_refused(void **state)
 {
     struct engine_world *w = *state;
     struct noted n = {0};
@@ -351,10 +350,17 @@ static void test_image_import_that_is_refused_in_the_stream(void **state)
     import.tar_len = 1000;
     assert_int_equal(engine_image_import(w->engine, &import, &c, noted_on_done, &n, NULL, &err), 0);
     engine_world_turn(w);
-    noted_assert_refused(&n, 200, "archive/tar: invalid tar header");
+    noted_assert_refused(&n, 500, "Error processing tar file(exit status 1): unexpected EOF");
     assert_int_equal(n.failure.dependency, DEPENDENCY_ENGINE);
     assert_int_equal(n.failure.stage, STAGE_IMAGE);
     assert_false(n.failure.changes);
+    fake_engine_add_fault(
+        w->fake, &(struct fake_fault){.call = FAKE_ENGINE_IMPORT,
+                                      .kind = FAKE_FAULT_BODY,
+                                      .body = "{\"errorDetail\":{\"message\":\"no space left\"}}\r\n"});
+    engine_world_call(w, FAKE_ENGINE_IMPORT, &n);
+    noted_assert_refused(&n, 200, "no space left");
+    assert_int_equal(n.failure.dependency, DEPENDENCY_ENGINE);
 }
 
 /* A tar is full of zeros: all of it must arrive, byte for byte. */
@@ -474,7 +480,7 @@ int main(void)
         TEST(test_wait),
         TEST(test_wait_that_lost_the_code),
         TEST(test_image_import),
-        TEST(test_image_import_that_is_refused_in_the_stream),
+        TEST(test_image_import_that_is_refused),
         TEST(test_image_import_sends_binary),
         TEST(test_image_import_of_invalid_texts),
         TEST(test_image_remove),

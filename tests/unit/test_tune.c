@@ -188,8 +188,9 @@ static double slowing(int32_t in_flight, int pass)
     size_t place = 0;
     while (levels_of_sweep[place] != in_flight)
         place++;
+    double turns = 2 * COUNT - 1;
     size_t turn = pass == 0 ? place : 2 * COUNT - 1 - place;
-    return knee_at_3(in_flight, pass) * (1 - 0.5 * (double)turn / (2 * COUNT - 1));
+    return knee_at_3(in_flight, pass) * (1 - 0.5 * (double)turn / turns);
 }
 
 static void test_an_engine_that_gets_slower_shows_the_same_knee_and_is_said(void **state)
@@ -215,6 +216,20 @@ static void test_the_plan_leaves_out_levels_that_so_few_containers_say_nothing_a
     assert_int_equal(tune_plan(12, out), 3);
     assert_int_equal(out[2], 3);
     assert_int_equal(tune_plan(1, out), 1);
+}
+
+static double halved(int32_t in_flight, int pass)
+{
+    return knee_at_3(in_flight, pass) * (pass == 0 ? 1 : 0.5);
+}
+
+static void test_what_all_levels_lose_is_drift_and_no_scatter(void **state)
+{
+    (void)state;
+    struct tune_picture p = look(halved, 30);
+    assert_true(p.drift > 0.49 && p.drift < 0.51);
+    assert_true(p.scatter < 0.01);
+    assert_int_equal(knee_of(&p), 3);
 }
 
 /* ---- little or bad data ---- */
@@ -274,6 +289,16 @@ static void test_a_level_whose_lives_fail_is_shown_and_not_chosen(void **state)
     assert_int_equal(knee_of(&p), 16);
 }
 
+static void test_a_knee_of_few_starts_is_said(void **state)
+{
+    (void)state;
+    struct tune_picture p = look(knee_at_3, 10);
+    assert_false(is_noted(&p, "Little fitted"));
+    p = look(knee_at_3, 9);
+    assert_int_equal(p.missing, 0);
+    assert_true(is_noted(&p, "0 of 14 passes are missing, and the knee rests on 18 starts"));
+}
+
 /* One pass only, as when the time ran out: used, and neither drift nor scatter is made of it. */
 static void test_a_missing_pass_is_no_drift(void **state)
 {
@@ -284,6 +309,8 @@ static void test_a_missing_pass_is_no_drift(void **state)
         sweep[i].passes[1] = (struct tune_pass){0};
     tune_look(sweep, COUNT, &p);
     assert_int_equal(knee_of(&p), 3);
+    assert_int_equal(p.missing, COUNT);
+    assert_true(is_noted(&p, "7 of 14 passes are missing, and the knee rests on 30 starts"));
     assert_true(p.drift == 1);
     assert_true(p.scatter == 0);
 }
@@ -442,10 +469,12 @@ int main(void)
         cmocka_unit_test(test_an_engine_that_only_gets_better_is_said),
         cmocka_unit_test(test_an_engine_that_gets_slower_shows_the_same_knee_and_is_said),
         cmocka_unit_test(test_the_plan_leaves_out_levels_that_so_few_containers_say_nothing_about),
+        cmocka_unit_test(test_what_all_levels_lose_is_drift_and_no_scatter),
         cmocka_unit_test(test_one_level_is_used_and_said),
         cmocka_unit_test(test_nothing_measured_recommends_nothing),
         cmocka_unit_test(test_fewer_starts_than_in_flight_are_too_few),
         cmocka_unit_test(test_a_level_whose_lives_fail_is_shown_and_not_chosen),
+        cmocka_unit_test(test_a_knee_of_few_starts_is_said),
         cmocka_unit_test(test_a_missing_pass_is_no_drift),
         cmocka_unit_test(test_quantiles_by_nearest_rank),
         cmocka_unit_test(test_samples_are_sorted_and_too_many_are_dropped),
