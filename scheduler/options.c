@@ -10,6 +10,7 @@
 #include "config_table.h"
 #include "config_text.h"
 #include "core/tune.h"
+#include "options_tune.h"
 
 #include <getopt.h>
 #include <string.h>
@@ -79,10 +80,12 @@ static const struct {
     unsigned commands;
     const char *help;
 } extras[] = {
-    [EXTRA_CONFIG] = {"--config", 0, "FILE", FOR_CONFIGURED | FOR(COMMAND_EXPLAIN) | FOR(COMMAND_TUNE), "configuration file"},
+    [EXTRA_CONFIG] = {"--config", 0, "FILE", FOR_CONFIGURED | FOR(COMMAND_EXPLAIN) | FOR(COMMAND_TUNE),
+                      "configuration file"},
     [EXTRA_PROFILE] = {"--profile", 0, "NAME", FOR_CONFIGURED,
                        "the profile of Prefect to take settings from"},
-    [EXTRA_JSON] = {"--json", 0, NULL, FOR(COMMAND_CONFIG) | FOR_FILE | FOR(COMMAND_EXPLAIN) | FOR(COMMAND_TUNE), "print JSON"},
+    [EXTRA_JSON] = {"--json", 0, NULL,
+                    FOR(COMMAND_CONFIG) | FOR_FILE | FOR(COMMAND_EXPLAIN) | FOR(COMMAND_TUNE), "print JSON"},
     [EXTRA_INSTALL_POLICY] = {"--install-policy", 0, "POLICY", FOR(COMMAND_START),
                               "always, if-not-present, never or prompt; nothing is ever installed"},
     [EXTRA_PROMPT] = {"--prompt", 0, NULL, FOR(COMMAND_START), "accepted; nothing is ever asked"},
@@ -238,36 +241,6 @@ static int take_header(struct options *options, struct err *err)
     return 0;
 }
 
-static int take_tune_time(struct options *options, struct err *err)
-{
-    if (text_to_duration(optarg, &options->tune.time_ms) == TEXT_DURATION_FINE &&
-        options->tune.time_ms >= TUNE_TIME_MIN_MS && options->tune.time_ms <= TUNE_TIME_MAX_MS)
-        return 0;
-    return err_set(err, ERR_INVALID, "--time: \"%.40s\" can't be used; allowed: a duration from %ds to 1h",
-                   optarg, TUNE_TIME_MIN_MS / 1000);
-}
-
-static int take_tune_containers(struct options *options, struct err *err)
-{
-    int64_t containers = 0;
-    if (!text_to_whole(optarg, &containers) || containers < TUNE_CONTAINERS_MIN ||
-        containers > TUNE_SAMPLES_MAX)
-        return err_set(err, ERR_INVALID,
-                       "--containers: \"%.40s\" can't be used; allowed: a whole number from %d to %d", optarg,
-                       TUNE_CONTAINERS_MIN, TUNE_SAMPLES_MAX);
-    options->tune.containers = (int32_t)containers;
-    return 0;
-}
-
-/* A name that is given must name something. */
-static int take_name(const char **out, const char *flag, struct err *err)
-{
-    if (optarg[0] == '\0' || text_find_fault(optarg) != NULL)
-        return err_set(err, ERR_INVALID, "%s: \"%.40s\" is no name", flag, optarg);
-    *out = optarg;
-    return 0;
-}
-
 static int take_extra(struct options *options, enum extra extra, struct err *err)
 {
     switch (extra) {
@@ -318,15 +291,15 @@ static int take_extra(struct options *options, enum extra extra, struct err *err
         options->wait = true;
         return 0;
     case EXTRA_IMAGE:
-        return take_name(&options->tune.image, "--image", err);
+        return options_tune_name(optarg, "--image", &options->tune.image, err);
     case EXTRA_PULL:
-        return take_name(&options->tune.pull, "--pull", err);
+        return options_tune_name(optarg, "--pull", &options->tune.pull, err);
     case EXTRA_NETWORK:
-        return take_name(&options->tune.network, "--network", err);
+        return options_tune_name(optarg, "--network", &options->tune.network, err);
     case EXTRA_TIME:
-        return take_tune_time(options, err);
+        return options_tune_time(optarg, &options->tune.time_ms, err);
     case EXTRA_CONTAINERS:
-        return take_tune_containers(options, err);
+        return options_tune_containers(optarg, &options->tune.containers, err);
     case EXTRA_DRY_RUN:
         options->tune.dry_run = true;
         return 0;

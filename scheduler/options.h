@@ -36,8 +36,8 @@ struct options {
     const char *config_file; /* --config or the positional FILE of check and config; NULL: none */
     const char *profile;     /* --profile; NULL: PREFECT_PROFILE or the active one */
     bool json;
-    bool wait;       /* drain */
-    const char *run; /* why, retry, discard: id, beginning of an id, or name */
+    bool wait;                        /* drain */
+    const char *run;                  /* why, retry, discard: id, beginning of an id, or name */
     struct explain_question question; /* explain */
     struct {
         const char *image;   /* NULL: made */
