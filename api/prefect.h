@@ -185,11 +185,11 @@ int prefect_poll(struct prefect *p, const struct prefect_ask *ask, const char *p
  * answer. */
 int prefect_filter_runs(struct prefect *p, const struct prefect_ask *ask, const char *const *ids,
                         size_t count, struct err *err) MUST_CHECK;
-/* POST /flow_runs/filter for the PENDING runs of a pool, PREFECT_LIST_MAX of them from the offset on, newest
- * id first. */
+/* POST /flow_runs/filter for the runs of a pool in a type of state, PREFECT_LIST_MAX of them from the offset
+ * on, highest id first. */
 #define PREFECT_LIST_MAX 200
-int prefect_list_pending(struct prefect *p, const struct prefect_ask *ask, const char *pool, int64_t offset,
-                         struct err *err) MUST_CHECK;
+int prefect_list_in_state(struct prefect *p, const struct prefect_ask *ask, const char *pool,
+                          enum prefect_state_type type, int64_t offset, struct err *err) MUST_CHECK;
 
 struct prefect_due_page {
     const char *pool;

@@ -215,10 +215,10 @@ static struct json *pool_page(const char *pool, struct json *runs, const char *s
     return body;
 }
 
-int prefect_list_pending(struct prefect *p, const struct prefect_ask *ask, const char *pool, int64_t offset,
-                         struct err *err)
+int prefect_list_in_state(struct prefect *p, const struct prefect_ask *ask, const char *pool,
+                          enum prefect_state_type type, int64_t offset, struct err *err)
 {
-    return filter_runs(p, ask, pool_page(pool, runs_of_type(PREFECT_STATE_PENDING), "ID_DESC", offset), err);
+    return filter_runs(p, ask, pool_page(pool, runs_of_type(type), "ID_DESC", offset), err);
 }
 
 int prefect_list_due(struct prefect *p, const struct prefect_ask *ask, const struct prefect_due_page *page,

@@ -52,3 +52,13 @@ struct history history_read(const struct prefect_state *states, size_t count, co
     }
     return h;
 }
+
+bool history_was_cancelled_unclaimed(const struct prefect_state *states, size_t count)
+{
+    if (count == 0 || states[count - 1].type != PREFECT_STATE_CANCELLING)
+        return false;
+    size_t before = count - 1;
+    while (before > 0 && is_late_mark(&states[before - 1]))
+        before--;
+    return before > 0 && states[before - 1].type == PREFECT_STATE_SCHEDULED;
+}

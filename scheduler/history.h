@@ -34,6 +34,8 @@ struct history_ids {
 /* Reads states, oldest first (protocol 4.4); the pointers are into them. A cancel right behind our own hand
  * back is ours to carry out: nobody else can claim the run any more. Pure. */
 struct history history_read(const struct prefect_state *states, size_t count, const struct history_ids *ids);
+/* The run is CANCELLING, and nobody had claimed it when it was cancelled. Pure; states oldest first. */
+bool history_was_cancelled_unclaimed(const struct prefect_state *states, size_t count);
 /* A PENDING state with that transition id; "" is nobody's. */
 bool history_is_state_of(const struct prefect_state *state, const char *transition_id);
 

@@ -186,7 +186,8 @@ static void ask_page(struct lost_claims *lost)
                               .call = &lost->page_call,
                               .can_wait = true};
     struct err err;
-    CHECK(prefect_list_pending(lost->s.prefect, &ask, lost->s.config->pool, lost->offset, &err) == 0);
+    CHECK(prefect_list_in_state(lost->s.prefect, &ask, lost->s.config->pool, PREFECT_STATE_PENDING,
+                                lost->offset, &err) == 0);
 }
 
 static void begin_pass(void *arg)

@@ -133,6 +133,7 @@ void service_stop(struct service *s)
     log_info("stopping: nothing more is claimed, containers live on",
              kv_int("launches", (int64_t)runner_count(s->runner)));
     poller_stop(s->poller);
+    stale_cancels_stop(s->stale_cancels);
     prefect_hurry(s->prefect);
     watcher_stop_answering(s->watcher);
     service_open_gates(s);
@@ -189,6 +190,7 @@ int service_reload(struct service *s, const struct config *config, struct err *e
     shared_starts_set_config(s->shared_starts, config);
     watcher_set_config(s->watcher, config);
     lost_claims_set_config(s->lost_claims, config);
+    stale_cancels_set_config(s->stale_cancels, config);
     return admission_set_config(s->admission, config, err);
 }
 

@@ -190,6 +190,7 @@ int service_drain(struct service *s, struct err *err)
         "draining: nothing more is claimed, what has no container goes back, what runs is watched to its end",
         kv_int("launches", (int64_t)runner_count(s->runner)));
     poller_stop(s->poller);
+    stale_cancels_stop(s->stale_cancels);
     service_open_gates(s);
     return 0;
 }

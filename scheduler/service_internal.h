@@ -19,6 +19,7 @@
 #include "reach.h"
 #include "service.h"
 #include "shared_starts.h"
+#include "stale_cancels.h"
 #include "watcher.h"
 
 struct service {
@@ -47,6 +48,7 @@ struct service {
     struct leases *leases;
     struct watcher *watcher;
     struct lost_claims *lost_claims;
+    struct stale_cancels *stale_cancels;
     struct act act;
     struct timer stop_timer;
     struct timer held_timer; /* runs while starts are held */

@@ -74,8 +74,10 @@ static void on_online(void *arg)
     log_info("worker online", kv_s("pool", s->s.config->pool), kv_s("name", s->s.config->worker_name),
              kv_s("url", s->s.config->api_url), kv_s("instance", s->instance));
     tell_started(s->tell);
-    if (!s->is_stopping && !s->is_draining)
+    if (!s->is_stopping && !s->is_draining) {
         poller_start(s->poller);
+        stale_cancels_start(s->stale_cancels);
+    }
     service_open_gates(s);
 }
 
@@ -298,6 +300,11 @@ static void make_observers(struct service *s)
                                                                     .config = set->config,
                                                                     .instance = s->instance,
                                                                     .mark = s->mark});
+    s->stale_cancels = stale_cancels_new(&(struct stale_cancels_settings){.runner = s->runner,
+                                                                          .store = s->store,
+                                                                          .prefect = s->prefect,
+                                                                          .timers = set->timers,
+                                                                          .config = set->config});
 }
 
 /* Each knows those made before it. */
@@ -337,6 +344,7 @@ void service_begin(struct service *s)
 
 void service_unmake(struct service *s)
 {
+    stale_cancels_free(s->stale_cancels);
     lost_claims_free(s->lost_claims);
     watcher_free(s->watcher);
     poller_free(s->poller);

@@ -323,6 +323,21 @@ int store_clear_pending(struct store *store, struct err *err)
                : store_fail(store->db, rc, store->path, "forget requests of the last process", err);
 }
 
+/* Step a statement of at most one row, and reset it. *number: its first column; 0: no row. */
+static int read_one(struct store *store, sqlite3_stmt *statement, const char *doing, int64_t *number,
+                    struct err *err)
+{
+    int rc = sqlite3_step(statement);
+    int64_t found = rc == SQLITE_ROW ? sqlite3_column_int64(statement, 0) : 0;
+    int result =
+        rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : store_fail(store->db, rc, store->path, doing, err);
+    sqlite3_reset(statement);
+    sqlite3_clear_bindings(statement);
+    if (result == 0)
+        *number = found;
+    return result;
+}
+
 int store_last_change(struct store *store, const char *launch_id, int64_t *at_ms, struct err *err)
 {
     sqlite3_stmt *statement;
@@ -330,14 +345,23 @@ int store_last_change(struct store *store, const char *launch_id, int64_t *at_ms
                       &statement, err) != 0)
         return -1;
     store_bind_text(statement, 1, launch_id);
-    int rc = sqlite3_step(statement);
-    int64_t found = rc == SQLITE_ROW ? sqlite3_column_int64(statement, 0) : 0;
-    int result = rc == SQLITE_ROW || rc == SQLITE_DONE
-                     ? 0
-                     : store_fail(store->db, rc, store->path, "look for a launch", err);
-    sqlite3_reset(statement);
-    sqlite3_clear_bindings(statement);
-    if (result == 0)
-        *at_ms = found;
-    return result;
+    return read_one(store, statement, "look for a launch", at_ms, err);
+}
+
+int store_has_ended(struct store *store, const char *flow_run_id, const char *container_id, bool *has_ended,
+                    struct err *err)
+{
+    sqlite3_stmt *statement;
+    int64_t found = 0;
+    if (store_prepare(store, STORE_HAS_ENDED,
+                      "SELECT 1 FROM launches WHERE flow_run_id = ?1 AND container_id = ?2 AND state = "
+                      "'FINISHED' LIMIT 1",
+                      &statement, err) != 0)
+        return -1;
+    store_bind_text(statement, 1, flow_run_id);
+    store_bind_text(statement, 2, container_id);
+    if (read_one(store, statement, "look for a container's launch", &found, err) != 0)
+        return -1;
+    *has_ended = found != 0;
+    return 0;
 }

@@ -59,6 +59,10 @@ int store_load_launches(struct store *store, store_launch_fn fn, void *arg, stru
  * is no such row. */
 int store_last_change(struct store *store, const char *launch_id, int64_t *at_ms, struct err *err) MUST_CHECK;
 
+/* store_has_ended - *has_ended: a launch of the flow run is FINISHED that had this container. */
+int store_has_ended(struct store *store, const char *flow_run_id, const char *container_id, bool *has_ended,
+                    struct err *err) MUST_CHECK;
+
 /* One line of `history`. from may be NULL for the first. why: a sentence or a word. The launch must have been
  * saved when the transaction commits, or the commit fails. */
 int store_add_transition(struct store *store, const char *launch_id, const char *from, const char *to,

@@ -193,6 +193,8 @@ struct fake_prefect_run {
 };
 const char *fake_prefect_add_run(struct fake_prefect *fake, const struct fake_prefect_run *setup);
 void fake_prefect_delete_run(struct fake_prefect *fake, const char *run_id);
+/* As a worker writes it; NULL: none. */
+void fake_prefect_set_pid(struct fake_prefect *fake, const char *run_id, const char *pid);
 
 /* --- the world beside the code under test --- */
 

@@ -117,6 +117,17 @@ void fake_handle_get_run(struct fake_prefect *fake, const struct fake_call *call
         fake_answer_json(answer, 200, fake_run_to_json(run));
 }
 
+static void set_pid(struct fake_run *run, const char *pid)
+{
+    free(run->pid);
+    run->pid = check_strdup_or_null(pid);
+}
+
+void fake_prefect_set_pid(struct fake_prefect *fake, const char *run_id, const char *pid)
+{
+    set_pid(fake_find_run(fake, run_id), pid);
+}
+
 void fake_handle_patch_run(struct fake_prefect *fake, const struct fake_call *call,
                            struct fake_answer *answer)
 {
@@ -125,10 +136,8 @@ void fake_handle_patch_run(struct fake_prefect *fake, const struct fake_call *ca
         fake_answer_detail(answer, 404, "Flow run not found");
         return;
     }
-    if (json_get(call->body, "infrastructure_pid") != NULL) {
-        free(run->pid);
-        run->pid = check_strdup_or_null(json_get_text(call->body, "infrastructure_pid", NULL));
-    }
+    if (json_get(call->body, "infrastructure_pid") != NULL)
+        set_pid(run, json_get_text(call->body, "infrastructure_pid", NULL));
     answer->status = 204;
 }
 

@@ -148,6 +148,28 @@ static void test_a_cancel_of_what_overwrote_something(void **state)
     expect_cancel_of_ours("S P:c X S", false);
 }
 
+static void expect_cancelled_unclaimed(const char *text, bool expected)
+{
+    struct prefect_state states[STATES_MAX] = {0};
+    print_message("%s\n", text);
+    assert_int_equal(history_was_cancelled_unclaimed(states, read_states(text, states)), expected);
+}
+
+static void test_cancelled_unclaimed(void **state)
+{
+    (void)state;
+    expect_cancelled_unclaimed("S P:c P:s R F S X", true);
+    expect_cancelled_unclaimed("S L X", true);
+    expect_cancelled_unclaimed("S P:c F S L X", true);
+    expect_cancelled_unclaimed("S P:c F S P:o X", false);
+    expect_cancelled_unclaimed("S P:c F S P:o L X", false);
+    expect_cancelled_unclaimed("S P:c R X", false);
+    expect_cancelled_unclaimed("S P:c F S", false);
+    expect_cancelled_unclaimed("L X", false);
+    expect_cancelled_unclaimed("X", false);
+    expect_cancelled_unclaimed("", false);
+}
+
 static void test_a_schedule_that_was_overwritten(void **state)
 {
     (void)state;
@@ -170,6 +192,7 @@ int main(void)
         cmocka_unit_test(test_a_schedule_that_was_overwritten),
         cmocka_unit_test(test_a_cancel_of_what_overwrote_something),
         cmocka_unit_test(test_a_cancel_of_what_we_handed_back_is_ours),
+        cmocka_unit_test(test_cancelled_unclaimed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -377,6 +377,38 @@ static void test_last_change(void **state)
     store_close(store);
 }
 
+static void expect_ended(struct store *store, const char *flow_run_id, const char *container_id,
+                         bool expected)
+{
+    struct err err = {0};
+    bool has_ended = !expected;
+    assert_int_equal(store_has_ended(store, flow_run_id, container_id, &has_ended, &err), 0);
+    assert_int_equal(has_ended, expected);
+}
+
+static void test_has_ended(void **state)
+{
+    struct store_fixture *f = *state;
+    struct store *store = store_fixture_open(f);
+    struct launch *l = store_fixture_launch(f, 1);
+    struct launch *other = store_fixture_launch(f, 2);
+    l->run.state = RUN_STATE_RUNNING;
+    store_fixture_save(store, l);
+    expect_ended(store, l->flow_run_id, l->container_id, false);
+    l->run.state = RUN_STATE_FINISHED;
+    store_fixture_save(store, l);
+    expect_ended(store, l->flow_run_id, l->container_id, true);
+    expect_ended(store, other->flow_run_id, l->container_id, false);
+    expect_ended(store, l->flow_run_id, "another", false);
+    char *AUTO_FREE plan = store_fixture_shell(
+        f->path, "explain query plan select 1 from launches where flow_run_id = 'a' and container_id = 'b' "
+                 "and state = 'FINISHED' limit 1");
+    assert_non_null(strstr(plan, "launches_flow_run"));
+    launch_free(l);
+    launch_free(other);
+    store_close(store);
+}
+
 static void test_update_keeps_one_row(void **state)
 {
     struct store_fixture *f = *state;
@@ -761,6 +793,7 @@ int main(void)
         STORE_TEST(test_finished_is_not_loaded_and_order_is_arrival),
         STORE_TEST(test_a_file_with_a_row_that_cannot_be_is_set_aside),
         STORE_TEST(test_last_change),
+        STORE_TEST(test_has_ended),
         STORE_TEST(test_update_keeps_one_row),
         STORE_TEST(test_only_committed_is_seen),
         STORE_TEST(test_two_claims_of_one_run_are_refused),
