@@ -36,6 +36,7 @@ struct service {
     struct pulls *pulls;
     struct catalog *catalog;
     struct looks *looks;
+    struct learning *learning;
     struct output *output;
     struct tell *tell;
     struct learned_timeouts *timeouts;
