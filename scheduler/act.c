@@ -73,6 +73,7 @@ void act_abandon(void *arg, struct live *live)
     struct act *act = arg;
     if (live->engine_call != NULL)
         engine_cancel(live->engine_call);
+    learning_leave(act->learning, &live->learning_call);
     if (live->prefect_call != NULL)
         prefect_cancel(live->prefect_call);
     if (live->pull_wait != NULL)

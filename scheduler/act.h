@@ -15,6 +15,7 @@
 #include "api/prefect.h"
 #include "catalog.h"
 #include "history.h"
+#include "learning.h"
 #include "looks.h"
 #include "output.h"
 #include "pool.h"
@@ -30,6 +31,7 @@ struct act {
     struct pulls *pulls;
     struct catalog *catalog;
     struct looks *looks;
+    struct learning *learning;
     struct output *output;
     struct learned_timeouts *timeouts;
     struct tell *tell;

@@ -36,6 +36,7 @@ static void make_name(const struct launch *l, char name[static CONTAINER_NAME_SI
 static bool is_fine(struct live *live, const struct engine_reply *reply)
 {
     live->engine_call = NULL;
+    learning_end(act_of(live)->learning, &live->learning_call, reply->failure);
     if (reply->failure == NULL) {
         act_learn(live, reply);
         return true;
@@ -157,6 +158,8 @@ void act_create(struct act *act, struct live *live)
     if (engine_create(act->engine, name, live->job->platform, live->job->create_body, &clocks, on_created,
                       live, &live->engine_call, &err) != 0)
         act_refuse(act, live, DEPENDENCY_ENGINE, STAGE_CREATE, &err);
+    else
+        learning_begin(act->learning, &live->learning_call, LEARNING_CREATE);
 }
 
 static void on_name_looked(void *arg, const struct engine_reply *reply)
@@ -248,6 +251,8 @@ void act_start(struct act *act, struct live *live)
     if (engine_start(act->engine, live->launch->container_id, &clocks, on_started, live, &live->engine_call,
                      &err) != 0)
         act_refuse(act, live, DEPENDENCY_ENGINE, STAGE_START, &err);
+    else
+        learning_begin(act->learning, &live->learning_call, LEARNING_START);
 }
 
 static void on_container_looked(void *arg, const struct engine_reply *reply)

@@ -27,9 +27,9 @@ struct gate {
     struct bucket bucket;
     struct line admit;
     struct line start;
-    struct line slot;
+    struct line slot[LEARNING_STAGE_COUNT];
     int64_t let_in; /* claims let through in this call */
-    int64_t let_start;
+    int64_t let_launch[LEARNING_STAGE_COUNT];
 };
 
 struct admission {
@@ -60,7 +60,8 @@ static void free_gates(struct admission *a)
     for (size_t i = 0; i < a->gate_count; i++) {
         line_done(&a->gates[i].admit);
         line_done(&a->gates[i].start);
-        line_done(&a->gates[i].slot);
+        for (int stage = 0; stage < LEARNING_STAGE_COUNT; stage++)
+            line_done(&a->gates[i].slot[stage]);
         free(a->gates[i].bucket_name);
     }
     free(a->gates);
@@ -84,7 +85,7 @@ static struct line *line_of(struct admission *a, struct live *live)
     case RUN_ACTION_ASK_START:
         return &gate_of(a, live)->start;
     case RUN_ACTION_ASK_SLOT:
-        return &gate_of(a, live)->slot;
+        return &gate_of(a, live)->slot[live->slot_stage];
     case RUN_ACTION_ASK_STOP:
         return &a->stop;
     default:
@@ -153,6 +154,7 @@ void admission_wait(struct admission *a, struct live *live, enum run_action what
     if (live->waits_for != RUN_ACTION_NONE)
         line_remove(line_of(a, live), live);
     live->waits_for = what;
+    live->slot_stage = live->launch->run.state == RUN_STATE_STARTING ? LEARNING_START : LEARNING_CREATE;
     live->waits_since_ms = clock_mono_ms(a->s.clock);
     if (what != RUN_ACTION_NONE)
         line_add(line_of(a, live), live);
@@ -184,29 +186,40 @@ static void let_through(struct admission *a, struct live *live)
 
 /* ---- starts ---- */
 
+/* Slots that are held, and those let through in this call. */
+static int64_t launching_of(const struct admission *a, const struct gate *g, enum learning_stage stage)
+{
+    struct slots slots = runner_slots(a->s.runner, g->class_->name);
+    int64_t held = stage == LEARNING_START ? slots.starting : slots.launching - slots.starting;
+    return held + g->let_launch[stage];
+}
+
 static bool class_may_launch(const struct admission *a, const struct gate *g)
 {
-    int64_t in_use = runner_slots(a->s.runner, g->class_->name).launching + g->let_start;
+    int64_t in_use = launching_of(a, g, LEARNING_CREATE) + launching_of(a, g, LEARNING_START);
     return is_below(in_use, g->class_->launching);
 }
 
-static int64_t pool_launching(const struct admission *a)
+static bool pool_may_launch(const struct admission *a, enum learning_stage stage)
 {
-    int64_t in_use = runner_slots(a->s.runner, NULL).launching;
+    int64_t in_use[LEARNING_STAGE_COUNT] = {0};
     for (size_t i = 0; i < a->gate_count; i++)
-        in_use += a->gates[i].let_start;
-    return in_use;
+        for (int each = 0; each < LEARNING_STAGE_COUNT; each++)
+            in_use[each] += launching_of(a, &a->gates[i], (enum learning_stage)each);
+    if (a->s.config->launching_is_auto)
+        return in_use[stage] < a->s.learned_limit(a->s.arg, stage);
+    return is_below(in_use[LEARNING_CREATE] + in_use[LEARNING_START], a->s.config->launching);
 }
 
-static struct gate *best_slot(struct admission *a)
+static struct gate *best_slot(struct admission *a, enum learning_stage stage)
 {
     struct gate *best = NULL;
     for (size_t i = 0; i < a->gate_count; i++) {
         struct gate *g = &a->gates[i];
-        struct live *first = line_first(&g->slot);
+        struct live *first = line_first(&g->slot[stage]);
         if (first == NULL || !class_may_launch(a, g))
             continue;
-        if (best == NULL || line_is_before(first, line_first(&best->slot)))
+        if (best == NULL || line_is_before(first, line_first(&best->slot[stage])))
             best = g;
     }
     return best;
@@ -214,16 +227,31 @@ static struct gate *best_slot(struct admission *a)
 
 /* A slot alone, for launches that have had their token: before new starts, since it finishes what was begun.
  */
-static size_t run_slots(struct admission *a)
+static size_t run_slots(struct admission *a, enum learning_stage stage)
 {
     size_t let = 0;
     struct gate *g;
-    while (is_below(pool_launching(a), a->s.config->launching) && (g = best_slot(a)) != NULL) {
-        g->let_start++;
-        let_through(a, line_first(&g->slot));
+    while (pool_may_launch(a, stage) && (g = best_slot(a, stage)) != NULL) {
+        g->let_launch[stage]++;
+        let_through(a, line_first(&g->slot[stage]));
         let++;
     }
     return let;
+}
+
+/* The starts can't keep up: a container that is created now would only wait, and its create make them slower.
+ */
+static bool has_enough_created(const struct admission *a)
+{
+    if (!a->s.config->launching_is_auto)
+        return false;
+    int64_t waiting = 0;
+    int64_t creating = 0;
+    for (size_t i = 0; i < a->gate_count; i++) {
+        waiting += (int64_t)a->gates[i].slot[LEARNING_START].count;
+        creating += launching_of(a, &a->gates[i], LEARNING_CREATE);
+    }
+    return waiting > 0 && waiting + creating >= a->s.learned_limit(a->s.arg, LEARNING_START);
 }
 
 static size_t run_stops(struct admission *a)
@@ -290,6 +318,8 @@ static int64_t bucket_now_ms(const struct admission *a)
 /* For windows: as many starts in flight as are looked at together, where there is no limit. */
 static int64_t launching_or_so(const struct admission *a)
 {
+    if (a->s.config->launching_is_auto)
+        return a->s.learned_limit(a->s.arg, LEARNING_CREATE) + a->s.learned_limit(a->s.arg, LEARNING_START);
     return a->s.config->launching == CONFIG_NO_LIMIT ? SIGHT_MAX : a->s.config->launching;
 }
 
@@ -313,7 +343,7 @@ static size_t run_starts(struct admission *a)
     size_t let = 0;
     int64_t now_ms = bucket_now_ms(a);
     int64_t wait_ms = 0;
-    while (is_below(pool_launching(a), a->s.config->launching)) {
+    while (pool_may_launch(a, LEARNING_CREATE) && !has_enough_created(a)) {
         struct gate *g = best_start(a, now_ms, &wait_ms);
         if (g == NULL)
             break;
@@ -330,7 +360,7 @@ static size_t run_starts(struct admission *a)
         struct err err;
         if (save_tokens(a, g, &err) != 0)
             break; /* the runner's own save will fail too, and stop the process */
-        g->let_start++;
+        g->let_launch[LEARNING_CREATE]++;
         struct live *live = line_first(&g->start);
         bool has_waited = clock_mono_ms(a->s.clock) - live->waits_since_ms > SAME_TURN_MS;
         let_through(a, live);
@@ -417,11 +447,13 @@ size_t admission_run(struct admission *a)
     size_t let = 0;
     for (size_t i = 0; i < a->gate_count; i++) {
         a->gates[i].let_in = 0;
-        a->gates[i].let_start = 0;
+        for (int stage = 0; stage < LEARNING_STAGE_COUNT; stage++)
+            a->gates[i].let_launch[stage] = 0;
     }
     if (a->open.going_on) {
         let += run_stops(a);
-        let += run_slots(a);
+        let += run_slots(a, LEARNING_START);
+        let += run_slots(a, LEARNING_CREATE);
     }
     if (a->open.starts)
         let += run_starts(a);

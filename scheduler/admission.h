@@ -5,6 +5,9 @@
  * Launches of each class stand in lines of their own, so that a class at its limit never holds up another;
  * among the heads of the lines that can go on, the order of line.h decides. Slots are counted from rows
  * (runner_slots), tokens are GCRA buckets whose state is saved before the start they paid for.
+ *
+ * With a fixed `launching` a slot is a create or a start; with auto each has a limit of its own, and no
+ * further container is created while as many as may start at once wait for that.
  */
 #ifndef SLUICE_ADMISSION_H
 #define SLUICE_ADMISSION_H
@@ -27,6 +30,8 @@ struct admission_settings {
     const struct clock *clock;
     const struct config *config;
     enum sight (*sight)(void *arg, const struct live *live);
+    /* With launching = auto: calls of the stage that may be in flight now. */
+    int64_t (*learned_limit)(void *arg, enum learning_stage stage);
     /* These launches wait only for a fresh sight. Called at most once per admission_run(). */
     void (*want_sight)(void *arg, struct live *const *lives, size_t count);
     /* A start more: does the rate that hosts share allow it? ready: launches that wait for a start. NULL:

@@ -269,7 +269,7 @@ static void finish(struct config_settings *settings, const struct config_sources
     config->adopt = (const char *const *)settings->adopt.items;
     config->adopt_count = settings->adopt.count;
     config->launching_is_auto = settings->launching == CONFIG_AUTO;
-    config->launching = config->launching_is_auto ? CONFIG_LAUNCHING_AUTO : settings->launching;
+    config->launching = config->launching_is_auto ? CONFIG_NO_LIMIT : settings->launching;
     bool limit_is_smaller = config->limit != CONFIG_NO_LIMIT &&
                             (settings->running == CONFIG_NO_LIMIT || config->limit < settings->running);
     config->running = limit_is_smaller ? config->limit : settings->running;

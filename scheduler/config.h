@@ -111,9 +111,9 @@ struct config {
     /* [limits] */
     double starts_per_second; /* CONFIG_NO_LIMIT */
     int64_t start_burst;
-    int64_t launching; /* `auto` is 3 for now: the knee of a two-core engine (docs/decisions.md) */
-    bool launching_is_auto;
-    int64_t running; /* the smaller of [limits] running and --limit; CONFIG_NO_LIMIT */
+    int64_t launching;      /* creates and starts together; CONFIG_NO_LIMIT with launching_is_auto */
+    bool launching_is_auto; /* a limit for each, learned (learning.h) */
+    int64_t running;        /* the smaller of [limits] running and --limit; CONFIG_NO_LIMIT */
     int64_t pulls;
     const char *shared_limit; /* a global concurrency limit of Prefect whose tokens starts take; NULL: none */
     double shared_limit_fallback; /* starts a second while it can't be asked */

@@ -18,7 +18,6 @@
 #define CONFIG_MAX_CLASS_NAME_BYTES 40
 #define CONFIG_MAX_PROBLEMS 100
 #define CONFIG_AUTO INT64_MIN
-#define CONFIG_LAUNCHING_AUTO 3
 
 /* Memory that lives as long as the configuration. */
 struct config_arena {

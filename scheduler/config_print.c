@@ -199,15 +199,6 @@ static void print_setting(struct printing *p, const char *section, const char *k
     p->comma = ",";
 }
 
-/* Values that finish() computes, where nothing was given. */
-static const char *computed_text(const struct config *config, const struct config_key *key,
-                                 struct config_arena *arena)
-{
-    if (strcmp(key->key, "launching") == 0 && config->launching_is_auto)
-        return config_arena_printf(arena, "auto (%lld)", (long long)config->launching);
-    return service_text(config, key, arena);
-}
-
 static void print_class(struct printing *p, const struct config *config, size_t index,
                         struct config_arena *arena)
 {
@@ -244,7 +235,7 @@ void config_print(const struct config *config, FILE *out, bool json)
     for (size_t row = 0; row < config_key_count; row++)
         if (!is_class_only(&config_keys[row]))
             print_setting(&p, config_keys[row].section, config_keys[row].key,
-                          computed_text(config, &config_keys[row], &arena),
+                          service_text(config, &config_keys[row], &arena),
                           service_from(config, &config_keys[row]));
     for (size_t i = 0; i + 1 < config->class_count; i++)
         print_class(&p, config, i, &arena);

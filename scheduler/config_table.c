@@ -274,7 +274,7 @@ const struct config_key config_keys[] = {
      .default_text = "auto",
      .reloadable = true,
      SERVICE(launching),
-     .help = "create and start calls in flight at once; auto: what suits the engine"},
+     .help = "create and start calls in flight at once, together; auto: a limit for each, learned"},
     {.section = "limits",
      .key = "running",
      COUNT(1),

@@ -9,6 +9,7 @@
 #include "base/timers.h"
 #include "core/launch.h"
 #include "learned_timeouts.h"
+#include "learning.h"
 
 struct engine_call;
 struct prefect_call;
@@ -66,13 +67,15 @@ struct live {
     struct engine_call *engine_call;
     struct prefect_call *prefect_call;
     struct pull_wait *pull_wait;
-    bool in_catalog;   /* waits for a deployment or a flow */
-    struct look *look; /* at its flow run, gathered or out */
+    bool in_catalog;                    /* waits for a deployment or a flow */
+    struct look *look;                  /* at its flow run, gathered or out */
+    struct learning_call learning_call; /* the create or start that is out, as it is measured */
 
     /* Admission's. */
-    enum run_action waits_for; /* ADMIT, ASK_START, ASK_SLOT, ASK_STOP; NONE: in no line */
-    size_t line_index;         /* place in its line's heap */
-    int64_t waits_since_ms;    /* mono */
+    enum run_action waits_for;      /* ADMIT, ASK_START, ASK_SLOT, ASK_STOP; NONE: in no line */
+    size_t line_index;              /* place in its line's heap */
+    int64_t waits_since_ms;         /* mono */
+    enum learning_stage slot_stage; /* with ASK_SLOT: of which stage the slot is */
 
     /* The poller's. */
     int64_t seen_mono_ms;     /* beginning of the last request that showed the run SCHEDULED; 0: never */

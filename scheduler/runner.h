@@ -37,6 +37,8 @@ struct runner_ports {
     /* A call has failed in a way that may pass: is the dependency out of reach altogether? Then it costs no
      * attempt. May be NULL. */
     bool (*is_away)(void *arg, const struct failure *failure);
+    /* A commit is about to be made: what others have for the state file may go along. May be NULL. */
+    int (*ride)(void *arg, struct err *err);
 };
 
 struct runner_settings {

@@ -63,6 +63,8 @@ int runner_sync(struct runner *r)
     }
     if (r->s.timeouts != NULL && learned_timeouts_save(r->s.timeouts, false, &err) != 0)
         return runner_save_failed(r, &err);
+    if (r->s.ports.ride != NULL && r->s.ports.ride(r->s.ports.arg, &err) != 0)
+        return runner_save_failed(r, &err);
     if (store_commit(r->s.store, &err) != 0)
         return runner_save_failed(r, &err);
     return 0;

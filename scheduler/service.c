@@ -97,9 +97,10 @@ static void on_flushed(void *arg)
 static int save_learned(struct service *s)
 {
     struct err err;
-    if (!learned_timeouts_is_unsaved(s->timeouts))
+    if (!learned_timeouts_is_unsaved(s->timeouts) && !learning_has_news(s->learning))
         return 0;
-    if (store_begin(s->store, &err) == 0 && learned_timeouts_save(s->timeouts, true, &err) == 0)
+    if (store_begin(s->store, &err) == 0 && learned_timeouts_save(s->timeouts, true, &err) == 0 &&
+        learning_save(s->learning, true, &err) == 0)
         return 0;
     service_on_save_failure(s, &err);
     return -1;
@@ -188,6 +189,7 @@ int service_reload(struct service *s, const struct config *config, struct err *e
     poller_set_config(s->poller, config);
     leases_set_config(s->leases, config);
     shared_starts_set_config(s->shared_starts, config);
+    learning_set_config(s->learning, config);
     watcher_set_config(s->watcher, config);
     lost_claims_set_config(s->lost_claims, config);
     stale_cancels_set_config(s->stale_cancels, config);

@@ -37,6 +37,7 @@ struct service {
     struct pulls *pulls;
     struct catalog *catalog;
     struct looks *looks;
+    struct learning *learning;
     struct output *output;
     struct tell *tell;
     struct learned_timeouts *timeouts;

@@ -154,6 +154,18 @@ static bool take_shared(void *arg, int64_t ready)
     return shared_starts_take(s->shared_starts, ready);
 }
 
+static int64_t learned_limit(void *arg, enum learning_stage stage)
+{
+    struct service *s = arg;
+    return learning_limit(s->learning, stage);
+}
+
+static int ride(void *arg, struct err *err)
+{
+    struct service *s = arg;
+    return learning_save(s->learning, false, err);
+}
+
 static void want_sight(void *arg, struct live *const *lives, size_t count)
 {
     struct service *s = arg;
@@ -236,6 +248,7 @@ static void make_runner(struct service *s)
                                                                .is_away = is_away,
                                                                .wait = on_wait,
                                                                .forget = on_forget,
+                                                               .ride = ride,
                                                                .on_failure = service_on_save_failure}});
     pulls_set_timeouts(s->pulls, s->timeouts);
     s->act = (struct act){.runner = s->runner,
@@ -245,6 +258,7 @@ static void make_runner(struct service *s)
                           .pulls = s->pulls,
                           .catalog = s->catalog,
                           .looks = s->looks,
+                          .learning = s->learning,
                           .output = s->output,
                           .tell = s->tell,
                           .clock = set->clock,
@@ -311,7 +325,8 @@ static void make_observers(struct service *s)
 static int make_parts(struct service *s, const char *template_json, struct err *err)
 {
     const struct service_settings *set = &s->s;
-    if (learned_timeouts_new(s->store, set->clock, set->config, &s->timeouts, err) != 0)
+    if (learned_timeouts_new(s->store, set->clock, set->config, &s->timeouts, err) != 0 ||
+        learning_new(s->store, set->clock, set->config, &s->learning, err) != 0)
         return -1;
     make_askers(s, template_json);
     make_runner(s);
@@ -322,6 +337,7 @@ static int make_parts(struct service *s, const char *template_json, struct err *
                                                       .clock = set->clock,
                                                       .config = set->config,
                                                       .sight = sight,
+                                                      .learned_limit = learned_limit,
                                                       .want_sight = want_sight,
                                                       .take_shared = take_shared,
                                                       .arg = s},
@@ -358,6 +374,7 @@ void service_unmake(struct service *s)
     output_free(s->output);
     pulls_free(s->pulls);
     looks_free(s->looks);
+    learning_free(s->learning);
     catalog_free(s->catalog);
     reach_free(s->reach);
     prefect_free(s->prefect);

@@ -142,6 +142,11 @@ bool run_holds_launch_slot(const struct run *run)
     }
 }
 
+bool run_holds_start_slot(const struct run *run)
+{
+    return run->state == RUN_STATE_STARTING && run_holds_launch_slot(run);
+}
+
 bool run_holds_stop_slot(const struct run *run)
 {
     return run->pending == RUN_ACTION_STOP;

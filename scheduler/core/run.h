@@ -225,6 +225,8 @@ bool run_is_backing_off(const struct run *run);
 bool run_holds_running_slot(const struct run *run); /* CLAIMING to CLEARING */
 bool run_holds_launch_slot(
     const struct run *run); /* an engine call of the launch is out, or its outcome unknown */
+/* Of these, one of STARTING; the others make its container. */
+bool run_holds_start_slot(const struct run *run);
 bool run_holds_stop_slot(const struct run *run); /* a stop is out */
 bool run_is_claim_ahead(const struct run *run);  /* claimed, and no engine call sent yet: CLAIMING to READY */
 

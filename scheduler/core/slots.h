@@ -12,6 +12,7 @@
 struct slots {
     int64_t running;     /* claimed and not over: CLAIMING to CLEARING */
     int64_t launching;   /* engine calls of launches that are out or of unknown outcome */
+    int64_t starting;    /* of these, the ones of STARTING */
     int64_t claim_ahead; /* claimed, nothing on the engine yet */
     int64_t stopping;    /* stops that are out */
     int64_t claiming;    /* proposals of PENDING that are out */

@@ -66,6 +66,12 @@ static enum sight sight_of(void *arg, const struct live *live)
     return live->seen_generation == 0 ? w->sight : (enum sight)(live->seen_generation - 1);
 }
 
+static int64_t learned_limit(void *arg, enum learning_stage stage)
+{
+    const struct admission_world *w = arg;
+    return w->learned[stage];
+}
+
 static void want_sight(void *arg, struct live *const *lives, size_t count)
 {
     struct admission_world *w = arg;
@@ -102,6 +108,7 @@ static void open_all(struct admission_world *w)
         .clock = fake_clock_clock(&w->clock),
         .config = &w->config,
         .sight = sight_of,
+        .learned_limit = learned_limit,
         .want_sight = want_sight,
         .arg = w,
     };

@@ -30,10 +30,11 @@ struct admission_world {
     uint64_t random;
     int added;
 
-    bool holds_claims; /* claims stay out, too */
-    enum sight sight;  /* of all launches but those whose seen_generation is 1 + another */
-    int sight_calls;   /* of want_sight, in the last turn */
-    size_t wanted;     /* launches that the last want_sight named */
+    bool holds_claims;                     /* claims stay out, too */
+    int64_t learned[LEARNING_STAGE_COUNT]; /* with launching_is_auto */
+    enum sight sight; /* of all launches but those whose seen_generation is 1 + another */
+    int sight_calls;  /* of want_sight, in the last turn */
+    size_t wanted;    /* launches that the last want_sight named */
 
     /* In the order they came. */
     struct live *claimed[WORLD_LIVES_MAX];

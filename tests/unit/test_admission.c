@@ -253,6 +253,64 @@ static void test_a_slot_alone_comes_before_a_new_start(void **state)
     assert_int_equal(w->created_count, 2);
 }
 
+/* With launching = auto creates and starts have limits of their own, and the former wait for the latter. */
+static void test_learned_limits_of_creates_and_starts(void **state)
+{
+    struct admission_world *w = *state;
+    w->config.launching_is_auto = true;
+    w->learned[LEARNING_CREATE] = 2;
+    w->learned[LEARNING_START] = 1;
+    world_add_many(w, "a", 10);
+    world_turn(w);
+    assert_int_equal(w->created_count, 2);
+    world_answer(w, w->created[0], RUN_EVENT_DONE); /* its start goes out beside two creates */
+    assert_int_equal(w->created[0]->launch->run.pending, RUN_ACTION_START);
+    assert_int_equal(w->created_count, 3);
+    world_answer(w, w->created[1], RUN_EVENT_DONE); /* its start has to wait, so no container more is made */
+    assert_int_equal(w->created[1]->waits_for, RUN_ACTION_ASK_SLOT);
+    assert_int_equal(runner_slots(w->runner, NULL).starting, 1);
+    assert_int_equal(w->created_count, 3);
+    world_answer(w, w->created[0], RUN_EVENT_DONE);
+    assert_int_equal(w->created[1]->launch->run.pending, RUN_ACTION_START);
+    assert_int_equal(w->created_count, 4);
+    w->learned[LEARNING_CREATE] = 5;
+    world_turn(w);
+    assert_int_equal(w->created_count, 7);
+}
+
+/* A create that is tried again needs a slot of the creates, and waits for no start; nor a start for it. */
+static void test_a_create_tried_again_and_a_start_wait_in_lines_of_their_own(void **state)
+{
+    struct admission_world *w = *state;
+    w->config.launching_is_auto = true;
+    w->learned[LEARNING_CREATE] = 1;
+    w->learned[LEARNING_START] = 1;
+    struct live *first = world_add(w, "a");
+    struct live *second = world_add(w, "a");
+    struct live *third = world_add(w, "a");
+    world_turn(w);
+    world_answer(w, first, RUN_EVENT_TRANSIENT); /* the second is created meanwhile */
+    assert_int_equal(second->launch->run.pending, RUN_ACTION_CREATE);
+    world_advance(w, 60000);
+    assert_int_equal(first->waits_for, RUN_ACTION_ASK_SLOT);
+    world_answer(w, second, RUN_EVENT_DONE);
+    assert_int_equal(second->launch->run.pending, RUN_ACTION_START);
+    assert_int_equal(first->launch->run.pending, RUN_ACTION_LOOK_NAME); /* before the third */
+    assert_int_equal(third->launch->run.state, RUN_STATE_READY);
+}
+
+static void test_the_window_of_claims_follows_the_learned_limits(void **state)
+{
+    struct admission_world *w = *state;
+    w->config.launching_is_auto = true;
+    w->learned[LEARNING_CREATE] = 4;
+    w->learned[LEARNING_START] = 6;
+    w->holds_claims = true;
+    world_add_many(w, "a", 30);
+    world_turn(w);
+    assert_int_equal(w->claimed_count, 4 + 6 + 2);
+}
+
 static void test_stops_in_flight_are_limited(void **state)
 {
     struct admission_world *w = *state;
@@ -483,6 +541,9 @@ int main(void)
         TEST(test_no_sight_is_asked_for_without_room),
         TEST(test_launching_limit_of_the_pool),
         TEST(test_launching_limit_of_a_class),
+        TEST(test_learned_limits_of_creates_and_starts),
+        TEST(test_a_create_tried_again_and_a_start_wait_in_lines_of_their_own),
+        TEST(test_the_window_of_claims_follows_the_learned_limits),
         TEST(test_a_slot_for_the_start_counts_against_the_class_too),
         TEST(test_a_slot_alone_comes_before_a_new_start),
         TEST(test_stops_in_flight_are_limited),

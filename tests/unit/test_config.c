@@ -334,7 +334,7 @@ static void test_defaults(void **state)
     assert_string_equal(c->worker_name, "sluice-box");
     assert_true(c->csrf_enabled);
     assert_true(c->create_pool);
-    assert_int_equal(c->launching, 3);
+    assert_int_equal(c->launching, CONFIG_NO_LIMIT);
     assert_true(c->launching_is_auto);
     assert_true(c->starts_per_second < 0);
     assert_int_equal(c->running, CONFIG_NO_LIMIT);

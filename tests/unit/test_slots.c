@@ -26,6 +26,7 @@ static struct slots recount(const struct run *runs, const bool *is_there)
             continue;
         slots.running += run_holds_running_slot(&runs[i]) ? 1 : 0;
         slots.launching += run_holds_launch_slot(&runs[i]) ? 1 : 0;
+        slots.starting += run_holds_start_slot(&runs[i]) ? 1 : 0;
         slots.stopping += run_holds_stop_slot(&runs[i]) ? 1 : 0;
         slots.claim_ahead += run_is_claim_ahead(&runs[i]) ? 1 : 0;
         slots.claiming += runs[i].pending == RUN_ACTION_CLAIM ? 1 : 0;
@@ -91,22 +92,23 @@ static void test_counted_by_step_equals_counted_afresh(void **state)
         assert_true(slots_equal(&slots, &fresh));
         most.running = slots.running > most.running ? slots.running : most.running;
         most.launching = slots.launching > most.launching ? slots.launching : most.launching;
+        most.starting = slots.starting > most.starting ? slots.starting : most.starting;
         most.claim_ahead = slots.claim_ahead > most.claim_ahead ? slots.claim_ahead : most.claim_ahead;
         most.stopping = slots.stopping > most.stopping ? slots.stopping : most.stopping;
         most.claiming = slots.claiming > most.claiming ? slots.claiming : most.claiming;
         most.queued = slots.queued > most.queued ? slots.queued : most.queued;
     }
     /* The walk is worth something only if every kind was held. */
-    assert_true(most.running > 5 && most.launching > 0 && most.stopping > 0 && most.claim_ahead > 5 &&
-                most.claiming > 0 && most.queued > 0);
+    assert_true(most.running > 5 && most.launching > most.starting && most.starting > 0 &&
+                most.stopping > 0 && most.claim_ahead > 5 && most.claiming > 0 && most.queued > 0);
 }
 
 static void test_equal_looks_at_every_kind(void **state)
 {
     (void)state;
     const struct slots none = {0};
-    const struct slots others[] = {{.running = 1},     {.launching = 1}, {.stopping = 1},
-                                   {.claim_ahead = 1}, {.claiming = 1},  {.queued = 1}};
+    const struct slots others[] = {{.running = 1},  {.launching = 1}, {.stopping = 1}, {.claim_ahead = 1},
+                                   {.claiming = 1}, {.queued = 1},    {.starting = 1}};
     assert_true(slots_equal(&none, &none));
     for (size_t i = 0; i < ARRAY_LEN(others); i++)
         assert_false(slots_equal(&none, &others[i]));
@@ -130,6 +132,7 @@ static void test_what_each_situation_holds(void **state)
         assert_int_equal(run_holds_running_slot(run), is_claimed);
         assert_int_equal(run_is_claim_ahead(run), is_ahead);
         assert_int_equal(run_holds_launch_slot(run), is_launching && is_engine_call);
+        assert_int_equal(run_holds_start_slot(run), run->state == RUN_STATE_STARTING && is_engine_call);
     }
 }
 
