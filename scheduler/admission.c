@@ -9,6 +9,7 @@
 
 #include "core/ahead.h"
 #include "core/bucket.h"
+#include "core/order.h"
 #include "line.h"
 
 #include <stdio.h>
@@ -41,6 +42,8 @@ struct admission {
     struct timer token_timer;
     int64_t wall_base_ms; /* the wall clock, read once: see bucket_now_ms() */
     int64_t mono_base_ms;
+    struct order_rule order;
+    int32_t *priorities; /* of the classes; what `order` refers to */
     int64_t ahead_extra; /* core/ahead.h */
     bool claims_open;
     bool starts_open;
@@ -65,6 +68,8 @@ static void free_gates(struct admission *a)
         free(a->gates[i].bucket_name);
     }
     free(a->gates);
+    free(a->priorities);
+    a->priorities = NULL;
     a->gates = NULL;
     a->gate_count = 0;
 }
@@ -93,6 +98,25 @@ static struct line *line_of(struct admission *a, struct live *live)
     }
 }
 
+/* Stand in line, at the place that is its own by today's configuration. */
+static void stand(struct admission *a, struct live *live)
+{
+    const struct launch *l = live->launch;
+    live->place = order_place(&a->order, l->queue_priority, l->class_priority, l->run.due_at_ms);
+    line_add(line_of(a, live), live);
+}
+
+static void set_order(struct admission *a, const struct config *config)
+{
+    a->priorities = check_alloc(config->class_count * sizeof(*a->priorities));
+    for (size_t i = 0; i < config->class_count; i++)
+        a->priorities[i] = config->classes[i].priority;
+    a->order =
+        (struct order_rule){.ageing_ms = config->ageing_ms,
+                            .class_priorities = a->priorities,
+                            .class_priority_count = order_distinct(a->priorities, config->class_count)};
+}
+
 int admission_set_config(struct admission *a, const struct config *config, struct err *err)
 {
     /* Take everybody out of line, build the gates anew, and let them stand in line again. */
@@ -107,6 +131,7 @@ int admission_set_config(struct admission *a, const struct config *config, struc
     line_done(&a->stop);
     free_gates(a);
     a->s.config = config;
+    set_order(a, config);
     a->gates = check_alloc(config->class_count * sizeof(*a->gates));
     a->gate_count = config->class_count;
     int rc = load_bucket(a, "pool", config->starts_per_second, config->start_burst, &a->pool_bucket, err);
@@ -119,7 +144,7 @@ int admission_set_config(struct admission *a, const struct config *config, struc
                              &g->bucket, err);
     }
     for (size_t i = 0; i < count; i++)
-        line_add(line_of(a, waiting[i]), waiting[i]);
+        stand(a, waiting[i]);
     free(waiting);
     return rc;
 }
@@ -156,7 +181,7 @@ void admission_wait(struct admission *a, struct live *live, enum run_action what
     live->waits_for = what;
     live->waits_since_ms = clock_mono_ms(a->s.clock);
     if (what != RUN_ACTION_NONE)
-        line_add(line_of(a, live), live);
+        stand(a, live);
 }
 
 void admission_open(struct admission *a, bool claims, bool starts)

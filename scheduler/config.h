@@ -111,6 +111,7 @@ struct config {
     const char *shared_limit; /* a global concurrency limit of Prefect whose tokens starts take; NULL: none */
     double shared_limit_fallback; /* starts a second while it can't be asked */
     int64_t stops;
+    int64_t ageing_ms; /* core/order.h; 0: none */
 
     /* [log] */
     const char *log_format; /* "logfmt" or "json" */

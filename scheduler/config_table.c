@@ -9,6 +9,7 @@
 #include "config_table.h"
 
 #include "config_internal.h"
+#include "core/order.h"
 
 #include <string.h>
 
@@ -263,6 +264,16 @@ const struct config_key config_keys[] = {
      .reloadable = true,
      PUBLIC(stops),
      .help = "containers stopped at once"},
+    {.section = "limits",
+     .key = "ageing",
+     .type = CONFIG_TYPE_DURATION,
+     .min = 0,
+     .max = ORDER_AGEING_MAX_MS,
+     .default_text = "10m",
+     .reloadable = true,
+     PUBLIC(ageing_ms),
+     .help = "a run that is older by so much goes before one whose priority is a step higher; 0: strict "
+             "priorities"},
 
     API_CLOCKS("api", STAGE_API),
     API_CLOCKS("resolve", STAGE_RESOLVE),

@@ -8,6 +8,7 @@
 #include "base/list.h"
 #include "base/timers.h"
 #include "core/launch.h"
+#include "core/order.h"
 
 struct engine_call;
 struct prefect_call;
@@ -53,7 +54,8 @@ struct live {
 
     /* Admission's. */
     enum run_action waits_for; /* ADMIT, ASK_START, ASK_SLOT, ASK_STOP; NONE: in no line */
-    size_t line_index;         /* place in its line's heap */
+    struct order_place place;  /* in the order of core/order.h */
+    size_t line_index;         /* in its line's heap */
     int64_t waits_since_ms;    /* mono */
 
     /* The poller's. */

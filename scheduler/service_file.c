@@ -73,6 +73,8 @@ int service_save_limits(struct service *s, const struct config *c, struct err *e
     if (rc == 0)
         rc = store_replace_classes(s->store, classes, c->class_count, err);
     if (rc == 0)
+        rc = store_save_ageing(s->store, c->ageing_ms, err);
+    if (rc == 0)
         rc = store_replace_limits(s->store, limits, n, err);
     if (rc == 0)
         rc = store_commit(s->store, err);

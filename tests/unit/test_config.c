@@ -77,6 +77,8 @@ static const struct key_case key_cases[] = {
     {"limits", "running", "200", "200", "0", "\"0\" is too small" COUNT_FROM("1 to 1000000") NO_LIMIT},
     {"limits", "pulls", "2", "2", "1.5", "\"1.5\" is not a whole number" COUNT_FROM("1 to 1000000")},
     {"limits", "stops", "2", "2", "-3", "\"-3\" is too small" COUNT_FROM("1 to 1000000")},
+    {"limits", "ageing", "5m", "5m", "8d",
+     "\"8d\" is too large; allowed: a duration such as 500ms, 60s, 5m, 2h or 7d, from 0 to 7d"},
     {"timeouts", "launch_deadline", "30s", "30s", "1 h", "\"1 h\" is not a duration" DURATION_FROM("0")},
     {"timeouts", "cancel_grace", "90s", "90s", "1e", "\"1e\" is not a duration" DURATION_FROM("0")},
     {"timeouts", "max_run_time", "2h", "2h", "2H", "\"2H\" is not a duration" DURATION_FROM("0")},
@@ -322,7 +324,7 @@ static void test_unknown_words(void **state)
         {"[limits]\npusl = 5\n", "c.conf:2: [limits] pusl: unknown key; did you mean \"pulls\"?\n"},
         {"[limits]\nbanana = 5\n",
          "c.conf:2: [limits] banana: unknown key; allowed: starts_per_second, start_burst, "
-         "shared_limit, shared_limit_fallback, launching, running, pulls, stops\n"},
+         "shared_limit, shared_limit_fallback, launching, running, pulls, stops, ageing\n"},
         {"[prefect]\nrunning = 5\n", "c.conf:2: [prefect] running: unknown key; it belongs to [limits]\n"},
         {"[prefect]\nmatch_tag = x\n",
          "c.conf:2: [prefect] match_tag: unknown key; it belongs to [class NAME]\n"},
