@@ -20,8 +20,8 @@ SELECT l.flow_run_id AS run_id,
        l.run_name,
        l.launch_id
   FROM launches AS l,
-       json_each('["' || replace(replace(replace(l.limit_values, '\', '\\'), '"', '\"'), char(10), '","') || '"]')
-           AS held
+       json_each('["' || replace(replace(replace(replace(l.limit_values, '\', '\\'), '"', '\"'), char(9), '\t'),
+                                 char(10), '","') || '"]') AS held
  WHERE l.state <> 'FINISHED'
    AND l.state IN ('CLAIMING', 'SUBMITTING', 'RESOLVING', 'PULLING', 'READY', 'CREATING', 'CONNECTING',
                    'ANNOUNCING', 'STARTING', 'RUNNING', 'STOPPING', 'CLEARING')

@@ -43,6 +43,7 @@ struct config_class {
     double starts_per_second; /* CONFIG_NO_LIMIT */
     int64_t start_burst;
     int64_t running;                          /* CONFIG_NO_LIMIT */
+    struct match_list running_per;            /* as in struct config, within the class */
     int64_t launching;                        /* CONFIG_NO_LIMIT: only the pool's */
     struct config_clocks clocks[STAGE_COUNT]; /* by enum stage; RUN unused */
     struct config_time launch_deadline;       /* claim to start; 0: none */
@@ -111,7 +112,8 @@ struct config {
     const char *shared_limit; /* a global concurrency limit of Prefect whose tokens starts take; NULL: none */
     double shared_limit_fallback; /* starts a second while it can't be asked */
     int64_t stops;
-    int64_t ageing_ms; /* core/order.h; 0: none */
+    struct match_list running_per; /* each text good for per_value_parse() */
+    int64_t ageing_ms;             /* core/order.h; 0: none */
 
     /* [log] */
     const char *log_format; /* "logfmt" or "json" */

@@ -29,6 +29,7 @@ enum config_type {
     CONFIG_TYPE_LIST,       /* struct config_list */
     CONFIG_TYPE_GLOBS,      /* struct match_list */
     CONFIG_TYPE_PARAMETERS, /* struct match_list of NAME=GLOB */
+    CONFIG_TYPE_PER_VALUE,  /* struct match_list of WORD LIMIT (core/per_value.h) */
     CONFIG_TYPE_DURATION,   /* int64_t, ms */
     CONFIG_TYPE_TIME,       /* struct config_time */
     CONFIG_TYPE_RATE,       /* double > 0, or no limit when not given */

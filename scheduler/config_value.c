@@ -7,6 +7,7 @@
  */
 #include "config_internal.h"
 #include "config_text.h"
+#include "core/per_value.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -77,6 +78,11 @@ static void describe(const struct config_key *key, enum config_style style, char
         break;
     case CONFIG_TYPE_PARAMETERS:
         fixed = "NAME=GLOB, separated by commas";
+        break;
+    case CONFIG_TYPE_PER_VALUE:
+        fixed =
+            "tag:GLOB, deployment, flow, work_queue or parameter:NAME, each with a number from 1 to 1000000, "
+            "separated by commas, such as tag:team-* 5";
         break;
     case CONFIG_TYPE_DURATION:
     case CONFIG_TYPE_TIME:
@@ -171,10 +177,28 @@ static size_t item_length(const char *p, bool is_glob)
     return (size_t)(end - p);
 }
 
-static const char *check_item(const struct config_key *key, const char *item)
+/* Two limits by the same word would contradict each other. */
+static const char *check_per_value(const char *item, char *const *before, size_t before_count)
+{
+    struct per_value limit;
+    const char *wrong = per_value_parse(item, &limit);
+    if (wrong == NULL && limit.kind == PER_VALUE_TAG)
+        wrong = config_check_glob(limit.name);
+    for (size_t i = 0; wrong == NULL && i < before_count; i++) {
+        struct per_value other;
+        if (per_value_parse(before[i], &other) == NULL && strcmp(other.word, limit.word) == 0)
+            wrong = "limits the same twice";
+    }
+    return wrong;
+}
+
+static const char *check_item(const struct config_key *key, const char *item, char *const *before,
+                              size_t before_count)
 {
     if (key->type == CONFIG_TYPE_LIST)
         return NULL;
+    if (key->type == CONFIG_TYPE_PER_VALUE)
+        return check_per_value(item, before, before_count);
     if (key->type == CONFIG_TYPE_GLOBS)
         return config_check_glob(item);
     const char *equals = strchr(item, '=');
@@ -199,7 +223,8 @@ static const char *read_items(const struct config_key *key, const char *text, st
         if (len == 0)
             return "has an empty item";
         items[count] = config_arena_copy(arena, p, len);
-        const char *wrong = check_item(key, items[count++]);
+        const char *wrong = check_item(key, items[count], items, count);
+        count++;
         if (wrong != NULL)
             return wrong;
         if (*next == '\0')
@@ -337,6 +362,7 @@ static const char *store(const struct config_key *key, const char *text, enum co
     case CONFIG_TYPE_LIST:
     case CONFIG_TYPE_GLOBS:
     case CONFIG_TYPE_PARAMETERS:
+    case CONFIG_TYPE_PER_VALUE:
         return store_items(key, text, style, to);
     case CONFIG_TYPE_DURATION:
     case CONFIG_TYPE_TIME:
@@ -353,7 +379,7 @@ static const char *store(const struct config_key *key, const char *text, enum co
 static int refuse(const struct config_key *key, const char *text, enum config_style style, const char *wrong,
                   struct err *err)
 {
-    char allowed[200];
+    char allowed[300];
     describe(key, style, allowed, sizeof(allowed));
     bool is_address = key->type == CONFIG_TYPE_URL || key->type == CONFIG_TYPE_ENGINE_HOST ||
                       key->type == CONFIG_TYPE_PROXY;

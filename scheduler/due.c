@@ -113,6 +113,9 @@ static void classify_launch(struct due *due)
     const struct config_class *c = config_class_for(due->dues->config, &subject);
     launch_set_text(&l->class_name, c->name);
     l->class_priority = c->priority;
+    char *lines = values_lines(due->dues->config, c, &subject, "");
+    launch_set_text(&l->limit_values, lines);
+    free(lines);
     for (size_t i = 0; i < count; i++)
         free(values[i]);
     json_free(parameters);

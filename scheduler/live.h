@@ -18,6 +18,8 @@ struct look;
 struct runner;
 struct act;
 struct leases;
+struct lane;
+struct value;
 
 #define LIVE_MAGIC 0x6c697665u
 /* Names of containers to remove while CLEARING; a launch has one, rarely two. */
@@ -33,14 +35,16 @@ struct live {
     /* The runner's. */
     enum run_action action; /* decided, saved or about to be, not yet performed; NONE otherwise */
     int64_t action_delay_ms;
-    bool is_dirty;      /* the row differs from the file */
-    bool has_row;       /* the file has a row of it */
-    bool was_drained;   /* asked to go back since we began to stop */
-    bool is_forgotten;  /* freed at the end of the turn */
-    uint64_t arrival;   /* order of coming into memory */
-    bool awaits_list;   /* the watcher's: its look is answered by the first round of lists */
-    uint64_t runs_in;   /* the watcher's: the last round that showed it running */
-    uint64_t listed_in; /* the watcher's: the last round of lists that showed its container */
+    bool is_dirty;         /* the row differs from the file */
+    bool has_row;          /* the file has a row of it */
+    bool was_drained;      /* asked to go back since we began to stop */
+    bool is_forgotten;     /* freed at the end of the turn */
+    uint64_t arrival;      /* order of coming into memory */
+    bool awaits_list;      /* the watcher's: its look is answered by the first round of lists */
+    uint64_t runs_in;      /* the watcher's: the last round that showed it running */
+    uint64_t listed_in;    /* the watcher's: the last round of lists that showed its container */
+    struct value **values; /* what it counts against; values.c */
+    size_t value_count;
     struct list dirty_link;
     struct list acting_link;
     struct list all_link;
@@ -55,6 +59,7 @@ struct live {
     /* Admission's. */
     enum run_action waits_for; /* ADMIT, ASK_START, ASK_SLOT, ASK_STOP; NONE: in no line */
     struct order_place place;  /* in the order of core/order.h */
+    struct lane *lane;         /* while it waits to be claimed */
     size_t line_index;         /* in its line's heap */
     int64_t waits_since_ms;    /* mono */
 

@@ -25,6 +25,7 @@ struct runner *runner_new(const struct runner_settings *settings)
     struct runner *r = check_alloc(sizeof(*r));
     r->s = *settings;
     r->wall_minus_mono_ms = clock_wall_ms(settings->clock) - clock_mono_ms(settings->clock);
+    r->values = values_new();
     list_init(&r->all);
     list_init(&r->events);
     list_init(&r->dirty);
@@ -33,8 +34,9 @@ struct runner *runner_new(const struct runner_settings *settings)
     return r;
 }
 
-static void free_live(struct live *live)
+static void free_live(struct runner *r, struct live *live)
 {
+    values_detach(r->values, live);
     timer_cancel(&live->timer);
     timer_cancel(&live->deadline);
     list_remove(&live->all_link);
@@ -64,12 +66,14 @@ void runner_free(struct runner *r)
     while ((link = list_take_first(&r->events)) != NULL)
         free(LIST_ITEM(link, struct queued_event, link));
     while ((link = list_take_first(&r->dead)) != NULL)
-        free_live(LIST_ITEM(link, struct live, all_link));
+        free_live(r, LIST_ITEM(link, struct live, all_link));
     while ((link = list_take_first(&r->all)) != NULL) {
         struct live *live = LIST_ITEM(link, struct live, all_link);
         forget(r, live);
-        free_live(live);
+        runner_count_change(r, live, &live->launch->run, NULL);
+        free_live(r, live);
     }
+    values_free(r->values);
     timer_cancel(&r->save_timer);
     index_done(&r->by_flow_run);
     index_done(&r->by_launch);
@@ -101,6 +105,7 @@ void runner_count_change(struct runner *r, const struct live *live, const struct
 {
     slots_change(&r->slots, before, after);
     slots_change(class_slots(r, live->launch->class_name), before, after);
+    values_count(r->values, live, before, after);
 }
 
 struct slots runner_slots(const struct runner *r, const char *class_name)
@@ -111,6 +116,39 @@ struct slots runner_slots(const struct runner *r, const char *class_name)
         if (strcmp(r->classes[i].name, class_name) == 0)
             return r->classes[i].slots;
     return (struct slots){0};
+}
+
+struct values *runner_values(struct runner *r)
+{
+    return r->values;
+}
+
+void runner_refresh_values(struct runner *r, struct live *live)
+{
+    struct launch *l = live->launch;
+    const struct match_subject known = {.tags = (const char *const *)live->tags,
+                                        .tag_count = live->tag_count,
+                                        .deployment = l->deployment_name,
+                                        .flow = l->flow_name,
+                                        .work_queue = l->work_queue_name};
+    char *AUTO_FREE lines = values_lines(r->s.config, runner_class_of(r, live), &known, l->limit_values);
+    if (strcmp(lines, l->limit_values) != 0) {
+        launch_set_text(&l->limit_values, lines);
+        runner_mark_dirty(r, live);
+        runner_save_soon(r);
+    }
+    values_attach(r->values, r->s.config, live);
+}
+
+void runner_recount_values(struct runner *r)
+{
+    for (struct list *link = r->all.next; link != &r->all; link = link->next) {
+        struct live *live = LIST_ITEM(link, struct live, all_link);
+        values_count(r->values, live, &live->launch->run, NULL);
+        values_detach(r->values, live);
+        runner_refresh_values(r, live);
+        values_count(r->values, live, NULL, &live->launch->run);
+    }
 }
 
 /* ---- feeding ---- */
@@ -371,7 +409,7 @@ int runner_flush(struct runner *r)
         if (live->is_dirty || !list_is_empty(&r->events))
             list_add_last(&kept, link);
         else
-            free_live(live);
+            free_live(r, live);
     }
     while ((link = list_take_first(&kept)) != NULL)
         list_add_last(&r->dead, link);

@@ -37,6 +37,7 @@ struct runner {
     size_t count;
     uint64_t arrivals; /* launches that ever came into memory */
     struct slots slots;
+    struct values *values;
     struct class_slots *classes;
     size_t class_count;
     struct timer save_timer;
@@ -64,6 +65,8 @@ void runner_tell_left_alone(struct runner *r, struct live *live);
 const struct config_class *runner_class_of(const struct runner *r, const struct live *live);
 /* Arm the launch's deadline for the state it is in: launch_deadline or max_run_time. */
 void runner_start_deadline(struct runner *r, struct live *live);
+/* What the launch counts against, by today's configuration; it must not be counted yet. */
+void runner_refresh_values(struct runner *r, struct live *live);
 /* Slots follow from rows; either may be NULL (not there). */
 void runner_count_change(struct runner *r, const struct live *live, const struct run *before,
                          const struct run *after);

@@ -20,6 +20,10 @@
 #define COUNT_FROM(range) "; allowed: a whole number from " range
 #define NO_LIMIT "; leave the key out for no limit"
 
+#define PER_VALUE                                                                                            \
+    "; allowed: tag:GLOB, deployment, flow, work_queue or parameter:NAME, each with a number from 1 to "     \
+    "1000000, separated by commas, such as tag:team-* 5"
+
 struct key_case {
     const char *section;
     const char *key;
@@ -75,6 +79,8 @@ static const struct key_case key_cases[] = {
     {"limits", "launching", "5", "5", "many",
      "\"many\" is not a whole number; allowed: auto or a whole number from 1 to 1000000"},
     {"limits", "running", "200", "200", "0", "\"0\" is too small" COUNT_FROM("1 to 1000000") NO_LIMIT},
+    {"limits", "running_per", "tag:team-* 5, deployment 1", "tag:team-* 5, deployment 1", "tag:a 5, tag:a 6",
+     "\"tag:a 5, tag:a 6\" limits the same twice" PER_VALUE},
     {"limits", "pulls", "2", "2", "1.5", "\"1.5\" is not a whole number" COUNT_FROM("1 to 1000000")},
     {"limits", "stops", "2", "2", "-3", "\"-3\" is too small" COUNT_FROM("1 to 1000000")},
     {"limits", "ageing", "5m", "5m", "8d",
@@ -113,6 +119,8 @@ static const struct key_case key_cases[] = {
     {"class", "starts_per_second", "8", "8", "-1",
      "\"-1\" is too small; allowed: a number above 0, such as 8 or 0.5" NO_LIMIT},
     {"class", "start_burst", "2", "2", "0", "\"0\" is too small" COUNT_FROM("1 to 1000000")},
+    {"class", "running_per", "parameter:region 2", "parameter:region 2", "tag:[a 5",
+     "\"tag:[a 5\" has a [ that is never closed" PER_VALUE},
     {"class", "running", "20", "20", "0", "\"0\" is too small" COUNT_FROM("1 to 1000000") NO_LIMIT},
     {"class", "launching", "2", "2", "auto",
      "\"auto\" is not a whole number" COUNT_FROM("1 to 1000000") NO_LIMIT},
@@ -324,7 +332,7 @@ static void test_unknown_words(void **state)
         {"[limits]\npusl = 5\n", "c.conf:2: [limits] pusl: unknown key; did you mean \"pulls\"?\n"},
         {"[limits]\nbanana = 5\n",
          "c.conf:2: [limits] banana: unknown key; allowed: starts_per_second, start_burst, "
-         "shared_limit, shared_limit_fallback, launching, running, pulls, stops, ageing\n"},
+         "shared_limit, shared_limit_fallback, launching, running, running_per, pulls, stops, ageing\n"},
         {"[prefect]\nrunning = 5\n", "c.conf:2: [prefect] running: unknown key; it belongs to [limits]\n"},
         {"[prefect]\nmatch_tag = x\n",
          "c.conf:2: [prefect] match_tag: unknown key; it belongs to [class NAME]\n"},
