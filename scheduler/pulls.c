@@ -1,6 +1,10 @@
 /*
  * pulls.c - one `flight` per image and platform: LOOK (image inspect), WAIT for a pull slot, PULL, done.
  * Waiters join a flight of the same needs; a flight nobody waits for any more is cancelled.
+ *
+ * A pull that has fallen silent leaves its slot to another while its inactivity clock runs: a dead registry
+ * must not hold up images of others. So that an engine that is stuck altogether is not given ever more to do,
+ * there are never more than twice `pulls` in flight.
  */
 #include "pulls.h"
 
@@ -10,6 +14,11 @@
 
 #include <stdio.h>
 #include <string.h>
+
+/* Silent for so long, it no longer counts as in flight. An engine that makes progress says so ten times a
+ * second. */
+#define SILENT_MS 2000
+#define SILENT_FACTOR 2
 
 enum flight_step { FLIGHT_LOOKS, FLIGHT_WAITS, FLIGHT_PULLS, FLIGHT_LOOKS_AFTER };
 
@@ -47,6 +56,7 @@ struct pulls {
     struct list ready;    /* waits whose answer is known from memory, delivered by their timer */
     struct index present; /* keys owned: "image platform" seen here */
     size_t in_flight;
+    struct timer silence_timer; /* runs while pulls wait for a slot */
 };
 
 struct pulls *pulls_new(struct engine *engine, struct timers *timers, const struct config *config)
@@ -169,11 +179,40 @@ static void on_pulled(void *arg, const struct engine_reply *reply)
     finish(f, reply->failure, reply->took_ms, false, NULL);
 }
 
+static void on_silence(void *arg)
+{
+    start_waiting_pulls(arg);
+}
+
+/* Is there a slot? If not, come back when the next pull in flight may count as silent. */
+static bool has_slot(struct pulls *p)
+{
+    int64_t limit = p->config->pulls;
+    if (limit == CONFIG_NO_LIMIT)
+        return true;
+    int64_t now_ms = clock_mono_ms(timers_clock(p->timers));
+    int64_t active = 0;
+    int64_t wait_ms = SILENT_MS;
+    for (const struct list *link = p->flights.next; link != &p->flights; link = link->next) {
+        const struct flight *f = (const struct flight *)((const char *)link - offsetof(struct flight, link));
+        if (f->step != FLIGHT_PULLS)
+            continue;
+        int64_t silent_ms = now_ms - engine_heard_ms(f->call);
+        active += silent_ms < SILENT_MS ? 1 : 0;
+        if (silent_ms < SILENT_MS && SILENT_MS - silent_ms < wait_ms)
+            wait_ms = SILENT_MS - silent_ms;
+    }
+    if (active < limit && (int64_t)p->in_flight < limit * SILENT_FACTOR)
+        return true;
+    timer_start(p->timers, &p->silence_timer, wait_ms, on_silence, p);
+    return false;
+}
+
 static void pull(struct flight *f)
 {
     struct pulls *p = f->pulls;
     f->step = FLIGHT_WAITS;
-    if (p->config->pulls != CONFIG_NO_LIMIT && (int64_t)p->in_flight >= p->config->pulls)
+    if (!has_slot(p))
         return;
     struct http_clocks clocks = clocks_for(p->config, f->class_name, STAGE_PULL);
     struct err err;
@@ -188,11 +227,15 @@ static void pull(struct flight *f)
 
 static void start_waiting_pulls(struct pulls *p)
 {
+    timer_cancel(&p->silence_timer);
     for (struct list *link = p->flights.next; link != &p->flights;) {
         struct flight *f = LIST_ITEM(link, struct flight, link);
         link = link->next;
+        if (f->step != FLIGHT_WAITS)
+            continue;
+        pull(f);
         if (f->step == FLIGHT_WAITS)
-            pull(f);
+            return; /* no slot for anybody */
     }
 }
 
@@ -333,6 +376,7 @@ void pulls_free(struct pulls *p)
         timer_cancel(&wait->timer);
         free(wait);
     }
+    timer_cancel(&p->silence_timer);
     pulls_forget(p);
     free(p);
 }

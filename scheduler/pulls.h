@@ -1,7 +1,7 @@
 /*
  * pulls.h - images: is it here, and if not, one pull per image shared by everybody who waits for it.
  *
- * At most `pulls` pulls are in flight; the others wait. What was seen here is remembered until the engine
+ * At most `pulls` pulls are in flight; the others wait. One that has fallen silent does not count. What was seen here is remembered until the engine
  * says that an image was deleted or untagged (pulls_forget), so that a burst of runs of one image costs one
  * look.
  */
