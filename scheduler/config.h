@@ -112,8 +112,10 @@ struct config {
     const char *shared_limit; /* a global concurrency limit of Prefect whose tokens starts take; NULL: none */
     double shared_limit_fallback; /* starts a second while it can't be asked */
     int64_t stops;
-    struct match_list running_per; /* each text good for per_value_parse() */
-    int64_t ageing_ms;             /* core/order.h; 0: none */
+    struct match_list running_per;    /* each text good for per_value_parse() */
+    struct match_list registry_pulls; /* both good for registry_limit_parse() */
+    struct match_list registry_pulls_per_second;
+    int64_t ageing_ms; /* core/order.h; 0: none */
 
     /* [log] */
     const char *log_format; /* "logfmt" or "json" */

@@ -75,6 +75,8 @@ const char *config_value_text(const struct config_key *key, const void *base, st
     case CONFIG_TYPE_GLOBS:
     case CONFIG_TYPE_PARAMETERS:
     case CONFIG_TYPE_PER_VALUE:
+    case CONFIG_TYPE_REGISTRY_COUNTS:
+    case CONFIG_TYPE_REGISTRY_RATES:
         return items_text((const char *const *)globs->globs, globs->count, arena);
     case CONFIG_TYPE_DURATION:
         return duration_text(*(const int64_t *)place, arena);

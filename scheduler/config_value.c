@@ -8,6 +8,7 @@
 #include "config_internal.h"
 #include "config_text.h"
 #include "core/per_value.h"
+#include "core/registry.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -78,6 +79,12 @@ static void describe(const struct config_key *key, enum config_style style, char
         break;
     case CONFIG_TYPE_PARAMETERS:
         fixed = "NAME=GLOB, separated by commas";
+        break;
+    case CONFIG_TYPE_REGISTRY_COUNTS:
+        fixed = "HOST NUMBER, separated by commas, such as docker.io 2, *.internal:5000 8";
+        break;
+    case CONFIG_TYPE_REGISTRY_RATES:
+        fixed = "HOST RATE, separated by commas, such as docker.io 0.5, *.internal:5000 8";
         break;
     case CONFIG_TYPE_PER_VALUE:
         fixed =
@@ -192,6 +199,13 @@ static const char *check_per_value(const char *item, char *const *before, size_t
     return wrong;
 }
 
+static const char *check_registry(const char *item, bool is_count)
+{
+    struct registry_limit limit;
+    const char *wrong = registry_limit_parse(item, is_count, &limit);
+    return wrong != NULL ? wrong : config_check_glob(limit.host);
+}
+
 static const char *check_item(const struct config_key *key, const char *item, char *const *before,
                               size_t before_count)
 {
@@ -199,6 +213,8 @@ static const char *check_item(const struct config_key *key, const char *item, ch
         return NULL;
     if (key->type == CONFIG_TYPE_PER_VALUE)
         return check_per_value(item, before, before_count);
+    if (key->type == CONFIG_TYPE_REGISTRY_COUNTS || key->type == CONFIG_TYPE_REGISTRY_RATES)
+        return check_registry(item, key->type == CONFIG_TYPE_REGISTRY_COUNTS);
     if (key->type == CONFIG_TYPE_GLOBS)
         return config_check_glob(item);
     const char *equals = strchr(item, '=');
@@ -363,6 +379,8 @@ static const char *store(const struct config_key *key, const char *text, enum co
     case CONFIG_TYPE_GLOBS:
     case CONFIG_TYPE_PARAMETERS:
     case CONFIG_TYPE_PER_VALUE:
+    case CONFIG_TYPE_REGISTRY_COUNTS:
+    case CONFIG_TYPE_REGISTRY_RATES:
         return store_items(key, text, style, to);
     case CONFIG_TYPE_DURATION:
     case CONFIG_TYPE_TIME:

@@ -61,11 +61,40 @@ static void test_one_stalled_image_delays_no_other(void **state)
     assert_int_equal(world_number(w, "SELECT count(*) FROM timeouts WHERE stage = 'pull'"), RUNS_EACH);
 }
 
+/* One pull in 30 s, counted on over kills. */
+static void test_restarts_grant_no_pull(void **state)
+{
+    struct world *w = *state;
+    static const char *const variables[] = {"{\"image\":\"hub.io/a\"}", "{\"image\":\"hub.io/b\"}",
+                                            "{\"image\":\"hub.io/c\"}"};
+    static const char *const images[] = {"hub.io/a", "hub.io/b", "hub.io/c"};
+    for (int i = 0; i < 3; i++) {
+        fake_engine_add_registry_image(
+            w->engine, &(struct fake_registry_image){.image = images[i], .took_ms = 1000, .lines = 2});
+        w->flow_variables = variables[i];
+        world_add_run(w);
+    }
+    world_start(w, "[limits]\nregistry_pulls_per_second = hub.io 0.0333\n");
+    UNTIL(w, SECONDS(20), fake_engine_calls(w->engine, FAKE_ENGINE_PULL) == 1);
+    int64_t began_ms = w->clock.wall_ms;
+    world_pass(w, SECONDS(2));
+    for (int i = 0; i < 5; i++) {
+        world_crash(w);
+        world_start(w, NULL);
+        world_pass(w, SECONDS(2));
+        assert_int_equal(fake_engine_calls(w->engine, FAKE_ENGINE_PULL), 1);
+    }
+    UNTIL(w, MINUTES(2), world_count(w, PREFECT_STATE_COMPLETED) == 3);
+    assert_true(w->clock.wall_ms - began_ms >= 60000);
+    assert_int_equal(fake_engine_calls(w->engine, FAKE_ENGINE_PULL), 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         FLOW_TEST(test_twenty_images_are_pulled_once_each),
         FLOW_TEST(test_one_stalled_image_delays_no_other),
+        FLOW_TEST(test_restarts_grant_no_pull),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

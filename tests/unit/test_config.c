@@ -82,6 +82,12 @@ static const struct key_case key_cases[] = {
     {"limits", "running_per", "tag:team-* 5, deployment 1", "tag:team-* 5, deployment 1", "tag:a 5, tag:a 6",
      "\"tag:a 5, tag:a 6\" limits the same twice" PER_VALUE},
     {"limits", "pulls", "2", "2", "1.5", "\"1.5\" is not a whole number" COUNT_FROM("1 to 1000000")},
+    {"limits", "registry_pulls", "docker.io 2, *:5000 8", "docker.io 2, *:5000 8", "docker.io 0.5",
+     "\"docker.io 0.5\" has no number at its end; allowed: HOST NUMBER, separated by commas, such as "
+     "docker.io 2, *.internal:5000 8"},
+    {"limits", "registry_pulls_per_second", "docker.io 0.5", "docker.io 0.5", "[ 5",
+     "\"[ 5\" has a [ that is never closed; allowed: HOST RATE, separated by commas, such as docker.io 0.5, "
+     "*.internal:5000 8"},
     {"limits", "stops", "2", "2", "-3", "\"-3\" is too small" COUNT_FROM("1 to 1000000")},
     {"limits", "ageing", "5m", "5m", "8d",
      "\"8d\" is too large; allowed: a duration such as 500ms, 60s, 5m, 2h or 7d, from 0 to 7d"},
@@ -332,7 +338,8 @@ static void test_unknown_words(void **state)
         {"[limits]\npusl = 5\n", "c.conf:2: [limits] pusl: unknown key; did you mean \"pulls\"?\n"},
         {"[limits]\nbanana = 5\n",
          "c.conf:2: [limits] banana: unknown key; allowed: starts_per_second, start_burst, "
-         "shared_limit, shared_limit_fallback, launching, running, running_per, pulls, stops, ageing\n"},
+         "shared_limit, shared_limit_fallback, launching, running, running_per, pulls, registry_pulls, registry_pulls_per_second, stops, "
+         "ageing\n"},
         {"[prefect]\nrunning = 5\n", "c.conf:2: [prefect] running: unknown key; it belongs to [limits]\n"},
         {"[prefect]\nmatch_tag = x\n",
          "c.conf:2: [prefect] match_tag: unknown key; it belongs to [class NAME]\n"},

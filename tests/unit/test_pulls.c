@@ -49,7 +49,7 @@ static int setup(void **state)
     w->config.classes = &w->class_;
     w->config.class_count = 1;
     w->config.pulls = 3;
-    w->pulls = pulls_new(w->engine_world->engine, w->engine_world->timers, &w->config);
+    w->pulls = pulls_new(w->engine_world->engine, w->engine_world->timers, NULL, &w->config);
     fake_engine_add_registry_image(
         w->fake, &(struct fake_registry_image){.image = ABSENT, .took_ms = PULL_MS, .lines = 2});
     *state = w;
@@ -272,6 +272,54 @@ static void test_a_slow_pull_with_progress_keeps_its_slot(void **state)
     assert_fine(&told[0], true);
     assert_fine(&told[1], true);
     assert_int_equal(fake_engine_peak(w->fake, FAKE_ENGINE_PULL), 1);
+}
+
+static void add_image(struct world *w, const char *image, struct told *told)
+{
+    fake_engine_add_registry_image(
+        w->fake, &(struct fake_registry_image){.image = image, .took_ms = PULL_MS, .lines = 1});
+    want(w, image, JOBSPEC_PULL_ALWAYS, false, told);
+}
+
+static void test_a_registry_at_its_limit_holds_up_no_other(void **state)
+{
+    struct world *w = *state;
+    struct told told[5] = {0};
+    static char *limits[] = {"slow.io 1"};
+    w->config.registry_pulls = (struct match_list){limits, 1};
+    static const char *const images[] = {"slow.io/a", "slow.io/b", "slow.io/c", "ghcr.io/a", "hub"};
+    for (int i = 0; i < 5; i++)
+        add_image(w, images[i], &told[i]);
+    turn(w);
+    assert_int_equal(pulls_in_flight(w->pulls), 3); /* one of the slow one, two others */
+    engine_world_advance(w->engine_world, PULL_MS + 100);
+    assert_fine(&told[0], true);
+    assert_fine(&told[3], true);
+    assert_fine(&told[4], true);
+    assert_int_equal(pulls_in_flight(w->pulls), 1);
+    wait_for_pulls(w);
+    assert_fine(&told[1], true);
+    assert_fine(&told[2], true);
+}
+
+static void test_a_registry_gives_so_many_a_second(void **state)
+{
+    struct world *w = *state;
+    struct told told[4] = {0};
+    static char *limits[] = {"*.io 0.1"};
+    w->config.registry_pulls_per_second = (struct match_list){limits, 1};
+    static const char *const images[] = {"slow.io/a", "slow.io/b", "slow.io/c", "127.0.0.1:5000/a"};
+    for (int i = 0; i < 4; i++)
+        add_image(w, images[i], &told[i]);
+    engine_world_advance(w->engine_world, 9990);
+    assert_int_equal(fake_engine_calls(w->fake, FAKE_ENGINE_PULL), 2);
+    engine_world_advance(w->engine_world, 100);
+    assert_int_equal(fake_engine_calls(w->fake, FAKE_ENGINE_PULL), 3);
+    engine_world_advance(w->engine_world, 9800);
+    assert_int_equal(fake_engine_calls(w->fake, FAKE_ENGINE_PULL), 3);
+    engine_world_advance(w->engine_world, 2000);
+    for (int i = 0; i < 4; i++)
+        assert_fine(&told[i], true);
 }
 
 static void test_a_failed_pull_is_told_to_all_and_not_remembered(void **state)
@@ -505,6 +553,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_silent_pull_leaves_its_slot, setup, teardown),
         cmocka_unit_test_setup_teardown(test_silent_pulls_are_bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_slow_pull_with_progress_keeps_its_slot, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_registry_at_its_limit_holds_up_no_other, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_registry_gives_so_many_a_second, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_failed_pull_is_told_to_all_and_not_remembered, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_a_failed_look_is_a_failure, setup, teardown),
