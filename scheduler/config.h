@@ -50,6 +50,8 @@ struct config_class {
     struct config_time max_run_time;          /* 0: none */
     struct retry_policy retry;                /* remove_ended_container is filled in per run */
     struct config_time keep_containers;       /* ended ones; 0: for ever */
+    const char *when_late;                    /* "run", "leave" or "skip" */
+    struct config_time late_after;            /* due longer ago; 0: no run is late */
     const char *when_run_is_over; /* "leave" or "stop": a container whose run has ended at the server */
 };
 

@@ -186,9 +186,9 @@ static void list_keys(const char *section, struct buf *out)
         strcmp(section, "timeouts") == 0
             ? "STAGE, STAGE_connect and STAGE_inactivity (stages: api, resolve, image, pull, create, "
               "network, start, inspect, stop, report, remove), launch_deadline, max_run_time"
-        : strcmp(section, "class") == 0
-            ? ", keep_containers, when_run_is_over and the keys of [timeouts] and [retry]"
-            : "";
+        : strcmp(section, "class") == 0 ? ", when_late, late_after, keep_containers, when_run_is_over and "
+                                          "the keys of [timeouts] and [retry]"
+                                        : "";
     if (buf_add_str(out, more, &ignored) != 0)
         return;
 }

@@ -95,7 +95,7 @@ static size_t read_parameters(const char *text, struct json **parameters, const 
     return count;
 }
 
-static void classify_launch(struct due *due)
+static const struct config_class *classify_launch(struct due *due)
 {
     struct launch *l = due->launch;
     const char *names[PARAMETERS_MAX];
@@ -119,6 +119,7 @@ static void classify_launch(struct due *due)
     for (size_t i = 0; i < count; i++)
         free(values[i]);
     json_free(parameters);
+    return c;
 }
 
 static void become_launch(struct due *due)
@@ -133,7 +134,14 @@ static void become_launch(struct due *due)
         launch_set_text(&l->work_queue_name, queue->name);
         l->queue_priority = queue->priority;
     }
-    classify_launch(due);
+    const struct config_class *c = classify_launch(due);
+    if (strcmp(c->when_late, "leave") == 0 &&
+        run_is_late(&l->run, clock_wall_ms(d->clock), c->late_after.ms)) {
+        log_debug("late run is left to other workers", kv_s("run", l->flow_run_id),
+                  kv_s("name", l->run_name));
+        free_due(due);
+        return;
+    }
     index_remove(&d->by_flow_run, l->flow_run_id);
     due->launch = NULL;
     struct live *live = runner_add(d->runner, l);

@@ -210,6 +210,9 @@ static struct retry_policy policy_of(const struct runner *r, const struct live *
     const struct config_class *c = runner_class_of(r, live);
     struct retry_policy policy = c->retry;
     policy.remove_ended_container = live->launch->auto_remove;
+    policy.late_after_ms = c->late_after.ms;
+    policy.leave_late = strcmp(c->when_late, "leave") == 0;
+    policy.skip_late = strcmp(c->when_late, "skip") == 0;
     policy.stop_when_over = strcmp(c->when_run_is_over, "stop") == 0;
     if (c->clocks[STAGE_START].total.ms > 0)
         policy.start_clock_ms = c->clocks[STAGE_START].total.ms;
@@ -246,6 +249,9 @@ static int step(struct runner *r, struct live *live, const struct queued_event *
     runner_mark_dirty(r, live);
     if (s.next.is_left_alone && !before.is_left_alone)
         runner_tell_left_alone(r, live);
+    if (before.state == RUN_STATE_QUEUED && s.next.state == RUN_STATE_FINISHED &&
+        q->event.kind == RUN_EVENT_ADMITTED)
+        runner_tell_too_late(r, live);
     if (s.next.state != before.state) {
         if (runner_tell_change(r, live, before.state, q->event.kind) != 0)
             return -1;

@@ -61,6 +61,8 @@ int runner_tell_change(struct runner *r, struct live *live, enum run_state from,
 void runner_on_live_timer(void *arg);
 /* Say in log and row that the container of a run that is over is left alone. */
 void runner_tell_left_alone(struct runner *r, struct live *live);
+/* Say that a run is left to others because it is late. */
+void runner_tell_too_late(struct runner *r, struct live *live);
 /* live may be NULL: the default class. */
 const struct config_class *runner_class_of(const struct runner *r, const struct live *live);
 /* Arm the launch's deadline for the state it is in: launch_deadline or max_run_time. */

@@ -135,6 +135,7 @@ int admission_world_setup(void **state)
                                               .running = CONFIG_NO_LIMIT,
                                               .launching = CONFIG_NO_LIMIT,
                                               .retry = retry_policy_default(),
+                                              .when_late = "run",
                                               .when_run_is_over = "leave"};
     w->config = (struct config){.classes = w->classes,
                                 .class_count = WORLD_CLASSES_MAX,

@@ -89,6 +89,9 @@ static const struct key_case key_cases[] = {
      "\"[ 5\" has a [ that is never closed; allowed: HOST RATE, separated by commas, such as docker.io 0.5, "
      "*.internal:5000 8"},
     {"limits", "stops", "2", "2", "-3", "\"-3\" is too small" COUNT_FROM("1 to 1000000")},
+    {"limits", "when_late", "run", "run", "never",
+     "\"never\" is not known; allowed: one of run, leave, skip"},
+    {"limits", "late_after", "6h", "6h", "6", "\"6\" has no unit" DURATION_FROM("0")},
     {"limits", "ageing", "5m", "5m", "8d",
      "\"8d\" is too large; allowed: a duration such as 500ms, 60s, 5m, 2h or 7d, from 0 to 7d"},
     {"timeouts", "launch_deadline", "30s", "30s", "1 h", "\"1 h\" is not a duration" DURATION_FROM("0")},
@@ -194,9 +197,11 @@ static void test_every_key_that_a_class_may_set(void **state)
         const struct config_key *key = &config_keys[row];
         if (!key->in_class)
             continue;
+        char *AUTO_FREE words =
+            key->words == NULL ? NULL : strndup(key->words, strcspn(key->words, " ")); /* the first */
         const char *value = key->type == CONFIG_TYPE_TIME || key->type == CONFIG_TYPE_DURATION ? "45s"
                             : key->type == CONFIG_TYPE_JITTER                                  ? "none"
-                            : key->type == CONFIG_TYPE_WORD                                    ? "stop"
+                            : key->type == CONFIG_TYPE_WORD                                    ? words
                                                                                                : "3";
         char *AUTO_FREE text = file_with("class", key->key, value);
         char *AUTO_FREE name = check_printf("class k.%s", key->key);
@@ -206,7 +211,7 @@ static void test_every_key_that_a_class_may_set(void **state)
         if (strcmp(key->key, "base") != 0 || f->problems.count == 0)
             assert_string_equal(fixture_printed(f, name), shown);
     }
-    assert_int_equal(count, 3 * 11 + 3 + 6 + 2);
+    assert_int_equal(count, 3 * 11 + 3 + 6 + 2 + 2);
 }
 
 static void test_values_arrive_in_the_struct(void **state)
@@ -330,6 +335,21 @@ static void check_texts(struct fixture *f, const struct text_case *cases, size_t
     }
 }
 
+static void test_late_needs_to_be_told_when(void **state)
+{
+    static const struct text_case cases[] = {
+        {"[limits]\nwhen_late = skip\nlate_after = 1h\n[class k]\nmatch_tag = t\nwhen_late = leave\n", ""},
+        {"[limits]\nwhen_late = skip\n", "c.conf:2: [limits] when_late: \"skip\" without late_after would "
+                                         "mean nothing; allowed: with late_after "
+                                         "above 0\n"},
+        {"[class k]\nmatch_tag = t\nwhen_late = leave\n",
+         "c.conf:3: [class k] when_late: \"leave\" without late_after would mean nothing; allowed: with "
+         "late_after "
+         "above 0\n"},
+    };
+    check_texts(*state, cases, ARRAY_LEN(cases));
+}
+
 static void test_unknown_words(void **state)
 {
     static const struct text_case cases[] = {
@@ -339,7 +359,7 @@ static void test_unknown_words(void **state)
         {"[limits]\nbanana = 5\n",
          "c.conf:2: [limits] banana: unknown key; allowed: starts_per_second, start_burst, "
          "shared_limit, shared_limit_fallback, launching, running, running_per, pulls, registry_pulls, registry_pulls_per_second, stops, "
-         "ageing\n"},
+         "ageing, when_late, late_after\n"},
         {"[prefect]\nrunning = 5\n", "c.conf:2: [prefect] running: unknown key; it belongs to [limits]\n"},
         {"[prefect]\nmatch_tag = x\n",
          "c.conf:2: [prefect] match_tag: unknown key; it belongs to [class NAME]\n"},
@@ -730,6 +750,7 @@ int main(void)
         TEST(test_values_arrive_in_the_struct),
         TEST(test_defaults),
         TEST(test_classes_choose),
+        TEST(test_late_needs_to_be_told_when),
         TEST(test_unknown_words),
         TEST(test_form),
         TEST(test_classes_with_mistakes),
