@@ -358,7 +358,8 @@ static void test_unknown_words(void **state)
         {"[limits]\npusl = 5\n", "c.conf:2: [limits] pusl: unknown key; did you mean \"pulls\"?\n"},
         {"[limits]\nbanana = 5\n",
          "c.conf:2: [limits] banana: unknown key; allowed: starts_per_second, start_burst, "
-         "shared_limit, shared_limit_fallback, launching, running, running_per, pulls, registry_pulls, registry_pulls_per_second, stops, "
+         "shared_limit, shared_limit_fallback, launching, running, running_per, pulls, registry_pulls, "
+         "registry_pulls_per_second, stops, "
          "ageing, when_late, late_after\n"},
         {"[prefect]\nrunning = 5\n", "c.conf:2: [prefect] running: unknown key; it belongs to [limits]\n"},
         {"[prefect]\nmatch_tag = x\n",
