@@ -47,9 +47,14 @@ static void expect_not_made(struct world *w, const char *sentence)
  * container lives on, nothing more is claimed; the next start finds all of it. */
 static void expect_ends_and_recovers(struct world *w, enum disk_fault fault, const char *sentence)
 {
+    /* The migrations have left the log long, and what fits into it needs no room. */
+    enum { BEFORE = 5 };
+    for (int i = 0; i < BEFORE; i++)
+        world_add_run(w);
+    world_start(w, NULL);
+    UNTIL(w, MINUTES(1), world_count(w, PREFECT_STATE_COMPLETED) == BEFORE && world_launches(w) == 0);
     w->flow.run_ms = MINUTES(5);
     const char *first = world_add_run(w);
-    world_start(w, NULL);
     UNTIL(w, MINUTES(1), world_is_in(w, first, RUN_STATE_RUNNING));
     world_pass(w, SECONDS(5));
     int starts = fake_engine_starts(w->engine, NULL);
