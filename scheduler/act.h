@@ -2,6 +2,7 @@
  * act.h - performs what run_step decided: one action, one or a few calls, one answer event.
  *
  * act.c           the table of actions, and giving up a request that is out
+ * act_clocks.c    the clocks of engine calls, and what is learned from them
  * act_claim.c     Prefect before the engine: claim, look, submitting, resolve
  * act_engine.c    the engine: pull, create, connect, start, looks, retire, stop, clear, remove
  * act_report.c    Prefect after the engine: announce, verdict, hand back, restore
@@ -30,6 +31,7 @@ struct act {
     struct catalog *catalog;
     struct looks *looks;
     struct output *output;
+    struct learned_timeouts *timeouts;
     struct tell *tell;
     const struct clock *clock;
     const struct config *config;
@@ -69,6 +71,17 @@ void act_announce(struct act *act, struct live *live);
 void act_report(struct act *act, struct live *live);
 void act_hand_back(struct act *act, struct live *live);
 void act_restore(struct act *act, struct live *live);
+
+/* act_clocks.c: the clocks of an engine call that is made now. What it takes is learned. */
+struct http_clocks act_clocks(struct live *live, enum stage stage);
+/* The same for a call of a kind of its own, which would teach its stage wrong times. */
+struct http_clocks act_fixed_clocks(struct live *live, enum stage stage);
+/* A call that others waited for as well is over: the total that its record is to show. */
+void act_shared_clock(struct live *live, enum stage stage);
+/* What came of a call with act_clocks(). After its record, which shows the value that was in force. */
+void act_learn(struct live *live, const struct engine_reply *reply);
+/* A look has found our container: a create or start whose total ran out may be done after all. */
+void act_learn_found(struct live *live, enum run_event_kind found);
 
 /* How a Prefect call for a launch is asked. */
 struct prefect_ask act_ask(struct act *act, struct live *live, enum stage stage, prefect_done_fn done);

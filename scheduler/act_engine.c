@@ -9,7 +9,6 @@
 
 #include "api/jobspec.h"
 #include "base/log.h"
-#include "clocks.h"
 #include "core/run_step.h"
 #include "leases.h"
 #include "watcher.h"
@@ -22,11 +21,6 @@
 #define NAME_SUFFIX_MAX 20
 /* Asking the engine's events about a start asks for all that it has kept: its clock need not be ours. */
 #define REPLAY_SINCE_MS 1
-
-static struct http_clocks clocks_of(const struct live *live, enum stage stage)
-{
-    return clocks_for(act_of(live)->config, live->launch->class_name, stage);
-}
 
 static void make_name(const struct launch *l, char name[static CONTAINER_NAME_SIZE])
 {
@@ -42,9 +36,12 @@ static void make_name(const struct launch *l, char name[static CONTAINER_NAME_SI
 static bool is_fine(struct live *live, const struct engine_reply *reply)
 {
     live->engine_call = NULL;
-    if (reply->failure == NULL)
+    if (reply->failure == NULL) {
+        act_learn(live, reply);
         return true;
+    }
     runner_fail(live->runner, live, reply->failure, reply->took_ms);
+    act_learn(live, reply);
     return false;
 }
 
@@ -72,6 +69,8 @@ static void feed_found(struct live *live, const struct engine_container *c)
         ev.kind = RUN_EVENT_FOUND_EXITED;
         ev.exit_code = c->exit_code;
     }
+    if (ev.kind != RUN_EVENT_TRANSIENT)
+        act_learn_found(live, ev.kind);
     runner_feed(live->runner, live, ev);
 }
 
@@ -82,6 +81,15 @@ static void ask_later(struct live *live)
                 (struct run_event){.kind = RUN_EVENT_TRANSIENT, .out_of_reach = true, .retry_after_ms = -1});
 }
 
+/* Its concurrency slot at the server is still its own, as far as is known. */
+static bool holds_slot(struct act *act, struct live *live)
+{
+    bool holds = leases_hold(act->leases, live);
+    if (holds == live->is_wait_said)
+        runner_say_wait(live->runner, live, holds ? "" : "renewal of its concurrency lease");
+    return holds;
+}
+
 /* ---- PULL ---- */
 
 static void on_image(void *arg, const struct failure *failure, int64_t took_ms, bool was_pulled,
@@ -89,6 +97,7 @@ static void on_image(void *arg, const struct failure *failure, int64_t took_ms, 
 {
     struct live *live = arg;
     live->pull_wait = NULL;
+    act_shared_clock(live, failure == NULL ? STAGE_PULL : failure->stage);
     if (failure != NULL) {
         runner_fail(live->runner, live, failure, took_ms);
         return;
@@ -134,13 +143,13 @@ static void on_created(void *arg, const struct engine_reply *reply)
 
 void act_create(struct act *act, struct live *live)
 {
-    if (!leases_hold(act->leases, live)) {
+    if (!holds_slot(act, live)) {
         ask_later(live);
         return;
     }
     char name[CONTAINER_NAME_SIZE];
     make_name(live->launch, name);
-    struct http_clocks clocks = clocks_of(live, STAGE_CREATE);
+    struct http_clocks clocks = act_clocks(live, STAGE_CREATE);
     struct err err;
     live->launch->container_id[0] = '\0';
     live->looked_mono_ms = 0;
@@ -177,7 +186,7 @@ void act_look_name(struct act *act, struct live *live)
         act_feed(live, RUN_EVENT_FOUND_ABSENT);
         return;
     }
-    struct http_clocks clocks = clocks_of(live, STAGE_INSPECT);
+    struct http_clocks clocks = act_clocks(live, STAGE_INSPECT);
     struct err err;
     if (engine_inspect(act->engine, name, &clocks, on_name_looked, live, &live->engine_call, &err) != 0)
         act_refuse(act, live, DEPENDENCY_ENGINE, STAGE_INSPECT, &err);
@@ -203,7 +212,7 @@ static void connect_next(struct live *live)
         act_feed(live, RUN_EVENT_DONE);
         return;
     }
-    struct http_clocks clocks = clocks_of(live, STAGE_NETWORK);
+    struct http_clocks clocks = act_clocks(live, STAGE_NETWORK);
     struct err err;
     if (engine_network_connect(act->engine, network, live->launch->container_id, &clocks, on_connected, live,
                                &live->engine_call, &err) != 0)
@@ -230,11 +239,11 @@ static void on_started(void *arg, const struct engine_reply *reply)
 
 void act_start(struct act *act, struct live *live)
 {
-    if (!leases_hold(act->leases, live)) {
+    if (!holds_slot(act, live)) {
         ask_later(live);
         return;
     }
-    struct http_clocks clocks = clocks_of(live, STAGE_START);
+    struct http_clocks clocks = act_clocks(live, STAGE_START);
     struct err err;
     if (engine_start(act->engine, live->launch->container_id, &clocks, on_started, live, &live->engine_call,
                      &err) != 0)
@@ -265,7 +274,7 @@ void act_look_container(struct act *act, struct live *live)
     }
     if (live->launch->run.state == RUN_STATE_RUNNING && watcher_answers(act->watcher, live))
         return;
-    struct http_clocks clocks = clocks_of(live, STAGE_INSPECT);
+    struct http_clocks clocks = act_clocks(live, STAGE_INSPECT);
     struct err err;
     if (engine_inspect(act->engine, live->launch->container_id, &clocks, on_container_looked, live,
                        &live->engine_call, &err) != 0)
@@ -280,7 +289,7 @@ void act_watch(struct act *act, struct live *live)
     tell_container(act->tell, live, TELL_CONTAINER_RUNNING);
     if (!live->launch->stream_output)
         return;
-    struct http_clocks clocks = clocks_of(live, STAGE_INSPECT);
+    struct http_clocks clocks = act_fixed_clocks(live, STAGE_INSPECT);
     int64_t since_ms =
         live->job == NULL ? clock_wall_ms(act->clock) : 0; /* after a restart: go on from now */
     output_follow(act->output, live->launch->container_id, name, live->job != NULL && live->job->tty,
@@ -332,7 +341,7 @@ static void on_replayed(void *arg, const struct engine_reply *reply)
 static void replay_events(struct live *live)
 {
     struct act *act = act_of(live);
-    struct http_clocks clocks = clocks_of(live, STAGE_INSPECT);
+    struct http_clocks clocks = act_fixed_clocks(live, STAGE_INSPECT);
     int64_t until_ms = engine_now_ms(act->engine) + 1; /* what happens within `until` itself is left out */
     struct err err;
     live->was_started = false;
@@ -359,7 +368,7 @@ void act_retire(struct act *act, struct live *live)
         ask_later(live);
         return;
     }
-    struct http_clocks clocks = clocks_of(live, STAGE_REMOVE);
+    struct http_clocks clocks = act_clocks(live, STAGE_REMOVE);
     struct err err;
     /* Without force: a container that has started meanwhile is refused, not killed. */
     if (engine_remove(act->engine, live->launch->container_id, false, &clocks, on_retired, live,
@@ -380,7 +389,8 @@ static void on_stopped(void *arg, const struct engine_reply *reply)
 
 void act_stop(struct act *act, struct live *live)
 {
-    struct http_clocks clocks = clocks_of(live, STAGE_STOP);
+    struct http_clocks clocks = act_clocks(live, STAGE_STOP);
+    live->call.grace_ms = (live->launch->grace_ms + 999) / 1000 * 1000; /* the engine counts in seconds */
     struct err err;
     if (engine_stop(act->engine, live->launch->container_id, live->launch->grace_ms, &clocks, on_stopped,
                     live, &live->engine_call, &err) != 0)
@@ -389,7 +399,7 @@ void act_stop(struct act *act, struct live *live)
 
 void act_kill(struct act *act, struct live *live)
 {
-    struct http_clocks clocks = clocks_of(live, STAGE_STOP);
+    struct http_clocks clocks = act_clocks(live, STAGE_STOP);
     struct err err;
     if (engine_kill(act->engine, live->launch->container_id, "SIGKILL", &clocks, on_stopped, live,
                     &live->engine_call, &err) != 0)
@@ -407,7 +417,7 @@ static void on_removed(void *arg, const struct engine_reply *reply)
 
 void act_remove(struct act *act, struct live *live)
 {
-    struct http_clocks clocks = clocks_of(live, STAGE_REMOVE);
+    struct http_clocks clocks = act_clocks(live, STAGE_REMOVE);
     struct err err;
     if (engine_remove(act->engine, live->launch->container_id, true, &clocks, on_removed, live,
                       &live->engine_call, &err) != 0)
@@ -439,7 +449,7 @@ static void remove_next(struct live *live)
         return;
     }
     live->clear_count--;
-    struct http_clocks clocks = clocks_of(live, STAGE_REMOVE);
+    struct http_clocks clocks = act_clocks(live, STAGE_REMOVE);
     struct err err;
     if (engine_remove(act->engine, live->clear_ids[live->clear_count], true, &clocks, on_cleared_one, live,
                       &live->engine_call, &err) != 0)
@@ -464,7 +474,7 @@ static void list_launch(struct live *live)
 {
     struct act *act = act_of(live);
     char *label = check_printf("%s=%s", ENGINE_LABEL_LAUNCH, live->launch->launch_id);
-    struct http_clocks clocks = clocks_of(live, STAGE_INSPECT);
+    struct http_clocks clocks = act_fixed_clocks(live, STAGE_INSPECT);
     struct err err;
     int rc = engine_list(act->engine, label, &clocks, on_listed, live, &live->engine_call, &err);
     free(label);

@@ -45,8 +45,7 @@ struct admission {
     struct order_rule order;
     int32_t *priorities; /* of the classes; what `order` refers to */
     int64_t ahead_extra; /* core/ahead.h */
-    bool claims_open;
-    bool starts_open;
+    struct admission_gates open;
 };
 
 static int load_bucket(struct admission *a, const char *name, double rate, int64_t burst, struct bucket *out,
@@ -163,7 +162,7 @@ int admission_new(const struct admission_settings *settings, struct admission **
 {
     struct admission *a = check_alloc(sizeof(*a));
     a->s = *settings;
-    a->starts_open = true;
+    a->open = (struct admission_gates){.starts = true, .going_on = true};
     a->wall_base_ms = clock_wall_ms(settings->clock);
     a->mono_base_ms = clock_mono_ms(settings->clock);
     if (admission_set_config(a, settings->config, err) != 0) {
@@ -193,10 +192,9 @@ void admission_wait(struct admission *a, struct live *live, enum run_action what
         stand(a, live);
 }
 
-void admission_open(struct admission *a, bool claims, bool starts)
+void admission_open(struct admission *a, struct admission_gates gates)
 {
-    a->claims_open = claims;
-    a->starts_open = starts;
+    a->open = gates;
 }
 
 size_t admission_queued(const struct admission *a)
@@ -459,12 +457,13 @@ size_t admission_run(struct admission *a)
         a->gates[i].let_in = 0;
         a->gates[i].let_start = 0;
     }
-    if (a->starts_open) {
+    if (a->open.going_on) {
         let += run_stops(a);
         let += run_slots(a);
-        let += run_starts(a);
     }
-    if (a->claims_open)
+    if (a->open.starts)
+        let += run_starts(a);
+    if (a->open.claims)
         let += run_claims(a);
     return let;
 }

@@ -44,9 +44,13 @@ int admission_set_config(struct admission *admission, const struct config *confi
 
 /* Stand in line (ADMIT, ASK_START, ASK_SLOT, ASK_STOP), or leave it (NONE). */
 void admission_wait(struct admission *admission, struct live *live, enum run_action what);
-/* No claims while closed (engine out of reach, paused, draining); starts of what is claimed go on unless
- * `starts` is false too. */
-void admission_open(struct admission *admission, bool claims, bool starts);
+/* What is let through now. */
+struct admission_gates {
+    bool claims;   /* closed: engine or Prefect out of reach, paused, draining */
+    bool starts;   /* new starts of what is claimed; closed: engine out of reach, paused */
+    bool going_on; /* launches that have had their token, and stops; closed: engine out of reach */
+};
+void admission_open(struct admission *admission, struct admission_gates gates);
 /* Let through whoever may go; returns how many. Call at the end of each turn, after runner_flush(). */
 size_t admission_run(struct admission *admission);
 /* Launches that wait to be claimed. */

@@ -83,6 +83,11 @@ static void settle(struct adopt *a, const char *container_id)
     index_put(&a->settled, key, key);
 }
 
+bool adopt_has_settled(const struct adopt *a, const char *container_id)
+{
+    return index_find(&a->settled, container_id) != NULL;
+}
+
 /* The label is anybody's to write, and one id that is none would spoil the request for all. */
 static bool is_uuid(const char *text)
 {

@@ -31,6 +31,8 @@ void adopt_set_config(struct adopt *adopt, const struct config *config);
 /* adopt_want - a container that is listed and belongs to no launch in memory; copies what it keeps. One that
  * was settled before, or for which there is no room now, is passed over: the next list shows it again. */
 void adopt_want(struct adopt *adopt, const struct engine_container *container);
+/* adopt_has_settled - its run is over, or has moved on: nothing is left to do for it. */
+bool adopt_has_settled(const struct adopt *adopt, const char *container_id);
 /* adopt_begin - read the runs of those that are wanted, and take them over when the answer has come. */
 void adopt_begin(struct adopt *adopt);
 

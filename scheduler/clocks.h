@@ -1,5 +1,8 @@
 /*
- * clocks.h - the clocks of a stage for a class, in the form the clients take.
+ * clocks.h - the configured clocks of a stage for a class, in the form the clients take.
+ *
+ * For calls that nothing is learned from: where a class says `auto`, the fixed value that comes before. Calls
+ * to the engine for a launch take learned_timeouts_clocks().
  */
 #ifndef SLUICE_CLOCKS_H
 #define SLUICE_CLOCKS_H

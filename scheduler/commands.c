@@ -219,16 +219,27 @@ static void print_answers(const struct json *answers, size_t count, FILE *out)
     free(text);
 }
 
-static int look(const struct options *options, FILE *out, const struct question *questions, size_t count)
+struct config *commands_find_state(const struct options *options, int *exit_code)
 {
     struct config *config = commands_load_config(options);
-    if (config == NULL)
-        return EXIT_FAILED;
-    int code = EXIT_FINE;
-    if (config->state_path == NULL) {
-        fprintf(stderr, "sluice: which worker? give --pool (and --name), --state FILE, or [state] path\n");
-        code = EXIT_WRONG_USE;
+    if (config == NULL) {
+        *exit_code = EXIT_FAILED;
+        return NULL;
     }
+    if (config->state_path != NULL)
+        return config;
+    fprintf(stderr, "sluice: which worker? give --pool (and --name), --state FILE, or [state] path\n");
+    config_free(config);
+    *exit_code = EXIT_WRONG_USE;
+    return NULL;
+}
+
+static int look(const struct options *options, FILE *out, const struct question *questions, size_t count)
+{
+    int code = EXIT_FINE;
+    struct config *config = commands_find_state(options, &code);
+    if (config == NULL)
+        return code;
     struct json *answers = options->json ? json_new_object() : NULL;
     for (size_t i = 0; i < count && code == EXIT_FINE; i++) {
         if (i > 0 && answers == NULL)
@@ -259,10 +270,15 @@ static const char sql_launches[] =
     "state FROM "
     "running WHERE state <> 'STARTING') GROUP BY class, state ORDER BY class, state";
 static const char sql_limits[] = "SELECT class, kind, \"limit\", in_use, tokens FROM limits";
+/* A pause, or a dependency out of reach. */
+static const char sql_holds[] =
+    "SELECT said, strftime('%Y-%m-%dT%H:%M:%fZ', since_ms / 1000.0, 'unixepoch') AS since FROM hold_rows "
+    "ORDER BY since_ms";
 
 int command_status(const struct options *options, FILE *out)
 {
-    static const struct question questions[] = {{"launches", sql_launches}, {"limits", sql_limits}};
+    static const struct question questions[] = {
+        {"held by", sql_holds}, {"launches", sql_launches}, {"limits", sql_limits}};
     return look(options, out, questions, ARRAY_LEN(questions));
 }
 

@@ -1,6 +1,9 @@
 /*
- * commands.h - the subcommands that only look: check, config, queue, status, explain. Each returns the
- * process's exit code.
+ * commands.h - the subcommands but start. Each returns the process's exit code.
+ *
+ * commands.c       those that only look: check, config, queue, status, explain
+ * command_why.c    why
+ * command_admin.c  those that ask a running sluice: pause, resume, drain, retry, discard
  */
 #ifndef SLUICE_COMMANDS_H
 #define SLUICE_COMMANDS_H
@@ -20,6 +23,8 @@ int command_config(const struct options *options, FILE *out);
 int command_queue(const struct options *options, FILE *out);
 int command_status(const struct options *options, FILE *out);
 int command_explain(const struct options *options, FILE *out);
+int command_why(const struct options *options, FILE *out);
+int command_admin(const struct options *options, FILE *out);
 
 #define COMMANDS_TEMPLATE_MAX_BYTES (5 * 1024 * 1024)
 
@@ -29,6 +34,10 @@ int command_explain(const struct options *options, FILE *out);
  * not when the pool is made. Errors: INVALID, PARSE, IO, LIMIT, with a sentence.
  */
 int commands_prepare(const struct config *config, struct buf *template_json, struct err *err) MUST_CHECK;
+
+/* commands_find_state - the configuration whose state_path is the file of the worker that is meant; NULL and
+ * *exit_code, said on stderr, if it can't be told. */
+struct config *commands_find_state(const struct options *options, int *exit_code);
 
 /* commands_load_config - as `start` does; prints every mistake to stderr. NULL if there is any. */
 struct config *commands_load_config(const struct options *options);

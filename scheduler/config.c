@@ -7,6 +7,7 @@
  * which is how a class section beats DOCKER_CLIENT_TIMEOUT. Reads files and decides nothing about running.
  */
 #include "config_internal.h"
+#include "config_text.h"
 
 #include <errno.h>
 #include <string.h>
@@ -127,20 +128,55 @@ static bool is_own(const char *from, const char *path)
 /*
  * The engine and the API say nothing before they are done (pulls apart), so a total above the inactivity
  * clock would mean nothing: whoever writes "create = 5m" means that create may take 5 minutes. So a total
- * that was set for this very stage takes along an inactivity clock that was not.
+ * that was set for this very stage, or is learned, takes along an inactivity clock that was not set.
  */
 static void raise_inactivity(struct config_class *class, const char **from, const char *path)
 {
     for (int stage = 0; stage < STAGE_COUNT; stage++) {
         struct config_clocks *clocks = &class->clocks[stage];
         if (stage == STAGE_PULL || stage == STAGE_RUN || is_own(clocks->inactivity.from, path) ||
-            !is_own(clocks->total.from, path) || clocks->total.ms <= clocks->inactivity.ms)
+            !is_own(clocks->total.from, path) ||
+            (clocks->total.ms <= clocks->inactivity.ms && !clocks->total.is_auto))
             continue;
         clocks->inactivity = clocks->total;
         for (size_t row = 0; row < config_key_count; row++)
             if (config_keys[row].scope == CONFIG_SCOPE_CLASS &&
                 config_keys[row].offset == (size_t)((const char *)&clocks->inactivity - (const char *)class))
                 from[row] = clocks->total.from;
+    }
+}
+
+/* The row of one of a stage's bounds ("floor", "ceiling"); NULL for stages that have none. */
+static const struct config_key *bound_row(enum stage stage, const char *which)
+{
+    char name[64];
+    snprintf(name, sizeof(name), "timeouts.%s_%s", stage_name(stage), which);
+    return config_keys_find_full(name);
+}
+
+/* What a class takes over from [timeouts] is told there. */
+static void check_bounds(const struct config_class *class, const char *label, const char **from,
+                         const char **base_from, const char *path, struct config_problems *problems)
+{
+    for (int stage = 0; stage < STAGE_COUNT; stage++) {
+        const struct config_key *floor = bound_row((enum stage)stage, "floor");
+        const struct config_clocks *clocks = &class->clocks[stage];
+        if (floor == NULL || clocks->floor_ms <= clocks->ceiling_ms)
+            continue;
+        const struct config_key *ceiling = bound_row((enum stage)stage, "ceiling");
+        const char *floor_from = from[row_of(floor)];
+        const char *ceiling_from = from[row_of(ceiling)];
+        bool is_default = from == base_from;
+        bool has_floor = is_default ? is_own(floor_from, path) : floor_from != base_from[row_of(floor)];
+        bool has_ceiling = is_default || ceiling_from != base_from[row_of(ceiling)];
+        char floor_text[TEXT_DURATION_SIZE];
+        char ceiling_text[TEXT_DURATION_SIZE];
+        if (has_floor || has_ceiling)
+            config_problem(problems,
+                           "%s: %s %s: %s (%s) is above %s, %s (%s); allowed: a floor up to the ceiling",
+                           has_floor ? floor_from : ceiling_from, label, floor->key,
+                           text_of_duration(clocks->floor_ms, floor_text), floor_from, ceiling->key,
+                           text_of_duration(clocks->ceiling_ms, ceiling_text), ceiling_from);
     }
 }
 
@@ -187,10 +223,14 @@ static void build_class(struct config_settings *settings, const struct config_fi
         class->name = file->classes[index].name;
         apply_entries(file, index, &target, problems);
         class->rule_text = rule_text(&class->rule, &settings->arena);
-        if (problems->count == before)
+        if (problems->count == before) {
             check_class(class, &file->classes[index], file->path, from, &settings->arena, problems);
+            check_bounds(class, config_arena_printf(&settings->arena, "[class %s]", class->name), from,
+                         settings->from, file->path, problems);
+        }
     } else {
         check_class(class, NULL, file->path, from, &settings->arena, problems);
+        check_bounds(class, "[timeouts]", settings->from, settings->from, file->path, problems);
     }
     raise_inactivity(class, from, file->path);
     class->retry.start_clock_ms = class->clocks[STAGE_START].total.ms;
@@ -301,6 +341,13 @@ const struct config_class *config_class_for(const struct config *config, const s
         if (match_rule_holds(&config->classes[i].rule, subject))
             return &config->classes[i];
     return &config->classes[config->class_count - 1];
+}
+
+int64_t config_longest_ms(const struct config_class *of, enum stage stage)
+{
+    const struct config_clocks *clocks = &of->clocks[stage];
+    bool may_grow = clocks->total.is_auto && clocks->ceiling_ms > clocks->total.ms;
+    return may_grow ? clocks->ceiling_ms : clocks->total.ms;
 }
 
 const struct config_class *config_class_by_name(const struct config *config, const char *name)

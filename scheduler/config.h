@@ -27,12 +27,15 @@
 struct config_time {
     int64_t ms; /* 0: off */
     const char *from;
+    bool is_auto; /* learned; ms is in force while too little is known */
 };
 
 struct config_clocks {
     struct config_time connect;
     struct config_time inactivity;
     struct config_time total;
+    int64_t floor_ms; /* of a total that is learned; 0 and no `auto` in stages of the API */
+    int64_t ceiling_ms;
 };
 
 struct config_class {
@@ -46,6 +49,8 @@ struct config_class {
     struct match_list running_per;            /* as in struct config, within the class */
     int64_t launching;                        /* CONFIG_NO_LIMIT: only the pool's */
     struct config_clocks clocks[STAGE_COUNT]; /* by enum stage; RUN unused */
+    double timeout_margin;                    /* of learned times */
+    int64_t timeout_samples;                  /* as few give no learned time yet; >= 1 */
     struct config_time launch_deadline;       /* claim to start; 0: none */
     struct config_time max_run_time;          /* 0: none */
     struct retry_policy retry;                /* remove_ended_container is filled in per run */
@@ -165,6 +170,9 @@ void config_print(const struct config *config, FILE *out, bool json);
 const struct config_class *config_class_for(const struct config *config, const struct match_subject *subject);
 const struct config_class *config_class_by_name(const struct config *config,
                                                 const char *name); /* default if unknown */
+
+/* config_longest_ms - how long the whole of a call of this stage may be waited for; 0: for ever. */
+int64_t config_longest_ms(const struct config_class *of, enum stage stage);
 
 /* config_describe_changes - after a reload: one line per key whose effective value changed, "limits.running:
  * 200 -> 100"; secrets without values. */

@@ -147,9 +147,7 @@ static void section_line(struct reader *r, char *line)
 static bool report_known_elsewhere(const struct reader *r, const char *name)
 {
     static const char *const later[] = {"budget", "budget_floor", "listen"};
-    size_t len = strlen(name);
-    bool is_later = (len > 6 && strcmp(name + len - 6, "_floor") == 0) ||
-                    (len > 8 && strcmp(name + len - 8, "_ceiling") == 0);
+    bool is_later = false;
     for (size_t i = 0; i < ARRAY_LEN(later); i++)
         is_later = is_later || strcmp(name, later[i]) == 0;
     if (is_later) {
@@ -185,7 +183,8 @@ static void list_keys(const char *section, struct buf *out)
     const char *more =
         strcmp(section, "timeouts") == 0
             ? "STAGE, STAGE_connect and STAGE_inactivity (stages: api, resolve, image, pull, create, "
-              "network, start, inspect, stop, report, remove), launch_deadline, max_run_time"
+              "network, start, inspect, stop, report, remove), STAGE_floor and STAGE_ceiling (but for api, "
+              "resolve and report), timeout_margin, timeout_samples, launch_deadline, max_run_time"
         : strcmp(section, "class") == 0 ? ", when_late, late_after, keep_containers, when_run_is_over and "
                                           "the keys of [timeouts] and [retry]"
                                         : "";

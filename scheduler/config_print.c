@@ -81,7 +81,10 @@ const char *config_value_text(const struct config_key *key, const void *base, st
     case CONFIG_TYPE_DURATION:
         return duration_text(*(const int64_t *)place, arena);
     case CONFIG_TYPE_TIME:
-        return duration_text(((const struct config_time *)place)->ms, arena);
+    case CONFIG_TYPE_TIME_AUTO:
+        return ((const struct config_time *)place)->is_auto
+                   ? "auto"
+                   : duration_text(((const struct config_time *)place)->ms, arena);
     case CONFIG_TYPE_RATE:
     case CONFIG_TYPE_FACTOR:
         return number_text(*(const double *)place, arena);

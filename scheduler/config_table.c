@@ -21,23 +21,32 @@
 #define MAX_COUNT INT64_C(1000000)
 #define DURATION(at_least_ms) .type = CONFIG_TYPE_DURATION, .min = (at_least_ms), .max = MAX_MS
 #define TIME(at_least_ms) .type = CONFIG_TYPE_TIME, .min = (at_least_ms), .max = MAX_MS
+#define TIME_AUTO(at_least_ms) .type = CONFIG_TYPE_TIME_AUTO, .min = (at_least_ms), .max = MAX_MS
 #define COUNT(at_least) .type = CONFIG_TYPE_COUNT, .min = (at_least), .max = MAX_COUNT
 #define RATE .type = CONFIG_TYPE_RATE
 
-#define CLOCK(name, which, default_clock, twin, text)                                                        \
+#define CLOCK(name, value_type, which, default_clock, twin, text)                                            \
     {                                                                                                        \
-        .section = "timeouts", .key = name, TIME(1), .default_text = default_clock, .environment = twin,     \
-        .in_class = true, .reloadable = true, CLASS(which), .help = text                                     \
+        .section = "timeouts", .key = name, value_type(1), .default_text = default_clock,                    \
+        .environment = twin, .in_class = true, .reloadable = true, CLASS(which), .help = text                \
     }
-#define STAGE_CLOCKS(name, stage, total_default, total_twin, idle_twin)                                      \
-    CLOCK(name, clocks[stage].total, total_default, total_twin, "whole time of a call of stage " name),      \
-        CLOCK(name "_connect", clocks[stage].connect, "60s", idle_twin, "time to connect, in stage " name),  \
-        CLOCK(name "_inactivity", clocks[stage].inactivity, "60s", idle_twin,                                \
+#define STAGE_CLOCKS(name, stage, total_type, total_default, total_twin, idle_twin)                          \
+    CLOCK(name, total_type, clocks[stage].total, total_default, total_twin,                                  \
+          "whole time of a call of stage " name),                                                            \
+        CLOCK(name "_connect", TIME, clocks[stage].connect, "60s", idle_twin,                                \
+              "time to connect, in stage " name),                                                            \
+        CLOCK(name "_inactivity", TIME, clocks[stage].inactivity, "60s", idle_twin,                          \
               "time without a byte arriving, in stage " name)
+#define LEARNED_BOUNDS(name, stage, floor_default, ceiling_default)                                          \
+    CLOCK(name "_floor", DURATION, clocks[stage].floor_ms, floor_default, NULL,                              \
+          "least that is learned for stage " name),                                                          \
+        CLOCK(name "_ceiling", DURATION, clocks[stage].ceiling_ms, ceiling_default, NULL,                    \
+              "most that is learned for stage " name)
 #define API_CLOCKS(name, stage)                                                                              \
-    STAGE_CLOCKS(name, stage, "60s", "PREFECT_API_REQUEST_TIMEOUT", "PREFECT_API_REQUEST_TIMEOUT")
+    STAGE_CLOCKS(name, stage, TIME, "60s", "PREFECT_API_REQUEST_TIMEOUT", "PREFECT_API_REQUEST_TIMEOUT")
 #define ENGINE_CLOCKS(name, stage)                                                                           \
-    STAGE_CLOCKS(name, stage, "60s", "DOCKER_CLIENT_TIMEOUT", "DOCKER_CLIENT_TIMEOUT")
+    STAGE_CLOCKS(name, stage, TIME_AUTO, "60s", "DOCKER_CLIENT_TIMEOUT", "DOCKER_CLIENT_TIMEOUT"),           \
+        LEARNED_BOUNDS(name, stage, "5s", "3m")
 
 const struct config_key config_keys[] = {
     {.section = "prefect",
@@ -314,7 +323,8 @@ const struct config_key config_keys[] = {
     API_CLOCKS("api", STAGE_API),
     API_CLOCKS("resolve", STAGE_RESOLVE),
     ENGINE_CLOCKS("image", STAGE_IMAGE),
-    STAGE_CLOCKS("pull", STAGE_PULL, "30m", NULL, "DOCKER_CLIENT_TIMEOUT"),
+    STAGE_CLOCKS("pull", STAGE_PULL, TIME_AUTO, "30m", NULL, "DOCKER_CLIENT_TIMEOUT"),
+    LEARNED_BOUNDS("pull", STAGE_PULL, "30s", "2h"),
     ENGINE_CLOCKS("create", STAGE_CREATE),
     ENGINE_CLOCKS("network", STAGE_NETWORK),
     ENGINE_CLOCKS("start", STAGE_START),
@@ -322,6 +332,24 @@ const struct config_key config_keys[] = {
     ENGINE_CLOCKS("stop", STAGE_STOP),
     API_CLOCKS("report", STAGE_REPORT),
     ENGINE_CLOCKS("remove", STAGE_REMOVE),
+    {.section = "timeouts",
+     .key = "timeout_margin",
+     .type = CONFIG_TYPE_FACTOR,
+     .min = 1,
+     .max = 100,
+     .default_text = "2.5",
+     .in_class = true,
+     .reloadable = true,
+     CLASS(timeout_margin),
+     .help = "a learned time is so many times what 99.9 % of the calls took"},
+    {.section = "timeouts",
+     .key = "timeout_samples",
+     COUNT(1),
+     .default_text = "30",
+     .in_class = true,
+     .reloadable = true,
+     CLASS(timeout_samples),
+     .help = "calls that went well before a time is learned from them"},
     {.section = "timeouts",
      .key = "launch_deadline",
      TIME(0),

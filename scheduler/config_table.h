@@ -34,6 +34,7 @@ enum config_type {
     CONFIG_TYPE_PER_VALUE,       /* struct match_list of WORD LIMIT (core/per_value.h) */
     CONFIG_TYPE_DURATION,        /* int64_t, ms */
     CONFIG_TYPE_TIME,            /* struct config_time */
+    CONFIG_TYPE_TIME_AUTO,       /* struct config_time, or the word auto */
     CONFIG_TYPE_RATE,            /* double > 0, or no limit when not given */
     CONFIG_TYPE_FACTOR,          /* double */
     CONFIG_TYPE_COUNT,           /* int64_t, or no limit when not given */

@@ -19,8 +19,9 @@ static void describe_range(const struct config_key *key, char *out, size_t size)
 {
     char min[TEXT_DURATION_SIZE];
     char max[TEXT_DURATION_SIZE];
-    snprintf(out, size, "a duration such as 500ms, 60s, 5m, 2h or 7d, from %s to %s",
-             text_of_duration(key->min, min), text_of_duration(key->max, max));
+    snprintf(out, size, "%sa duration such as 500ms, 60s, 5m, 2h or 7d, from %s to %s",
+             key->type == CONFIG_TYPE_TIME_AUTO ? "auto or " : "", text_of_duration(key->min, min),
+             text_of_duration(key->max, max));
 }
 
 static void describe_seconds(const struct config_key *key, bool is_whole, char *out, size_t size)
@@ -91,6 +92,7 @@ static void describe(const struct config_key *key, enum config_style style, char
             "tag:GLOB, deployment, flow, work_queue or parameter:NAME, each with a number from 1 to 1000000, "
             "separated by commas, such as tag:team-* 5";
         break;
+    case CONFIG_TYPE_TIME_AUTO:
     case CONFIG_TYPE_DURATION:
     case CONFIG_TYPE_TIME:
         if (style == CONFIG_STYLE_FILE)
@@ -137,7 +139,7 @@ static const char *read_duration(const struct config_key *key, const char *text,
 {
     if (style == CONFIG_STYLE_FILE) {
         if (strcmp(text, "auto") == 0)
-            return "is not known for this key (learned times are not part of this version)";
+            return "is only for the whole time of a call to the engine";
         enum text_duration result = text_to_duration(text, out_ms);
         if (result != TEXT_DURATION_FINE)
             return result == TEXT_DURATION_NO_UNIT ? "has no unit" : "is not a duration";
@@ -279,6 +281,30 @@ struct destination {
     struct config_arena *arena;
 };
 
+/* A variable says how long to wait while too little is known: a file's `auto` stays. */
+static bool stays_auto(const struct config_key *key, enum config_style style, const void *place)
+{
+    return key->type == CONFIG_TYPE_TIME_AUTO && style == CONFIG_STYLE_ENVIRONMENT &&
+           ((const struct config_time *)place)->is_auto;
+}
+
+static const char *store_time(const struct config_key *key, const char *text, enum config_style style,
+                              const struct destination *to)
+{
+    struct config_time *time = to->place;
+    bool is_auto = stays_auto(key, style, time);
+    if (key->type == CONFIG_TYPE_TIME_AUTO && style == CONFIG_STYLE_FILE && strcmp(text, "auto") == 0) {
+        time->is_auto = true;
+        time->from = to->from;
+        return NULL;
+    }
+    int64_t ms = 0;
+    const char *wrong = read_duration(key, text, style, &ms);
+    if (wrong == NULL)
+        *time = (struct config_time){ms, is_auto ? time->from : to->from, is_auto};
+    return wrong;
+}
+
 static const char *store_number(const struct config_key *key, const char *text, enum config_style style,
                                 const struct destination *to)
 {
@@ -287,7 +313,7 @@ static const char *store_number(const struct config_key *key, const char *text, 
     const char *wrong = NULL;
     if (key->type == CONFIG_TYPE_RATE || key->type == CONFIG_TYPE_FACTOR)
         wrong = read_number(key, text, &number);
-    else if (key->type == CONFIG_TYPE_DURATION || key->type == CONFIG_TYPE_TIME)
+    else if (key->type == CONFIG_TYPE_DURATION)
         wrong = read_duration(key, text, style, &whole);
     else
         wrong = read_count(key, text, &whole);
@@ -295,8 +321,6 @@ static const char *store_number(const struct config_key *key, const char *text, 
         return wrong;
     if (key->type == CONFIG_TYPE_RATE || key->type == CONFIG_TYPE_FACTOR)
         *(double *)to->place = number;
-    else if (key->type == CONFIG_TYPE_TIME)
-        *(struct config_time *)to->place = (struct config_time){whole, to->from};
     else if (key->type == CONFIG_TYPE_COUNT32)
         *(int32_t *)to->place = (int32_t)whole;
     else
@@ -382,8 +406,10 @@ static const char *store(const struct config_key *key, const char *text, enum co
     case CONFIG_TYPE_REGISTRY_COUNTS:
     case CONFIG_TYPE_REGISTRY_RATES:
         return store_items(key, text, style, to);
-    case CONFIG_TYPE_DURATION:
     case CONFIG_TYPE_TIME:
+    case CONFIG_TYPE_TIME_AUTO:
+        return store_time(key, text, style, to);
+    case CONFIG_TYPE_DURATION:
     case CONFIG_TYPE_RATE:
     case CONFIG_TYPE_FACTOR:
     case CONFIG_TYPE_COUNT:
@@ -423,7 +449,8 @@ int config_value_set(const struct config_target *target, const struct config_key
     const char *wrong = store(key, text, style, &to);
     if (wrong != NULL)
         return refuse(key, text, style, wrong, err);
-    target->from[row] = from;
+    if (!stays_auto(key, style, to.place))
+        target->from[row] = from;
     return 0;
 }
 
@@ -438,7 +465,7 @@ int config_value_check(const struct config_key *key, const char *text, enum conf
         struct match_list globs;
         struct config_list list;
         const char *text;
-    } place = {.list = {NULL, 0}};
+    } place = {.time = {0, NULL, false}};
     const struct destination to = {.place = &place, .from = "", .arena = &arena};
     const char *wrong = store(key, text, style, &to);
     config_arena_done(&arena);

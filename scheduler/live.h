@@ -9,6 +9,7 @@
 #include "base/timers.h"
 #include "core/launch.h"
 #include "core/order.h"
+#include "learned_timeouts.h"
 
 struct engine_call;
 struct prefect_call;
@@ -32,11 +33,28 @@ struct live {
     struct timer timer;    /* WAIT, and what WATCH waits for */
     struct timer deadline; /* launch deadline before RUNNING, max_run_time after */
 
+    /* act_engine.c's: the clock of the engine call that is out, or was out last. */
+    struct {
+        enum stage stage;
+        bool is_learned_from;
+        int64_t total_ms;
+        int64_t grace_ms; /* of a stop: comes on top of total_ms */
+        char from[LEARNED_FROM_SIZE];
+        int64_t sent_mono_ms;
+    } call;
+    /* A call whose total ran out, and of which it is not known yet whether it was done after all. */
+    struct {
+        int64_t sent_mono_ms; /* 0: none */
+        int64_t used_ms;
+        enum stage stage;
+    } late;
+
     /* The runner's. */
     enum run_action action; /* decided, saved or about to be, not yet performed; NONE otherwise */
     int64_t action_delay_ms;
     bool is_dirty;         /* the row differs from the file */
     bool has_row;          /* the file has a row of it */
+    bool is_wait_said;     /* runner_say_wait() */
     bool was_drained;      /* asked to go back since we began to stop */
     bool is_forgotten;     /* freed at the end of the turn */
     uint64_t arrival;      /* order of coming into memory */

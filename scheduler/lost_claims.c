@@ -204,8 +204,9 @@ void lost_claims_start(struct lost_claims *lost)
     int64_t wait_ms = c->retry.settle_ms;
     static const enum stage stages[] = {STAGE_API, STAGE_CREATE, STAGE_START};
     for (size_t i = 0; i < ARRAY_LEN(stages); i++) {
-        if (c->clocks[stages[i]].total.ms > wait_ms)
-            wait_ms = c->clocks[stages[i]].total.ms;
+        int64_t longest_ms = config_longest_ms(c, stages[i]);
+        if (longest_ms > wait_ms)
+            wait_ms = longest_ms;
     }
     timer_start(lost->s.timers, &lost->timer, wait_ms, begin_pass, lost);
 }

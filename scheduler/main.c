@@ -2,6 +2,7 @@
  * main.c - wiring and exit codes: reads the command line, runs the subcommand; for `start` makes the loop and
  * the service and turns signals into calls. SIGTERM and SIGINT stop, SIGHUP reloads the configuration.
  */
+#include "admin.h"
 #include "api/admin_health.h"
 #include "base/buf.h"
 #include "base/log.h"
@@ -22,6 +23,7 @@ struct program {
     struct config *config;
     struct loop *loop;
     struct service *service;
+    struct admin *admin;         /* NULL: can't be made */
     struct admin_health *health; /* NULL without --with-healthcheck */
     int exit_code;
 };
@@ -86,6 +88,7 @@ static void on_end(void *arg, int exit_code)
 {
     struct program *p = arg;
     p->exit_code = exit_code;
+    admin_end(p->admin, exit_code);
     loop_stop(p->loop);
 }
 
@@ -123,6 +126,19 @@ static int serve_health(struct program *p, struct err *err)
         return 0;
     return admin_health_new(loop_base(p->loop), c->webserver_host, (int)c->webserver_port, is_well, p,
                             &p->health, err);
+}
+
+/* Containers matter more than commands: without a socket it goes on. */
+static void serve_commands(struct program *p)
+{
+    struct err err;
+    struct admin_settings settings = {.base = loop_base(p->loop),
+                                      .timers = loop_timers(p->loop),
+                                      .service = p->service,
+                                      .state_path = p->config->state_path};
+    if (admin_new(&settings, &p->admin, &err) != 0)
+        log_warn("no commands can be taken (sluice pause, resume, drain, retry, discard)",
+                 kv_s("error", err.msg));
 }
 
 /* The lock is given up with the process. Without a place for it, or the right to write there, only the state
@@ -165,9 +181,11 @@ static int run(struct program *p, const char *template_json, struct err *err)
     if (rc == 0)
         rc = connect_signals(p, err);
     if (rc == 0) {
+        serve_commands(p);
         loop_on_turn_end(p->loop, on_turn_end, p);
         loop_run(p->loop);
     }
+    admin_free(p->admin);
     admin_health_free(p->health);
     service_free(p->service);
     free(cwd);
@@ -221,6 +239,14 @@ static int run_command(const struct options *options)
         return command_status(options, stdout);
     case COMMAND_EXPLAIN:
         return command_explain(options, stdout);
+    case COMMAND_WHY:
+        return command_why(options, stdout);
+    case COMMAND_PAUSE:
+    case COMMAND_RESUME:
+    case COMMAND_DRAIN:
+    case COMMAND_RETRY:
+    case COMMAND_DISCARD:
+        return command_admin(options, stdout);
     case COMMAND_HELP:
         options_print_help(options->help_for, stdout);
         return EXIT_FINE;

@@ -14,9 +14,14 @@
 #include <string.h>
 
 #define FOR(command) (1u << (command))
-#define FOR_ALL 0xFFu
-#define FOR_CONFIGURED                                                                                       \
-    (FOR(COMMAND_START) | FOR(COMMAND_CHECK) | FOR(COMMAND_CONFIG) | FOR(COMMAND_QUEUE) | FOR(COMMAND_STATUS))
+#define FOR_ALL (~0u)
+#define FOR_CONFIGURED (FOR(COMMAND_START) | FOR(COMMAND_CHECK) | FOR(COMMAND_CONFIG) | FOR_FILE)
+/* They need no more than to find the state file. */
+#define FOR_FILE (FOR(COMMAND_QUEUE) | FOR(COMMAND_STATUS) | FOR(COMMAND_WHY) | FOR_ADMIN)
+#define FOR_ADMIN                                                                                            \
+    (FOR(COMMAND_PAUSE) | FOR(COMMAND_RESUME) | FOR(COMMAND_DRAIN) | FOR(COMMAND_RETRY) |                    \
+     FOR(COMMAND_DISCARD))
+#define FOR_RUN (FOR(COMMAND_WHY) | FOR(COMMAND_RETRY) | FOR(COMMAND_DISCARD))
 
 static const struct {
     const char *name;
@@ -29,6 +34,13 @@ static const struct {
     {"config", COMMAND_CONFIG, " [FILE]", "print the configuration in effect and where each value came from"},
     {"queue", COMMAND_QUEUE, "", "list the runs that wait, and for what"},
     {"status", COMMAND_STATUS, "", "the pool at a glance: counts, limits, what runs"},
+    {"why", COMMAND_WHY, " RUN",
+     "tell why a run waits, failed or ended (RUN: id, its first digits, or name)"},
+    {"pause", COMMAND_PAUSE, "", "claim and start nothing more until resume, also over a restart"},
+    {"resume", COMMAND_RESUME, "", "take a pause back"},
+    {"drain", COMMAND_DRAIN, "", "claim nothing more, end when all that runs has ended: to retire a host"},
+    {"retry", COMMAND_RETRY, " RUN", "try a parked run again (RUN: id, its first digits, or name)"},
+    {"discard", COMMAND_DISCARD, " RUN", "give a parked run up: it is reported Crashed"},
     {"explain", COMMAND_EXPLAIN, "", "tell how an error would be judged, and the delays that follow"},
 };
 
@@ -46,6 +58,7 @@ enum extra {
     EXTRA_MESSAGE,
     EXTRA_TRANSPORT,
     EXTRA_DEPENDENCY,
+    EXTRA_WAIT,
     EXTRA_HELP
 };
 static const struct {
@@ -58,9 +71,7 @@ static const struct {
     [EXTRA_CONFIG] = {"--config", 0, "FILE", FOR_CONFIGURED, "configuration file"},
     [EXTRA_PROFILE] = {"--profile", 0, "NAME", FOR_CONFIGURED,
                        "the profile of Prefect to take settings from"},
-    [EXTRA_JSON] = {"--json", 0, NULL,
-                    FOR(COMMAND_CONFIG) | FOR(COMMAND_QUEUE) | FOR(COMMAND_STATUS) | FOR(COMMAND_EXPLAIN),
-                    "print JSON"},
+    [EXTRA_JSON] = {"--json", 0, NULL, FOR(COMMAND_CONFIG) | FOR_FILE | FOR(COMMAND_EXPLAIN), "print JSON"},
     [EXTRA_INSTALL_POLICY] = {"--install-policy", 0, "POLICY", FOR(COMMAND_START),
                               "always, if-not-present, never or prompt; nothing is ever installed"},
     [EXTRA_PROMPT] = {"--prompt", 0, NULL, FOR(COMMAND_START), "accepted; nothing is ever asked"},
@@ -72,6 +83,7 @@ static const struct {
     [EXTRA_MESSAGE] = {"--message", 0, "TEXT", FOR(COMMAND_EXPLAIN), "message in the answer"},
     [EXTRA_TRANSPORT] = {"--transport", 0, "TEXT", FOR(COMMAND_EXPLAIN), "what went wrong below HTTP"},
     [EXTRA_DEPENDENCY] = {"--dependency", 0, "NAME", FOR(COMMAND_EXPLAIN), "engine, registry or prefect"},
+    [EXTRA_WAIT] = {"--wait", 0, NULL, FOR(COMMAND_DRAIN), "tell how it goes, until nothing is left"},
     [EXTRA_HELP] = {"--help", 'h', NULL, FOR_ALL, "this text"},
 };
 
@@ -91,7 +103,7 @@ static bool key_is_for(const struct config_key *key, enum command command)
     static const char *const names[] = {"--state", "--pool", "--name"};
     if (key->flag == NULL || (FOR_CONFIGURED & FOR(command)) == 0)
         return false;
-    if (command != COMMAND_QUEUE && command != COMMAND_STATUS)
+    if ((FOR_FILE & FOR(command)) == 0)
         return true;
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
         if (strcmp(key->flag, names[i]) == 0)
@@ -138,7 +150,7 @@ static void grammar_done(struct grammar *g)
         free(g->negations[i]);
 }
 
-static const char *command_name(enum command command)
+const char *options_command_name(enum command command)
 {
     for (size_t i = 0; i < ARRAY_LEN(commands); i++)
         if (commands[i].command == command)
@@ -226,6 +238,9 @@ static int take_extra(struct options *options, enum extra extra, struct err *err
     case EXTRA_DEPENDENCY:
         options->dependency = optarg;
         return 0;
+    case EXTRA_WAIT:
+        options->wait = true;
+        return 0;
     case EXTRA_HELP:
         options->help_for = options->command;
         options->command = COMMAND_HELP;
@@ -249,13 +264,13 @@ static int refuse_option(const struct grammar *g, enum command command, const ch
         return err_set(err, ERR_INVALID, "%.60s: this option takes no value", given);
     if (!is_long)
         return err_set(err, ERR_INVALID, "-%c: unknown option; see sluice %s --help", optopt,
-                       command_name(command));
+                       options_command_name(command));
     char *AUTO_FREE name = check_strndup(given + 2, strcspn(given + 2, "="));
     const char *nearest = text_nearest(name, words);
     if (nearest != NULL)
         return err_set(err, ERR_INVALID, "--%.60s: unknown option; did you mean --%s?", name, nearest);
     return err_set(err, ERR_INVALID, "--%.60s: unknown option; see sluice %s --help", name,
-                   command_name(command));
+                   options_command_name(command));
 }
 
 /* Takes one result of getopt_long. */
@@ -277,9 +292,14 @@ static int take_positional(struct options *options, int argc, char **argv, struc
     bool takes_file = options->command == COMMAND_CHECK || options->command == COMMAND_CONFIG;
     if (optind < argc && takes_file && options->config_file == NULL)
         options->config_file = argv[optind++];
+    bool takes_run = (FOR_RUN & FOR(options->command)) != 0;
+    if (takes_run && (optind == argc || argv[optind][0] == '\0'))
+        return err_set(err, ERR_INVALID, "which run? give its id, the first digits of it, or its name");
+    if (takes_run)
+        options->run = argv[optind++];
     if (optind < argc)
         return err_set(err, ERR_INVALID, "\"%.60s\": unexpected; see sluice %s --help", argv[optind],
-                       command_name(options->command));
+                       options_command_name(options->command));
     return 0;
 }
 

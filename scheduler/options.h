@@ -16,6 +16,12 @@ enum command {
     COMMAND_QUEUE,
     COMMAND_STATUS,
     COMMAND_EXPLAIN,
+    COMMAND_WHY,
+    COMMAND_PAUSE,
+    COMMAND_RESUME,
+    COMMAND_DRAIN,
+    COMMAND_RETRY,
+    COMMAND_DISCARD,
     COMMAND_HELP, /* sluice --help, sluice COMMAND --help: help_for says which */
     COMMAND_VERSION
 };
@@ -27,6 +33,8 @@ struct options {
     const char *config_file; /* --config or the positional FILE of check and config; NULL: none */
     const char *profile;     /* --profile; NULL: PREFECT_PROFILE or the active one */
     bool json;
+    bool wait;       /* drain */
+    const char *run; /* why, retry, discard: id, beginning of an id, or name */
     /* explain */
     const char *stage;
     const char *transport;
@@ -39,6 +47,8 @@ struct options {
  * exits 2 (1 for `start`, as the official worker). */
 int options_parse(int argc, char **argv, struct options *out, struct err *err) MUST_CHECK;
 void options_done(struct options *options);
+/* "drain" */
+const char *options_command_name(enum command command);
 void options_print_help(enum command command, FILE *out);
 
 #endif

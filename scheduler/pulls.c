@@ -9,7 +9,6 @@
 #include "pulls.h"
 
 #include "base/list.h"
-#include "clocks.h"
 #include "core/registry.h"
 #include "index.h"
 #include "pull_limits.h"
@@ -39,6 +38,9 @@ struct flight {
     char *pull_error;  /* IF_POSSIBLE: what the pull said */
     struct failure *pull_failure;
     int64_t pull_took_ms;
+    int64_t total_ms; /* of the call that is out */
+    enum stage expired_stage;
+    int64_t expired_ms; /* the total that ran out; 0: none did */
     struct timer early; /* delivers a failure that was known before anything was sent */
     struct failure *early_failure;
 };
@@ -55,6 +57,7 @@ struct pulls {
     struct engine *engine;
     struct timers *timers;
     const struct config *config;
+    struct learned_timeouts *timeouts; /* NULL: as configured */
     struct list flights;
     struct list ready;    /* waits whose answer is known from memory, delivered by their timer */
     struct index present; /* keys owned: "image platform" seen here */
@@ -82,6 +85,11 @@ void pulls_set_config(struct pulls *pulls, const struct config *config)
 {
     pulls->config = config;
     start_waiting_pulls(pulls);
+}
+
+void pulls_set_timeouts(struct pulls *pulls, struct learned_timeouts *timeouts)
+{
+    pulls->timeouts = timeouts;
 }
 
 size_t pulls_in_flight(const struct pulls *pulls)
@@ -126,6 +134,28 @@ static void free_flight(struct flight *f)
     free(f);
 }
 
+static struct http_clocks clocks_of(struct flight *f, enum stage stage)
+{
+    struct pulls *p = f->pulls;
+    struct http_clocks clocks =
+        learned_timeouts_clocks(p->timeouts, config_class_by_name(p->config, f->class_name), stage);
+    f->total_ms = clocks.total_ms;
+    return clocks;
+}
+
+/* A call is over: once for the flight, however many wait for it. */
+static void learn(struct flight *f, enum stage stage, const struct engine_reply *reply)
+{
+    struct pulls *p = f->pulls;
+    const struct config_class *of = config_class_by_name(p->config, f->class_name);
+    if (reply->failure == NULL)
+        learned_timeouts_done(p->timeouts, of, stage, reply->took_ms);
+    if (reply->failure == NULL || reply->failure->clock != CLOCK_KIND_TOTAL)
+        return;
+    f->expired_stage = stage;
+    f->expired_ms = f->total_ms;
+}
+
 static void finish(struct flight *f, const struct failure *failure, int64_t took_ms, bool was_pulled,
                    const char *warning)
 {
@@ -142,6 +172,10 @@ static void finish(struct flight *f, const struct failure *failure, int64_t took
         free(wait);
         done(arg, failure, took_ms, was_pulled, warning);
     }
+    /* After they were told: what they record is the value that was in force. */
+    if (f->expired_ms > 0)
+        learned_timeouts_expired(p->timeouts, config_class_by_name(p->config, f->class_name),
+                                 f->expired_stage, f->expired_ms);
     free_flight(f);
     start_waiting_pulls(p);
 }
@@ -169,6 +203,7 @@ static void on_pulled(void *arg, const struct engine_reply *reply)
     struct flight *f = arg;
     f->call = NULL;
     f->pulls->in_flight--;
+    learn(f, STAGE_PULL, reply);
     if (reply->failure == NULL) {
         finish(f, NULL, reply->took_ms, true, NULL);
         return;
@@ -243,7 +278,7 @@ static void pull(struct flight *f)
     f->step = FLIGHT_WAITS;
     if (!has_slot(p, f))
         return;
-    struct http_clocks clocks = clocks_for(p->config, f->class_name, STAGE_PULL);
+    struct http_clocks clocks = clocks_of(f, STAGE_PULL);
     struct err err;
     f->step = FLIGHT_LOOKS;
     if (engine_pull(p->engine, f->image, f->platform, NULL, &clocks, on_pulled, f, &f->call, &err) != 0) {
@@ -270,6 +305,7 @@ static void on_looked(void *arg, const struct engine_reply *reply)
 {
     struct flight *f = arg;
     f->call = NULL;
+    learn(f, STAGE_IMAGE, reply);
     bool is_absent = reply->failure != NULL && reply->failure->status == 404;
     if (reply->failure == NULL && f->step == FLIGHT_LOOKS_AFTER) {
         char *warning =
@@ -291,7 +327,7 @@ static void look(struct flight *f, enum flight_step step)
 {
     struct pulls *p = f->pulls;
     f->step = step;
-    struct http_clocks clocks = clocks_for(p->config, f->class_name, STAGE_IMAGE);
+    struct http_clocks clocks = clocks_of(f, STAGE_IMAGE);
     struct err err;
     if (engine_image_inspect(p->engine, f->image, &clocks, on_looked, f, &f->call, &err) != 0)
         fail_call(f, &err);

@@ -12,6 +12,7 @@
 #include "api/engine.h"
 #include "api/jobspec.h"
 #include "config.h"
+#include "learned_timeouts.h"
 
 struct pulls;
 struct store;
@@ -26,6 +27,8 @@ struct pulls *pulls_new(struct engine *engine, struct timers *timers, struct sto
                         const struct config *config);
 void pulls_free(struct pulls *pulls);
 void pulls_set_config(struct pulls *pulls, const struct config *config);
+/* Timeouts that are `auto` come from there, and learn from what looks and pulls took. Borrowed. */
+void pulls_set_timeouts(struct pulls *pulls, struct learned_timeouts *timeouts);
 
 /*
  * pulls_want - done comes once, later, on the loop thread, unless pulls_leave() is called. must_pull: the

@@ -214,8 +214,9 @@ static struct retry_policy policy_of(const struct runner *r, const struct live *
     policy.leave_late = strcmp(c->when_late, "leave") == 0;
     policy.skip_late = strcmp(c->when_late, "skip") == 0;
     policy.stop_when_over = strcmp(c->when_run_is_over, "stop") == 0;
-    if (c->clocks[STAGE_START].total.ms > 0)
-        policy.start_clock_ms = c->clocks[STAGE_START].total.ms;
+    int64_t start_ms = learned_timeouts_total_ms(r->s.timeouts, c, STAGE_START);
+    if (start_ms > 0)
+        policy.start_clock_ms = start_ms;
     /* How long we wait for an answer says little about how long a server takes to carry out the request. */
     if (c->clocks[STAGE_API].total.ms > policy.settle_ms)
         policy.settle_ms = c->clocks[STAGE_API].total.ms;

@@ -45,8 +45,9 @@ struct runner_settings {
     struct timers *timers;
     const struct clock *clock;
     const struct random_source *random;
-    const struct config *config; /* runner_set_config() replaces it at a reload */
-    const char *mark;            /* of launch_make_ids() */
+    const struct config *config;       /* runner_set_config() replaces it at a reload */
+    const char *mark;                  /* of launch_make_ids() */
+    struct learned_timeouts *timeouts; /* NULL: as configured */
     struct runner_ports ports;
 };
 
@@ -67,6 +68,9 @@ void runner_feed_kind(struct runner *runner, struct live *live, enum run_event_k
 void runner_fail(struct runner *runner, struct live *live, const struct failure *failure, int64_t took_ms);
 /* runner_note - keep a sentence for people (`last_error`); rides with the next commit. */
 void runner_note(struct runner *runner, struct live *live, const char *sentence);
+/* runner_say_wait - what the launch waits for in its present state, where row and limits don't tell: shown by
+ * `queue.waits_for` until it is taken back with "". */
+void runner_say_wait(struct runner *runner, struct live *live, const char *waits_for);
 /* runner_record - one line of `attempts`, and for a timeout one line of log. failure NULL: it went well. live
  * may be NULL. */
 void runner_record(struct runner *runner, struct live *live, enum stage stage, int64_t took_ms,

@@ -61,6 +61,8 @@ int runner_sync(struct runner *r)
         if (store_save_launch(r->s.store, live->launch, &err) != 0)
             return runner_save_failed(r, &err);
     }
+    if (r->s.timeouts != NULL && learned_timeouts_save(r->s.timeouts, false, &err) != 0)
+        return runner_save_failed(r, &err);
     if (store_commit(r->s.store, &err) != 0)
         return runner_save_failed(r, &err);
     return 0;
@@ -84,6 +86,7 @@ int runner_tell_change(struct runner *r, struct live *live, enum run_state from,
     struct err err;
     struct launch *l = live->launch;
     l->updated_at_ms = clock_wall_ms(r->s.clock);
+    live->is_wait_said = false; /* the save of a new state clears it */
     const char *reason =
         why >= RUN_EVENT_TRANSIENT && why <= RUN_EVENT_UNKNOWN_OUTCOME && l->last_error[0] != '\0'
             ? l->last_error
@@ -135,9 +138,34 @@ void runner_note(struct runner *r, struct live *live, const char *sentence)
     runner_save_soon(r);
 }
 
+void runner_say_wait(struct runner *r, struct live *live, const char *waits_for)
+{
+    struct err err;
+    if (r->is_failed)
+        return;
+    live->is_wait_said = waits_for[0] != '\0';
+    if (runner_begin_row(r, live, &err) != 0 ||
+        store_save_wait(r->s.store, live->launch->launch_id, waits_for, &err) != 0) {
+        (void)runner_save_failed(r, &err);
+        return;
+    }
+    runner_save_soon(r);
+}
+
 const struct config_class *runner_class_of(const struct runner *r, const struct live *live)
 {
     return config_class_by_name(r->s.config, live == NULL ? "default" : live->launch->class_name);
+}
+
+/* The clocks that a call had; its total may have been a learned one. */
+static struct config_clocks clocks_of_call(const struct runner *r, const struct live *live, enum stage stage)
+{
+    struct config_clocks clocks = runner_class_of(r, live)->clocks[stage];
+    if (live != NULL && live->call.stage == stage && live->call.from[0] != '\0') {
+        clocks.total.ms = live->call.total_ms;
+        clocks.total.from = live->call.from;
+    }
+    return clocks;
 }
 
 static const struct config_time *clock_that_ran_out(const struct config_clocks *clocks, enum clock_kind kind)
@@ -168,8 +196,8 @@ void runner_record(struct runner *r, struct live *live, enum stage stage, int64_
                    const struct failure *failure)
 {
     struct err err;
-    const struct config_clocks *clocks = &runner_class_of(r, live)->clocks[stage];
-    const struct config_time *over = failure == NULL ? NULL : clock_that_ran_out(clocks, failure->clock);
+    const struct config_clocks clocks = clocks_of_call(r, live, stage);
+    const struct config_time *over = failure == NULL ? NULL : clock_that_ran_out(&clocks, failure->clock);
     enum error_class error_class = failure == NULL ? ERROR_CLASS_TRANSIENT : classify(failure).error_class;
     const char *launch_id = live == NULL ? NULL : live->launch->launch_id;
     struct store_attempt attempt = {
@@ -179,8 +207,8 @@ void runner_record(struct runner *r, struct live *live, enum stage stage, int64_
         .attempt = live == NULL ? 1 : live->launch->run.attempt + 1,
         .started_at_ms = clock_wall_ms(r->s.clock) - took_ms,
         .took_ms = took_ms,
-        .timeout_ms = clocks->total.ms,
-        .timeout_from = clocks->total.from,
+        .timeout_ms = clocks.total.ms,
+        .timeout_from = clocks.total.from,
         .outcome = outcome_of(failure),
         .clock = over == NULL ? NULL : clock_kind_name(failure->clock),
         .clock_ms = over == NULL ? 0 : over->ms,

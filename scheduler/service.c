@@ -36,7 +36,8 @@ int service_new(const struct service_settings *settings, struct service **out, s
     service_instance(c->api_url, c->pool, c->worker_name, s->instance);
     service_mark(s->instance, c->state_path, s->mark);
     if (store_open(c->state_path, settings->clock, &s->store, err) != 0 || service_make(s, err) != 0 ||
-        service_save_limits(s, c, err) != 0 || runner_load(s->runner, err) != 0) {
+        service_save_limits(s, c, err) != 0 || service_load_holds(s, err) != 0 ||
+        runner_load(s->runner, err) != 0) {
         service_free(s);
         return -1;
     }
@@ -52,7 +53,7 @@ void service_free(struct service *s)
     if (s == NULL)
         return;
     timer_cancel(&s->stop_timer);
-    timer_cancel(&s->reach_timer);
+    timer_cancel(&s->held_timer);
     timer_cancel(&s->give_up_timer);
     timer_cancel(&s->trim_timer);
     service_unmake(s);
@@ -92,10 +93,22 @@ static void on_flushed(void *arg)
     service_end(s, 0);
 }
 
+/* What was learned since the last commit. */
+static int save_learned(struct service *s)
+{
+    struct err err;
+    if (!learned_timeouts_is_unsaved(s->timeouts))
+        return 0;
+    if (store_begin(s->store, &err) == 0 && learned_timeouts_save(s->timeouts, true, &err) == 0)
+        return 0;
+    service_on_save_failure(s, &err);
+    return -1;
+}
+
 /* The rows are on disk; what is left is to say goodbye, for a moment only. */
 static void finish_stop(struct service *s)
 {
-    if (s->is_flushing || runner_sync(s->runner) != 0)
+    if (s->is_flushing || save_learned(s) != 0 || runner_sync(s->runner) != 0)
         return;
     s->is_flushing = true;
     timer_cancel(&s->stop_timer);
@@ -129,33 +142,15 @@ void service_stop(struct service *s)
     timer_start(s->s.timers, &s->stop_timer, STOP_MS, on_stop_timer, s);
 }
 
-/* While stopping, a launch whose call has been answered since is asked again to go back. */
-static void drain_again(struct service *s)
-{
-    struct list *all = runner_all(s->runner);
-    for (struct list *link = all->next; link != all; link = link->next) {
-        struct live *live = LIST_ITEM(link, struct live, all_link);
-        const struct run *run = &live->launch->run;
-        bool is_in_backoff =
-            run->state == RUN_STATE_CREATING && !run->has_container && run->pending == RUN_ACTION_NONE;
-        bool may_go_back =
-            (run->state >= RUN_STATE_RESOLVING && run->state <= RUN_STATE_READY) || is_in_backoff;
-        if (may_go_back && !live->was_drained) {
-            live->was_drained = true;
-            runner_feed_kind(s->runner, live, RUN_EVENT_DRAIN);
-        }
-    }
-}
-
 void service_turn_end(struct service *s)
 {
     for (int pass = 0; pass < TURN_PASSES_MAX && !s->is_ended; pass++) {
-        if (s->is_stopping)
-            drain_again(s);
+        if (s->is_stopping || s->is_draining)
+            service_drain_ready(s);
         if (runner_flush(s->runner) != 0 || admission_run(s->admission) == 0)
             break;
     }
-    if (!s->is_stopping && has_run_once(s))
+    if (!s->is_stopping && (has_run_once(s) || service_is_drained(s)))
         service_stop(s);
     if (s->is_stopping && !s->is_ended && is_at_rest(s))
         finish_stop(s);
@@ -170,6 +165,8 @@ bool service_is_well(const struct service *s)
 {
     if (s->is_ended && s->exit_code != 0)
         return false;
+    if (s->is_draining) /* it polls no more, and must not be killed for that */
+        return true;
     int64_t since_ms = poller_last_ms(s->poller);
     if (since_ms == 0)
         since_ms = s->began_ms;
@@ -178,7 +175,8 @@ bool service_is_well(const struct service *s)
 
 int service_reload(struct service *s, const struct config *config, struct err *err)
 {
-    if (service_save_limits(s, config, err) != 0)
+    if (service_save_limits(s, config, err) != 0 ||
+        learned_timeouts_set_config(s->timeouts, config, err) != 0)
         return -1;
     s->s.config = config;
     s->act.config = config;

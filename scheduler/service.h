@@ -44,8 +44,34 @@ int service_reload(struct service *service, const struct config *config, struct 
  * container, end. Containers live on. */
 void service_stop(struct service *service);
 
+/*
+ * What people ask for over the admin socket. Each may be asked for twice. Errors: CONFLICT (it is stopping,
+ * or draining, which can't be taken back), IO (the state file can't be written: the service ends).
+ *
+ * service_pause - claim nothing more and start nothing new until service_resume(), also over a restart. What
+ * has had its token is finished, what runs goes on; what is claimed and waits for its start is handed back
+ * after hand_back_after.
+ * service_drain - claim nothing more, hand back what has no container, watch what runs to its end, then stop
+ * with 0. Not kept over a restart. Parked runs are waited for: only a person can say what becomes of them.
+ */
+int service_pause(struct service *service, struct err *err) MUST_CHECK;
+int service_resume(struct service *service, struct err *err) MUST_CHECK;
+int service_drain(struct service *service, struct err *err) MUST_CHECK;
+
+struct service_progress {
+    int64_t paused_at_ms; /* wall; 0: not paused */
+    bool is_draining;
+    bool is_stopping;
+    size_t queued;  /* unclaimed: they are left to others */
+    size_t waiting; /* claimed, without a container that has been started */
+    size_t running; /* a container of theirs runs, or is being stopped */
+    size_t ending;  /* reported, handed back, removed */
+    size_t parked;
+};
+struct service_progress service_progress(struct service *service);
+
 /* service_is_well - for /health: a poll went well within 30 poll intervals, or that long has not passed since
- * the start (protocol 8.3); not after a failure that ends the service. */
+ * the start (protocol 8.3), or it is draining; not after a failure that ends the service. */
 bool service_is_well(const struct service *service);
 
 struct runner;

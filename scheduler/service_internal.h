@@ -2,6 +2,7 @@
  * service_internal.h - what the files of the service share.
  *
  * service.c         its life: turning, stopping, reloading
+ * service_control.c what people ask a running service to do: pause, resume, drain; who is held by that
  * service_make.c    makes the parts, connects them, ends them in order; what they tell each other
  * service_file.c    the state file beside the rows: whose it is, what people see of the configuration,
  * trimming
@@ -37,6 +38,7 @@ struct service {
     struct looks *looks;
     struct output *output;
     struct tell *tell;
+    struct learned_timeouts *timeouts;
     struct runner *runner;
     struct admission *admission;
     struct shared_starts *shared_starts;
@@ -47,7 +49,7 @@ struct service {
     struct lost_claims *lost_claims;
     struct act act;
     struct timer stop_timer;
-    struct timer reach_timer;
+    struct timer held_timer; /* runs while starts are held */
     struct timer give_up_timer;
     int64_t answered_since_ms;    /* mono; with give_up_timer */
     int64_t unreachable_since_ms; /* mono; valid while the engine is out of reach */
@@ -55,6 +57,11 @@ struct service {
     bool is_online;   /* the pool was read and a heartbeat sent */
     int64_t began_ms; /* mono */
     bool has_polled;
+    int64_t paused_at_ms;    /* wall; 0: not paused; stored */
+    int64_t paused_since_ms; /* mono; valid while paused, in this process */
+    bool is_engine_away;     /* as the state file says it */
+    bool is_prefect_away;
+    bool is_draining;
     bool is_stopping;
     bool is_flushing; /* everything else is done */
     bool is_ended;
@@ -63,8 +70,18 @@ struct service {
 
 /* It is over; on_end is told at the end of the turn. The first reason counts. */
 void service_end(struct service *service, int exit_code);
-/* Claims need a pool, an engine within reach, and nobody who wants us to stop. */
+/* Claims need a pool, an engine within reach, and nobody who wants us to stop, drain or pause. While starts
+ * are held, who waits for one is handed back after a while. */
 void service_open_gates(struct service *service);
+/* Engine or Prefect came within or went out of reach: keep for people what holds the runs. */
+void service_keep_reach(struct service *service, enum dependency dependency, bool is_reachable);
+/* At the start: a pause outlives the process; what else held the runs does not. */
+int service_load_holds(struct service *service, struct err *err) MUST_CHECK;
+/* At each turn while stopping or draining: what has no container, and whose call has been answered, is asked
+ * to go back. */
+void service_drain_ready(struct service *service);
+/* Draining, and nothing is left. */
+bool service_is_drained(struct service *service);
 /* The state file can't be written: log it and end. arg: the service. */
 void service_on_save_failure(void *arg, const struct err *err);
 

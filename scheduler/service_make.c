@@ -10,47 +10,18 @@
 #include <stdio.h>
 #include <string.h>
 
-#define UNREACHABLE_LOOK_MS 1000
 /* A server that was only overloaded answers what it had taken on within this after it is back. */
 #define GIVE_UP_MS 8000
 /* Cloud knows no CSRF tokens (protocol 1.4). */
 #define CLOUD_URL "https://api.prefect.cloud/api"
 
-void service_open_gates(struct service *s)
-{
-    bool reach = watcher_is_reachable(s->watcher);
-    admission_open(s->admission, s->is_online && reach && !s->is_stopping, reach);
-}
-
-/* Nothing fails while the gate of starts is closed, so those who wait at it have nobody else to tell them. */
-static void on_unreachable(void *arg)
-{
-    struct service *s = arg;
-    int64_t now_ms = clock_mono_ms(s->s.clock);
-    struct list *all = runner_all(s->runner);
-    for (struct list *link = all->next; link != all; link = link->next) {
-        struct live *live = LIST_ITEM(link, struct live, all_link);
-        int64_t since_ms =
-            live->waits_since_ms > s->unreachable_since_ms ? live->waits_since_ms : s->unreachable_since_ms;
-        const struct config_class *c = config_class_by_name(s->s.config, live->launch->class_name);
-        if (live->launch->run.state != RUN_STATE_READY || now_ms - since_ms < c->retry.hand_back_after_ms)
-            continue;
-        runner_note(s->runner, live,
-                    "the engine is out of reach: handed back, so that another worker can take the run");
-        runner_feed_kind(s->runner, live, RUN_EVENT_LAUNCH_DEADLINE);
-    }
-    timer_start(s->s.timers, &s->reach_timer, UNREACHABLE_LOOK_MS, on_unreachable, s);
-}
-
 static void on_reach(void *arg, bool is_reachable)
 {
     struct service *s = arg;
     s->unreachable_since_ms = clock_mono_ms(s->s.clock);
-    timer_cancel(&s->reach_timer);
+    service_keep_reach(s, DEPENDENCY_ENGINE, is_reachable);
     if (is_reachable)
         runner_wake(s->runner, DEPENDENCY_ENGINE);
-    else
-        timer_start(s->s.timers, &s->reach_timer, UNREACHABLE_LOOK_MS, on_unreachable, s);
     service_open_gates(s);
 }
 
@@ -59,8 +30,10 @@ static void on_reach(void *arg, bool is_reachable)
 static void on_prefect_call_end(void *arg, const struct failure *failure, int64_t began_ms)
 {
     struct service *s = arg;
-    if (s->reach != NULL)
-        reach_note(s->reach, failure, began_ms);
+    if (s->reach == NULL)
+        return;
+    reach_note(s->reach, failure, began_ms);
+    service_keep_reach(s, DEPENDENCY_PREFECT, !reach_is_away(s->reach));
 }
 
 /* What was sent into the void has no answer to wait for. */
@@ -99,7 +72,7 @@ static void on_online(void *arg)
     log_info("worker online", kv_s("pool", s->s.config->pool), kv_s("name", s->s.config->worker_name),
              kv_s("url", s->s.config->api_url), kv_s("instance", s->instance));
     tell_started(s->tell);
-    if (!s->is_stopping)
+    if (!s->is_stopping && !s->is_draining)
         poller_start(s->poller);
     service_open_gates(s);
 }
@@ -261,6 +234,7 @@ static void make_runner(struct service *s)
                                                      .random = set->random,
                                                      .config = set->config,
                                                      .mark = s->mark,
+                                                     .timeouts = s->timeouts,
                                                      .ports = {.arg = s,
                                                                .perform = perform,
                                                                .abandon = abandon,
@@ -268,7 +242,9 @@ static void make_runner(struct service *s)
                                                                .wait = on_wait,
                                                                .forget = on_forget,
                                                                .on_failure = service_on_save_failure}});
+    pulls_set_timeouts(s->pulls, s->timeouts);
     s->act = (struct act){.runner = s->runner,
+                          .timeouts = s->timeouts,
                           .engine = s->engine,
                           .prefect = s->prefect,
                           .pulls = s->pulls,
@@ -335,6 +311,8 @@ static void make_observers(struct service *s)
 static int make_parts(struct service *s, const char *template_json, struct err *err)
 {
     const struct service_settings *set = &s->s;
+    if (learned_timeouts_new(s->store, set->clock, set->config, &s->timeouts, err) != 0)
+        return -1;
     make_askers(s, template_json);
     make_runner(s);
     make_observers(s);
@@ -358,7 +336,7 @@ int service_make(struct service *s, struct err *err)
 void service_begin(struct service *s)
 {
     s->unreachable_since_ms = clock_mono_ms(s->s.clock);
-    timer_start(s->s.timers, &s->reach_timer, UNREACHABLE_LOOK_MS, on_unreachable, s);
+    service_open_gates(s);
     pool_sync_start(s->pool_sync);
     watcher_start(s->watcher);
     lost_claims_start(s->lost_claims);
@@ -370,6 +348,7 @@ void service_unmake(struct service *s)
     watcher_free(s->watcher);
     poller_free(s->poller);
     runner_free(s->runner);
+    learned_timeouts_free(s->timeouts);
     leases_free(s->leases);
     admission_free(s->admission);
     shared_starts_free(s->shared_starts);

@@ -36,9 +36,15 @@ bool run_heeds(const struct run *run, enum prefect_state_type type, enum run_eve
         *kind = RUN_EVENT_SEEN_OVER;
         return !run->is_over;
     case PREFECT_STATE_SCHEDULED:
-    case PREFECT_STATE_PENDING:
     case PREFECT_STATE_RUNNING:
     case PREFECT_STATE_PAUSED:
+        if (run->state == RUN_STATE_PARKED) {
+            *kind = RUN_EVENT_SEEN_ELSEWHERE;
+            return true;
+        }
+        *kind = RUN_EVENT_SEEN_ALIVE;
+        return run->is_over;
+    case PREFECT_STATE_PENDING:
     case PREFECT_STATE_UNKNOWN:
         *kind = RUN_EVENT_SEEN_ALIVE;
         return run->is_over;

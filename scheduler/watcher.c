@@ -3,6 +3,7 @@
 #include "adopt.h"
 #include "base/log.h"
 #include "clocks.h"
+#include "keeper.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -16,14 +17,13 @@
 #define SUSPECT_EVERY_MS 5000
 /* A container without a row that was only created may belong to a create that is just being answered. */
 #define ORPHAN_AGE_MS 120000
-/* Old containers removed in one reconcile. */
-#define REMOVALS_MAX 20
 
 struct watcher {
     struct watcher_settings s;
     struct engine_call *stream;
     struct engine_call *list;
     struct adopt *adopt;
+    struct keeper *keeper;
     struct timer stream_timer;
     struct timer open_timer; /* the stream is being opened */
     struct timer list_timer;
@@ -33,7 +33,6 @@ struct watcher {
     int64_t list_began_mono_ms; /* mono */
     size_t list_index;          /* 0: our own containers, n: the n-th of config.adopt */
     uint64_t round;             /* of lists */
-    int removals;               /* in this round */
     bool has_listed;            /* a round of lists has come to its end */
     bool is_reachable;
     bool has_warned;
@@ -56,6 +55,7 @@ struct watcher *watcher_new(const struct watcher_settings *settings)
     w->s = *settings;
     w->reopen_ms = REOPEN_FIRST_MS;
     w->listening_since_ms = -1;
+    w->keeper = keeper_new(settings->engine, settings->config);
     w->adopt = adopt_new(&(struct adopt_settings){.runner = settings->runner,
                                                   .prefect = settings->prefect,
                                                   .clock = settings->clock,
@@ -75,6 +75,7 @@ void watcher_free(struct watcher *w)
     timer_cancel(&w->open_timer);
     timer_cancel(&w->list_timer);
     adopt_free(w->adopt);
+    keeper_free(w->keeper);
     free(w);
 }
 
@@ -82,6 +83,7 @@ void watcher_set_config(struct watcher *watcher, const struct config *config)
 {
     watcher->s.config = config;
     adopt_set_config(watcher->adopt, config);
+    keeper_set_config(watcher->keeper, config);
     /* The lists to take are others now. */
     if (watcher->list != NULL)
         engine_cancel(watcher->list);
@@ -106,41 +108,11 @@ int64_t watcher_listening_since_ms(const struct watcher *watcher)
 
 /* ---- reconcile ---- */
 
-static void no_matter(void *arg, const struct engine_reply *reply)
-{
-    (void)arg;
-    if (reply->failure != NULL)
-        log_debug("container not removed", kv_int("status", reply->failure->status),
-                  kv_s("error", reply->failure->message));
-}
-
-/* Without force: should it have started after all, it stays. */
-static void remove_quietly(struct watcher *w, const struct engine_container *c)
-{
-    struct http_clocks clocks = clocks_for(w->s.config, "default", STAGE_REMOVE);
-    struct err err;
-    if (engine_remove(w->s.engine, c->id, false, &clocks, no_matter, w, NULL, &err) != 0)
-        log_warn("container not removed", kv_s("container", c->id), kv_s("error", err.msg));
-}
-
 static void remove_orphan(struct watcher *w, const struct engine_container *c)
 {
     log_warn("removing a container of ours that was never started and that no launch knows",
              kv_s("container", c->id), kv_s("name", c->name), kv_s("launch", c->launch_id));
-    remove_quietly(w, c);
-}
-
-/* The launch is over; its container is kept as long as its class says. */
-static void remove_when_old(struct watcher *w, const struct engine_container *c, int64_t ended_at_ms)
-{
-    const struct config_class *k = config_class_by_name(w->s.config, c->class_name);
-    bool is_old = k->keep_containers.ms > 0 && w->list_began_ms - ended_at_ms > k->keep_containers.ms;
-    if (!is_old || w->removals >= REMOVALS_MAX)
-        return;
-    w->removals++;
-    log_info("removing an ended container", kv_s("container", c->id), kv_s("name", c->name),
-             kv_s("class", k->name), kv_s("from", k->keep_containers.from));
-    remove_quietly(w, c);
+    keeper_remove(w->keeper, c->id);
 }
 
 /* A container of ours that belongs to no launch in memory. */
@@ -159,10 +131,10 @@ static void settle_orphan(struct watcher *w, const struct engine_container *c)
         return;
     if (never_started && (is_old || ended_at_ms != 0)) /* a create that landed after its launch had ended */
         remove_orphan(w, c);
+    else if (c->state == ENGINE_CONTAINER_EXITED && (ended_at_ms != 0 || adopt_has_settled(w->adopt, c->id)))
+        keeper_look(w->keeper, c, ended_at_ms);
     else if (!never_started && ended_at_ms == 0 && c->flow_run_id[0] != '\0')
         adopt_want(w->adopt, c);
-    else if (c->state == ENGINE_CONTAINER_EXITED && ended_at_ms != 0)
-        remove_when_old(w, c, ended_at_ms);
 }
 
 /* Running launches whose container is gone: they look for themselves. */
@@ -306,7 +278,7 @@ static void begin_list(void *arg)
     w->list_began_mono_ms = clock_mono_ms(w->s.clock);
     w->list_index = 0;
     w->round++;
-    w->removals = 0;
+    keeper_begin(w->keeper, w->list_began_ms);
     begin_next_list(w);
 }
 

@@ -133,6 +133,21 @@ int store_forget_learned(struct store *store, const char *name, struct err *err)
 int store_save_wait(struct store *store, const char *launch_id, const char *waits_for,
                     struct err *err) MUST_CHECK;
 
+/* What holds all runs at once; `queue.waits_for` says it before any limit. */
+struct store_hold {
+    const char *name;  /* unique: "paused", "engine" */
+    bool holds_starts; /* claimed runs that are READY as well, not only the claim */
+    const char *said;  /* "paused (sluice resume ends it)"; the view adds the times */
+    int64_t since_ms;  /* wall */
+    int64_t until_ms;  /* wall; 0: not known */
+};
+/* Both need store_begin. Clearing what isn't there is fine. */
+int store_save_hold(struct store *store, const struct store_hold *hold, struct err *err) MUST_CHECK;
+int store_clear_hold(struct store *store, const char *name, struct err *err) MUST_CHECK;
+/* store_keep_hold - at the start: all but this one were the last process's. *since_ms: when it began; 0: not
+ * there. Needs store_begin. */
+int store_keep_hold(struct store *store, const char *name, int64_t *since_ms, struct err *err) MUST_CHECK;
+
 /* store_trim - forget finished launches, their history and attempts older than before_ms, at most max_rows
  * launches at a time (and as many attempts without a launch). */
 int store_trim(struct store *store, int64_t before_ms, int64_t max_rows, int64_t *trimmed,

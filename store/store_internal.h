@@ -33,8 +33,12 @@ enum store_statement {
     STORE_SAVE_LEARNED,
     STORE_LOAD_LEARNED,
     STORE_FORGET_LEARNED,
+    STORE_SAVE_HOLD,
+    STORE_CLEAR_HOLD,
+    STORE_KEEP_HOLD,
+    STORE_LOAD_HOLD,
 };
-#define STORE_STATEMENT_COUNT (STORE_FORGET_LEARNED + 1)
+#define STORE_STATEMENT_COUNT (STORE_LOAD_HOLD + 1)
 
 struct store {
     const struct clock *clock; /* borrowed */

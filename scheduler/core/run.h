@@ -105,7 +105,7 @@ enum run_action {
     X(CANCEL, "CANCEL")                 /* the run is seen CANCELLING, CANCELLED or deleted at the server */ \
     X(SEEN_OVER, "SEEN_OVER")   /* a claimed run is seen COMPLETED, FAILED or CRASHED at the server */       \
     X(SEEN_ALIVE, "SEEN_ALIVE") /* it is so no longer */                                                     \
-    X(SEEN_ELSEWHERE, "SEEN_ELSEWHERE")   /* a queued run is no longer SCHEDULED */                          \
+    X(SEEN_ELSEWHERE, "SEEN_ELSEWHERE")   /* a queued run is no longer SCHEDULED, a parked one is again */   \
     X(LAUNCH_DEADLINE, "LAUNCH_DEADLINE") /* claimed so long ago, and not started */                         \
     X(LEASE_LOST, "LEASE_LOST")           /* the server has given the run's concurrency slot away */         \
     X(MAX_RUN_TIME, "MAX_RUN_TIME")                                                                          \

@@ -31,6 +31,8 @@ static struct run_step step_queued(struct run run, const struct step_input *in)
         if (run.has_claim) /* released: it is PENDING through us, and CLAIMING will look */
             return step_stay(run);
         return step_enter(run, RUN_STATE_FINISHED, in);
+    case RUN_EVENT_DRAIN: /* released: nobody else could take it */
+        return run.has_claim ? step_enter_looking(run, RUN_STATE_HANDING_BACK, in) : step_stay(run);
     default:
         return step_stay(run);
     }

@@ -348,7 +348,9 @@ struct run_step step_parked(struct run run, const struct step_input *in)
         run.claimed_at_ms = in->event->now_ms; /* its launch deadline begins anew */
         return step_enter(run, RUN_STATE_QUEUED, in);
     case RUN_EVENT_DISCARD:
-        return step_enter(run, RUN_STATE_REPORTING, in);
+        return step_enter_looking(run, RUN_STATE_REPORTING, in);
+    case RUN_EVENT_SEEN_ELSEWHERE: /* someone has scheduled it again: that is a launch of its own */
+        return step_enter_looking(run, RUN_STATE_HANDING_BACK, in);
     case RUN_EVENT_CANCEL:
         run.verdict = RUN_VERDICT_CANCELLED;
         return step_enter(run, RUN_STATE_REPORTING, in);

@@ -43,6 +43,8 @@ struct run_step step_wait_for_create(struct run run, const struct step_input *in
 struct run_step step_watch(struct run run, const struct step_input *in);
 /* Go to another state and do its first action. */
 struct run_step step_enter(struct run run, enum run_state state, const struct step_input *in);
+/* The same for a run that has rested: others may have changed it since, so the state begins with its look. */
+struct run_step step_enter_looking(struct run run, enum run_state state, const struct step_input *in);
 /* What a state does when it is entered by a move (first) or again by ENTER (timer, restart). */
 struct run_step step_begin(struct run run, bool is_first, const struct step_input *in);
 /* The request failed in a way that may pass: wait and try again; give the launch up after max_attempts

@@ -32,7 +32,7 @@ struct run_step step_wait(struct run run, const struct step_input *in, int64_t d
     return step;
 }
 
-struct run_step step_enter(struct run run, enum run_state state, const struct step_input *in)
+static struct run_step enter(struct run run, enum run_state state, bool is_first, const struct step_input *in)
 {
     run.state = state;
     run.pending = RUN_ACTION_NONE;
@@ -43,7 +43,17 @@ struct run_step step_enter(struct run run, enum run_state state, const struct st
     run.waits_for_create = false;
     if (state == RUN_STATE_RUNNING && run.started_at_ms == 0)
         run.started_at_ms = in->event->now_ms;
-    return step_begin(run, true, in);
+    return step_begin(run, is_first, in);
+}
+
+struct run_step step_enter(struct run run, enum run_state state, const struct step_input *in)
+{
+    return enter(run, state, true, in);
+}
+
+struct run_step step_enter_looking(struct run run, enum run_state state, const struct step_input *in)
+{
+    return enter(run, state, false, in);
 }
 
 struct run step_unsettle(struct run run, const struct step_input *in)

@@ -9,27 +9,30 @@ static void expect_wait(struct world *w, const char *run, const char *expected)
     assert_string_equal(world_query(w, sql), expected);
 }
 
+/* A run that waits in this state while another one runs, for ever. */
+static const char *wait_behind_another(struct world *w, const char *config, enum run_state waiting)
+{
+    const char *first = world_add_run(w);
+    w->flow.run_ms = -1;
+    world_start(w, config);
+    UNTIL(w, SECONDS(10), world_is_in(w, first, RUN_STATE_RUNNING));
+    const char *run = world_add_run(w);
+    UNTIL(w, SECONDS(15), world_is_in(w, run, waiting));
+    return run;
+}
+
 static void test_for_a_slot_of_the_pool(void **state)
 {
     struct world *w = *state;
-    const char *first = world_add_run(w);
-    w->flow.run_ms = -1;
-    world_start(w, "[limits]\nrunning = 1\n");
-    UNTIL(w, SECONDS(10), world_is_in(w, first, RUN_STATE_RUNNING));
-    const char *run = world_add_run(w);
-    UNTIL(w, SECONDS(15), world_is_in(w, run, RUN_STATE_QUEUED));
+    const char *run = wait_behind_another(w, "[limits]\nrunning = 1\n", RUN_STATE_QUEUED);
     expect_wait(w, run, "pool limit: running 1");
 }
 
 static void test_for_a_slot_of_its_class(void **state)
 {
     struct world *w = *state;
-    const char *first = world_add_run(w);
-    w->flow.run_ms = -1;
-    world_start(w, "[class n]\nmatch_deployment = nightly\nrunning = 1\n");
-    UNTIL(w, SECONDS(10), world_is_in(w, first, RUN_STATE_RUNNING));
-    const char *run = world_add_run(w);
-    UNTIL(w, SECONDS(15), world_is_in(w, run, RUN_STATE_QUEUED));
+    const char *run =
+        wait_behind_another(w, "[class n]\nmatch_deployment = nightly\nrunning = 1\n", RUN_STATE_QUEUED);
     expect_wait(w, run, "class n limit: running 1");
 }
 
@@ -37,12 +40,7 @@ static void test_for_a_token(void **state)
 {
     struct world *w = *state;
     w->clock.wall_ms += (int64_t)20 * 365 * 86400 * 1000; /* the view compares with the real present */
-    const char *first = world_add_run(w);
-    w->flow.run_ms = -1;
-    world_start(w, "[limits]\nstarts_per_second = 0.001\n");
-    UNTIL(w, SECONDS(10), world_is_in(w, first, RUN_STATE_RUNNING));
-    const char *run = world_add_run(w);
-    UNTIL(w, SECONDS(15), world_is_in(w, run, RUN_STATE_READY));
+    const char *run = wait_behind_another(w, "[limits]\nstarts_per_second = 0.001\n", RUN_STATE_READY);
     expect_wait(w, run, "pool limit: starts_per_second 0.001");
 }
 
@@ -75,6 +73,94 @@ static void test_for_the_end_of_a_backoff(void **state)
     assert_string_equal(world_query(w, "SELECT next_try_at FROM queue"), "2100-01-01T00:00:30.000Z");
 }
 
+static void test_for_the_engine(void **state)
+{
+    struct world *w = *state;
+    world_start(w, NULL);
+    world_pass(w, SECONDS(5));
+    fake_engine_go_down(w->engine, true, false);
+    const char *run = world_add_run(w);
+    UNTIL(w, SECONDS(30), world_is_in(w, run, RUN_STATE_QUEUED));
+    expect_wait(w, run, "engine out of reach since 2026-01-01T00:00:05.000Z");
+    fake_engine_come_up(w->engine);
+    UNTIL(w, SECONDS(30), world_state(w, run) == PREFECT_STATE_COMPLETED);
+    assert_string_equal(world_query(w, "SELECT count(*) FROM hold_rows"), "0");
+}
+
+/* It was not there when we started. */
+static void test_for_an_engine_that_never_was_there(void **state)
+{
+    struct world *w = *state;
+    fake_engine_go_down(w->engine, false, false);
+    world_start(w, NULL);
+    const char *run = world_add_run(w);
+    UNTIL(w, SECONDS(30), world_is_in(w, run, RUN_STATE_QUEUED));
+    world_pass(w, SECONDS(5));
+    expect_wait(w, run, "engine out of reach since 2026-01-01T00:00:00.000Z");
+}
+
+/* Ready to be started when the engine went away. */
+static void test_for_the_engine_when_claimed(void **state)
+{
+    struct world *w = *state;
+    (void)wait_behind_another(w, "[limits]\nstarts_per_second = 0.1\n", RUN_STATE_READY);
+    fake_engine_go_down(w->engine, true, false);
+    UNTIL(w, SECONDS(10), world_number(w, "SELECT count(*) FROM hold_rows") == 1);
+    world_pass(w, 100);
+    assert_non_null(strstr(world_query(w, "SELECT waits_for FROM queue"), "engine out of reach since "));
+}
+
+static void test_for_prefect(void **state)
+{
+    struct world *w = *state;
+    const char *run = wait_behind_another(w, "[limits]\nrunning = 1\n", RUN_STATE_QUEUED);
+    fake_prefect_go_down(w->prefect);
+    UNTIL(w, MINUTES(1), world_number(w, "SELECT count(*) FROM hold_rows") == 1);
+    assert_non_null(strstr(world_query(w, "SELECT waits_for FROM queue"),
+                           "Prefect out of reach since 2026-01-01T00:00:"));
+    fake_prefect_come_up(w->prefect);
+    UNTIL(w, MINUTES(1), world_number(w, "SELECT count(*) FROM hold_rows") == 0);
+    expect_wait(w, run, "pool limit: running 1");
+    /* What held the runs of a process that is dead holds nobody any more. */
+    fake_prefect_go_down(w->prefect);
+    UNTIL(w, MINUTES(1), world_number(w, "SELECT count(*) FROM hold_rows") == 1);
+    world_crash(w);
+    fake_prefect_come_up(w->prefect);
+    world_start(w, NULL);
+    expect_wait(w, run, "pool limit: running 1");
+}
+
+/* Back after a long absence: the slot at the server is asked for before the container is made. */
+static void test_for_its_concurrency_lease(void **state)
+{
+    struct world *w = *state;
+    w->deployment = fake_prefect_add_deployment(
+        w->prefect, &(struct fake_prefect_deployment){.name = "limited",
+                                                      .pool = WORLD_POOL,
+                                                      .has_limit = true,
+                                                      .limit = 1,
+                                                      .job_variables_json =
+                                                          "{\"image\":\"etl:2\",\"command\":\"flow\"}"});
+    fake_engine_add_registry_image(
+        w->engine, &(struct fake_registry_image){.image = "etl:2", .took_ms = MINUTES(20), .lines = 1000});
+    const char *run = world_add_run(w);
+    world_start(w, NULL);
+    UNTIL(w, SECONDS(20), world_is_in(w, run, RUN_STATE_PULLING));
+    world_crash(w);
+    world_pass(w, MINUTES(1));
+    fake_engine_add_image(w->engine, "etl:2");
+    fake_prefect_fault(w->prefect, &(struct fake_prefect_fault){.route = FAKE_PREFECT_RENEW_LEASE,
+                                                                .kind = PREFECT_FAULT_HOLD,
+                                                                .times = -1});
+    world_start(w, NULL);
+    UNTIL(w, SECONDS(20), world_is_in(w, run, RUN_STATE_CREATING));
+    expect_wait(w, run, "renewal of its concurrency lease");
+    fake_prefect_clear_faults(w->prefect);
+    fake_prefect_release(w->prefect);
+    UNTIL(w, MINUTES(1), world_state(w, run) == PREFECT_STATE_COMPLETED);
+    assert_string_equal(world_query(w, "SELECT waits_for FROM launches"), "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -83,6 +169,11 @@ int main(void)
         FLOW_TEST(test_for_a_token),
         FLOW_TEST(test_for_a_launch_slot),
         FLOW_TEST(test_for_the_end_of_a_backoff),
+        FLOW_TEST(test_for_the_engine),
+        FLOW_TEST(test_for_an_engine_that_never_was_there),
+        FLOW_TEST(test_for_the_engine_when_claimed),
+        FLOW_TEST(test_for_prefect),
+        FLOW_TEST(test_for_its_concurrency_lease),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -164,6 +164,7 @@ static void on_end(void *arg, int exit_code)
     struct world *w = arg;
     w->has_ended = true;
     w->exit_code = exit_code;
+    admin_end(w->admin, exit_code);
 }
 
 static size_t add_all(const char **list, size_t count, size_t max, const char *const *more)
@@ -245,7 +246,11 @@ bool world_try_start(struct world *w, const char *config_text, struct err *err)
         .on_end = on_end,
         .arg = w};
     w->output_fd = settings.output_fd;
-    if (service_new(&settings, &w->service, err) == 0)
+    if (service_new(&settings, &w->service, err) == 0 &&
+        admin_new(
+            &(struct admin_settings){
+                .base = w->base, .timers = w->timers, .service = w->service, .state_path = w->state_path},
+            &w->admin, err) == 0)
         return true;
     world_crash(w);
     return false;
@@ -271,6 +276,8 @@ void world_reload(struct world *w, const char *config_text)
 
 void world_crash(struct world *w)
 {
+    admin_free(w->admin);
+    w->admin = NULL;
     service_free(w->service);
     w->service = NULL;
     config_free(w->config);

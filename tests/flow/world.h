@@ -13,6 +13,7 @@
 #ifndef SLUICE_TESTS_FLOW_WORLD_H
 #define SLUICE_TESTS_FLOW_WORLD_H
 
+#include "admin.h"
 #include "base/buf.h"
 #include "base/list.h"
 #include "core/run.h"
@@ -63,6 +64,7 @@ struct world {
     const char *flow_variables; /* of world_add_run(); NULL: none */
 
     struct service *service; /* NULL: not running */
+    struct admin *admin;     /* its socket: state_path + ".sock" */
     struct config *config;
     const char *const *flags;       /* pairs key, value, NULL, for the next start */
     const char *const *environment; /* "NAME=value", NULL: further ones for the next start */

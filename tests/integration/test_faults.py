@@ -101,11 +101,15 @@ def test_a71_many_runs_with_a_limit(rig: Rig, pace: Pace, record_property) -> No
     rig.check_each_ran_once(runs)
     spans = [(rig.starts.started[run][0], rig.starts.ended[run]) for run in runs]
     assert limit - 2 <= most_at_once(spans) <= limit
-    # Flat: the last third needs no more than the first, but for what a few pages more or less make.
+    # Flat: nine tenths of the last third need no more than those of the first, but for what a few pages more or less
+    # make. Above that are moments in which two answers of 200 runs are being read; they have a bound of their own.
     third = len(memory_kb) // 3
-    assert max(memory_kb[-third:]) <= max(memory_kb[:third]) + 1024, memory_kb[:: max(1, third // 10)]
+    first, last = (sorted(part)[len(part) * 9 // 10] for part in (memory_kb[:third], memory_kb[-third:]))
+    assert last <= first + 1024, memory_kb
+    assert max(memory_kb) <= 16 * 1024, memory_kb
     assert max(files[-third:]) <= max(files[:third]) + 8
     record_property("runs", count)
     record_property("minutes", f"{(time.monotonic() - begun_s) / 60:.1f}")
-    record_property("private memory at the end, kB", memory_kb[-1])
+    record_property("private memory, kB: nine tenths of the first and last third below", f"{first}, {last}")
+    record_property("its highest moment, kB", max(memory_kb))
     record_property("most containers at once", most_at_once(spans))

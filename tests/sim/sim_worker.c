@@ -63,6 +63,10 @@ static char *write_settings(const struct sim *sim)
     fprintf(f, "[retry]\nmax_attempts = %d\n[timeouts]\n", sim->gives_up ? 4 : 1000);
     for (size_t i = 0; i < ARRAY_LEN(stages); i++)
         fprintf(f, "%s = %llds\n", stages[i], (long long)(sim->weather.clocks_ms / 1000));
+    /* In every second world two times are learned, from the little there is: often wrong, never unsafe. */
+    if (sim->seed % 2 == 0)
+        fprintf(f, "[class learned]\nmatch_flow = *\ntimeout_samples = 2\n"
+                   "create = auto\ncreate_floor = 1s\nstart = auto\nstart_floor = 1s\n");
     CHECK(fclose(f) == 0);
     return path;
 }

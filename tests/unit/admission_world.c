@@ -108,7 +108,7 @@ static void open_all(struct admission_world *w)
     };
     if (admission_new(&settings, &w->admission, &err) != 0)
         fail_msg("%s", err.msg);
-    admission_open(w->admission, true, true);
+    admission_open(w->admission, (struct admission_gates){true, true, true});
 }
 
 /* As a kill: nothing more is written. */

@@ -622,6 +622,8 @@ static void outside_event(struct world *w)
         feed(w, answer(RUN_EVENT_DRAIN));
     else if (w->row.box != 0 && w->boxes[w->row.box].state == BOX_EXITED && chance(w, 60))
         feed(w, answer(RUN_EVENT_DIED));
+    else if (w->row.run.state == RUN_STATE_PARKED && w->server == SCHEDULED && chance(w, 50))
+        feed(w, answer(RUN_EVENT_SEEN_ELSEWHERE));
     else if (w->row.run.state == RUN_STATE_PARKED)
         feed(w, answer(chance(w, 50) ? RUN_EVENT_RELEASE : RUN_EVENT_DISCARD));
 }

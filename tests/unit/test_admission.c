@@ -460,14 +460,15 @@ static void test_closed_gates(void **state)
     struct admission_world *w = *state;
     w->config.launching = 1;
     world_add_many(w, "a", 10);
-    admission_open(w->admission, false, true);
+    admission_open(w->admission, (struct admission_gates){false, true, true});
     world_turn(w);
     assert_int_equal(w->claimed_count, 0);
-    admission_open(w->admission, true, false);
+    admission_open(w->admission, (struct admission_gates){.claims = true});
     world_turn(w);
     assert_int_equal(w->claimed_count, 3);
     assert_int_equal(w->created_count, 0);
-    admission_open(w->admission, false, true); /* drain: what is claimed still starts */
+    admission_open(w->admission,
+                   (struct admission_gates){false, true, true}); /* drain: what is claimed still starts */
     world_turn(w);
     assert_int_equal(w->claimed_count, 3);
     assert_int_equal(w->created_count, 1);

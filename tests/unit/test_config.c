@@ -17,6 +17,8 @@
 /* ---- every key ---- */
 
 #define DURATION_FROM(min) "; allowed: a duration such as 500ms, 60s, 5m, 2h or 7d, from " min " to 365d"
+#define AUTO_OR_DURATION(min)                                                                                \
+    "; allowed: auto or a duration such as 500ms, 60s, 5m, 2h or 7d, from " min " to 365d"
 #define COUNT_FROM(range) "; allowed: a whole number from " range
 #define NO_LIMIT "; leave the key out for no limit"
 
@@ -94,6 +96,8 @@ static const struct key_case key_cases[] = {
     {"limits", "late_after", "6h", "6h", "6", "\"6\" has no unit" DURATION_FROM("0")},
     {"limits", "ageing", "5m", "5m", "8d",
      "\"8d\" is too large; allowed: a duration such as 500ms, 60s, 5m, 2h or 7d, from 0 to 7d"},
+    {"timeouts", "timeout_margin", "3", "3", "0.5", "\"0.5\" is too small; allowed: a number from 1 to 100"},
+    {"timeouts", "timeout_samples", "5", "5", "0", "\"0\" is too small" COUNT_FROM("1 to 1000000")},
     {"timeouts", "launch_deadline", "30s", "30s", "1 h", "\"1 h\" is not a duration" DURATION_FROM("0")},
     {"timeouts", "cancel_grace", "90s", "90s", "1e", "\"1e\" is not a duration" DURATION_FROM("0")},
     {"timeouts", "max_run_time", "2h", "2h", "2H", "\"2H\" is not a duration" DURATION_FROM("0")},
@@ -141,7 +145,8 @@ static const struct key_case key_cases[] = {
 static bool is_clock(const struct config_key *key)
 {
     return strcmp(key->section, "timeouts") == 0 && strcmp(key->key, "launch_deadline") != 0 &&
-           strcmp(key->key, "max_run_time") != 0 && strcmp(key->key, "cancel_grace") != 0;
+           strcmp(key->key, "max_run_time") != 0 && strcmp(key->key, "cancel_grace") != 0 &&
+           strncmp(key->key, "timeout_", 8) != 0;
 }
 
 /* A file with this one key in it; a class also gets a rule, a line further down. */
@@ -179,7 +184,11 @@ static void test_every_key(void **state)
             continue;
         const struct key_case clock = {"timeouts", key->key, "90s",
                                        "90s",      "0",      "\"0\" is too small" DURATION_FROM("1ms")};
-        const struct key_case *found = is_clock(key) ? &clock : NULL;
+        const struct key_case learned = {"timeouts", key->key, "auto",
+                                         "auto",     "0",      "\"0\" is too small" AUTO_OR_DURATION("1ms")};
+        const struct key_case *found = key->type == CONFIG_TYPE_TIME_AUTO ? &learned
+                                       : is_clock(key)                    ? &clock
+                                                                          : NULL;
         for (size_t i = 0; i < ARRAY_LEN(key_cases); i++)
             if (strcmp(key_cases[i].section, key->section) == 0 && strcmp(key_cases[i].key, key->key) == 0)
                 found = &key_cases[i];
@@ -199,10 +208,12 @@ static void test_every_key_that_a_class_may_set(void **state)
             continue;
         char *AUTO_FREE words =
             key->words == NULL ? NULL : strndup(key->words, strcspn(key->words, " ")); /* the first */
-        const char *value = key->type == CONFIG_TYPE_TIME || key->type == CONFIG_TYPE_DURATION ? "45s"
-                            : key->type == CONFIG_TYPE_JITTER                                  ? "none"
-                            : key->type == CONFIG_TYPE_WORD                                    ? words
-                                                                                               : "3";
+        const char *value = key->type == CONFIG_TYPE_TIME || key->type == CONFIG_TYPE_TIME_AUTO ||
+                                    key->type == CONFIG_TYPE_DURATION
+                                ? "45s"
+                            : key->type == CONFIG_TYPE_JITTER ? "none"
+                            : key->type == CONFIG_TYPE_WORD   ? words
+                                                              : "3";
         char *AUTO_FREE text = file_with("class", key->key, value);
         char *AUTO_FREE name = check_printf("class k.%s", key->key);
         char *AUTO_FREE shown = check_printf("%s c.conf:2", value);
@@ -211,7 +222,7 @@ static void test_every_key_that_a_class_may_set(void **state)
         if (strcmp(key->key, "base") != 0 || f->problems.count == 0)
             assert_string_equal(fixture_printed(f, name), shown);
     }
-    assert_int_equal(count, 3 * 11 + 3 + 6 + 2 + 2);
+    assert_int_equal(count, 3 * 11 + 2 * 8 + 2 + 3 + 6 + 2 + 2);
 }
 
 static void test_values_arrive_in_the_struct(void **state)
@@ -372,18 +383,13 @@ static void test_unknown_words(void **state)
          "c.conf:2: [timeouts] pull_idle_long: unknown key; allowed: STAGE, STAGE_connect and "
          "STAGE_inactivity "
          "(stages: api, resolve, image, pull, create, network, start, inspect, stop, report, remove), "
+         "STAGE_floor and STAGE_ceiling (but for api, resolve and report), timeout_margin, timeout_samples, "
          "launch_deadline, max_run_time\n"},
         {"[class k]\nmatch_tag = t\nmax_atempts = 5\n",
          "c.conf:3: [class k] max_atempts: unknown key; did you mean \"max_attempts\"?\n"},
         {"[retry]\nbudget = 10%\nbudget_floor = 10\n",
          "c.conf:2: [retry] budget: this version has no such key; leave it out\n"
          "c.conf:3: [retry] budget_floor: this version has no such key; leave it out\n"},
-        {"[timeouts]\ncreate_floor = 5s\ncreate_ceiling = 3m\n",
-         "c.conf:2: [timeouts] create_floor: this version has no such key; leave it out\n"
-         "c.conf:3: [timeouts] create_ceiling: this version has no such key; leave it out\n"},
-        {"[timeouts]\ncreate = auto\n", "c.conf:2: [timeouts] create: \"auto\" is not known for this key "
-                                        "(learned times are not part of this "
-                                        "version)" DURATION_FROM("1ms") "\n"},
         {"[limit]\nrunning = 0\n", "c.conf:1: [limit]: unknown section; did you mean [limits]?\n"},
         {"[banana]\nx = 0\n", "c.conf:1: [banana]: unknown section; allowed: prefect, engine, state, limits, "
                               "timeouts, retry, log, class NAME\n"},
@@ -392,6 +398,80 @@ static void test_unknown_words(void **state)
          "c.conf:3: [rule disk-full]: this version has no such section; leave it out\n"},
     };
     check_texts(*state, cases, ARRAY_LEN(cases));
+}
+
+#define ONLY_FOR_ENGINE                                                                                      \
+    "\"auto\" is only for the whole time of a call to the engine" DURATION_FROM("1ms") "\n"
+
+static void test_learned_times_with_mistakes(void **state)
+{
+    static const struct text_case cases[] = {
+        {"[timeouts]\ncreate = auto\ncreate_floor = 5s\ncreate_ceiling = 5s\n", ""},
+        {"[timeouts]\napi = auto\n", "c.conf:2: [timeouts] api: " ONLY_FOR_ENGINE},
+        {"[timeouts]\ncreate_inactivity = auto\n",
+         "c.conf:2: [timeouts] create_inactivity: " ONLY_FOR_ENGINE},
+        {"[timeouts]\ncreate = Auto\n",
+         "c.conf:2: [timeouts] create: \"Auto\" is not a duration" AUTO_OR_DURATION("1ms") "\n"},
+        {"[timeouts]\ncreate_floor = 4m\n",
+         "c.conf:2: [timeouts] create_floor: 4m (c.conf:2) is above create_ceiling, "
+         "3m (default); allowed: a floor up to "
+         "the ceiling\n"},
+        {"[timeouts]\nstart_ceiling = 2s\n", "c.conf:2: [timeouts] start_floor: 5s (default) is above "
+                                             "start_ceiling, 2s (c.conf:2); allowed: a floor up to "
+                                             "the ceiling\n"},
+        /* What a class takes over is told once, what it makes of it is its own mistake. */
+        {"[timeouts]\npull_floor = 3h\n[class k]\nmatch_tag = t\n",
+         "c.conf:2: [timeouts] pull_floor: 3h (c.conf:2) is above pull_ceiling, 2h (default); allowed: a "
+         "floor up to "
+         "the "
+         "ceiling\n"},
+        {"[timeouts]\nstop_floor = 1m\n[class k]\nmatch_tag = t\nstop = auto\nstop_ceiling = 30s\n",
+         "c.conf:6: [class k] stop_floor: 60s (c.conf:2) is above stop_ceiling, 30s (c.conf:6); allowed: a "
+         "floor up to "
+         "the ceiling\n"},
+        {"[timeouts]\ntimeout_margin = 0\n[class k]\nmatch_tag = t\ntimeout_samples = -1\n",
+         "c.conf:2: [timeouts] timeout_margin: \"0\" is too small; allowed: a number from 1 to 100\n"
+         "c.conf:5: [class k] timeout_samples: \"-1\" is too small" COUNT_FROM("1 to 1000000") "\n"},
+    };
+    check_texts(*state, cases, ARRAY_LEN(cases));
+}
+
+static void expect_learned(const struct config_class *of, enum stage stage, bool is_auto, int64_t fixed_ms,
+                           const char *from)
+{
+    const struct config_clocks *clocks = &of->clocks[stage];
+    assert_int_equal(clocks->total.is_auto, is_auto);
+    assert_int_equal(clocks->total.ms, fixed_ms);
+    assert_string_equal(clocks->total.from, from);
+    assert_int_equal(clocks->inactivity.is_auto, is_auto && stage != STAGE_PULL);
+}
+
+static void test_learned_times(void **state)
+{
+    struct fixture *f = *state;
+    const char *const environment[] = {"DOCKER_CLIENT_TIMEOUT=90", NULL};
+    fixture_load(f,
+                 "[timeouts]\ncreate = auto\npull = auto\nstop = 70s\n[class a]\nmatch_tag = a\ncreate = "
+                 "20s\nstart = auto\ntimeout_margin = 3\nstart_floor = 1s\n[class b]\nmatch_tag = b\n",
+                 environment, NULL);
+    fixture_expect_problems(f, "");
+    const struct config_class *a = config_class_by_name(f->config, "a");
+    const struct config_class *b = config_class_by_name(f->config, "b");
+    /* The variable says how long to wait while too little is known; what a class says beats it. */
+    expect_learned(b, STAGE_CREATE, true, 90000, "c.conf:2");
+    expect_learned(b, STAGE_PULL, true, 1800000, "c.conf:3");
+    expect_learned(b, STAGE_STOP, false, 90000, "DOCKER_CLIENT_TIMEOUT");
+    expect_learned(a, STAGE_CREATE, false, 20000, "c.conf:7");
+    expect_learned(a, STAGE_START, true, 90000, "c.conf:8");
+    assert_true(a->timeout_margin == 3 && b->timeout_margin == 2.5);
+    assert_int_equal(a->clocks[STAGE_START].floor_ms, 1000);
+    assert_int_equal(b->clocks[STAGE_START].floor_ms, 5000);
+    assert_int_equal(b->clocks[STAGE_PULL].ceiling_ms, 2 * 3600000);
+    assert_int_equal(config_longest_ms(a, STAGE_START), 180000);
+    assert_int_equal(config_longest_ms(a, STAGE_CREATE), 20000);
+    assert_string_equal(fixture_printed(f, "timeouts.create"), "auto c.conf:2");
+    assert_string_equal(fixture_printed(f, "timeouts.create_inactivity"), "auto c.conf:2");
+    assert_string_equal(fixture_printed(f, "class a.start"), "auto c.conf:8");
 }
 
 static void test_form(void **state)
@@ -753,6 +833,8 @@ int main(void)
         TEST(test_classes_choose),
         TEST(test_late_needs_to_be_told_when),
         TEST(test_unknown_words),
+        TEST(test_learned_times_with_mistakes),
+        TEST(test_learned_times),
         TEST(test_form),
         TEST(test_classes_with_mistakes),
         TEST(test_addresses),

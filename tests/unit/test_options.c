@@ -84,6 +84,12 @@ static void test_flags_become_pairs(void **state)
         {"sluice|queue|--state|s.db", COMMAND_QUEUE, "state.path=s.db ", NULL},
         {"sluice|status|--pool|p|--name|w|--config|c", COMMAND_STATUS, "prefect.pool=p prefect.name=w ", "c"},
         {"sluice|explain", COMMAND_EXPLAIN, "", NULL},
+        {"sluice|pause|--state|s.db", COMMAND_PAUSE, "state.path=s.db ", NULL},
+        {"sluice|resume|--pool|p|--name|w", COMMAND_RESUME, "prefect.pool=p prefect.name=w ", NULL},
+        {"sluice|drain|--config|c", COMMAND_DRAIN, "", "c"},
+        {"sluice|retry|otter|--state|s.db", COMMAND_RETRY, "state.path=s.db ", NULL},
+        {"sluice|discard|--state|s.db|otter", COMMAND_DISCARD, "state.path=s.db ", NULL},
+        {"sluice|why|otter|--pool|p", COMMAND_WHY, "prefect.pool=p ", NULL},
         {"sluice|--version", COMMAND_VERSION, "", NULL},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -107,8 +113,9 @@ static void test_flags_become_pairs(void **state)
 static void test_json(void **state)
 {
     (void)state;
-    static const char *const lines[] = {"sluice|config|--json", "sluice|queue|--json", "sluice|status|--json",
-                                        "sluice|explain|--json"};
+    static const char *const lines[] = {
+        "sluice|config|--json", "sluice|queue|--json", "sluice|status|--json",   "sluice|explain|--json",
+        "sluice|pause|--json",  "sluice|drain|--json", "sluice|why|otter|--json"};
     for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
         struct options options;
         struct err err;
@@ -117,6 +124,27 @@ static void test_json(void **state)
         assert_true(options.json);
         options_done(&options);
     }
+}
+
+static void test_which_run_and_whether_to_wait(void **state)
+{
+    (void)state;
+    static const char *const lines[] = {"sluice|why|my run", "sluice|retry|--state|s|my run",
+                                        "sluice|discard|--|my run"};
+    struct options options;
+    struct err err;
+    for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
+        char *AUTO_FREE storage = NULL;
+        assert_int_equal(parse(lines[i], &options, &storage, &err), 0);
+        assert_string_equal(options.run, "my run");
+        assert_false(options.wait);
+        options_done(&options);
+    }
+    char *AUTO_FREE waits = NULL;
+    assert_int_equal(parse("sluice|drain|--wait", &options, &waits, &err), 0);
+    assert_true(options.wait);
+    assert_null(options.run);
+    options_done(&options);
 }
 
 static void test_explain(void **state)
@@ -172,6 +200,12 @@ static void test_wrong_use(void **state)
         {"sluice|queue|--limit|3", "--limit: unknown option; see sluice queue --help"},
         {"sluice|start|--stage|pull", "--stage: unknown option; did you mean --state?"},
         {"sluice|explain|--pool|p", "--pool: unknown option; see sluice explain --help"},
+        {"sluice|retry", "which run? give its id, the first digits of it, or its name"},
+        {"sluice|why|", "which run? give its id, the first digits of it, or its name"},
+        {"sluice|retry|a|b", "\"b\": unexpected; see sluice retry --help"},
+        {"sluice|pause|a", "\"a\": unexpected; see sluice pause --help"},
+        {"sluice|pause|--wait", "--wait: unknown option; see sluice pause --help"},
+        {"sluice|drain|--limit|3", "--limit: unknown option; see sluice drain --help"},
         {"sluice|explain|--status|x",
          "--status: \"x\" is not a status; allowed: a whole number from 0 to 999"},
         {"sluice|explain|--status|-1",
@@ -197,11 +231,18 @@ static void test_help_is_asked_for(void **state)
     static const struct {
         const char *line;
         enum command help_for;
-    } cases[] = {{"sluice|--help", COMMAND_HELP},           {"sluice|-h", COMMAND_HELP},
-                 {"sluice|start|--help", COMMAND_START},    {"sluice|check|-h", COMMAND_CHECK},
-                 {"sluice|queue|--help|x", COMMAND_QUEUE},  {"sluice|start|--help|--limit|x", COMMAND_START},
-                 {"sluice|config|--help", COMMAND_CONFIG},  {"sluice|status|--help", COMMAND_STATUS},
-                 {"sluice|explain|--help", COMMAND_EXPLAIN}};
+    } cases[] = {{"sluice|--help", COMMAND_HELP},
+                 {"sluice|-h", COMMAND_HELP},
+                 {"sluice|start|--help", COMMAND_START},
+                 {"sluice|check|-h", COMMAND_CHECK},
+                 {"sluice|queue|--help|x", COMMAND_QUEUE},
+                 {"sluice|start|--help|--limit|x", COMMAND_START},
+                 {"sluice|config|--help", COMMAND_CONFIG},
+                 {"sluice|status|--help", COMMAND_STATUS},
+                 {"sluice|explain|--help", COMMAND_EXPLAIN},
+                 {"sluice|drain|--help", COMMAND_DRAIN},
+                 {"sluice|retry|--help", COMMAND_RETRY},
+                 {"sluice|why|-h", COMMAND_WHY}};
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct options options;
         struct err err;
@@ -287,6 +328,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_flags_become_pairs),
         cmocka_unit_test(test_json),
+        cmocka_unit_test(test_which_run_and_whether_to_wait),
         cmocka_unit_test(test_explain),
         cmocka_unit_test(test_wrong_use),
         cmocka_unit_test(test_help_is_asked_for),

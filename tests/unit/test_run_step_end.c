@@ -371,13 +371,43 @@ static void test_parked(void **state)
     trip_go(&trip, RESOLVE_OUT " PERMANENT LAUNCH_DEADLINE DRAIN restart");
     assert_int_equal(trip.run.state, RUN_STATE_PARKED);
     struct trip discarded = trip;
-    trip_go(&discarded, "DISCARD");
+    trip_go(&discarded, "DISCARD"); /* after days: it may be another's by now */
+    assert_at(&discarded, RUN_STATE_REPORTING, RUN_ACTION_LOOK_RUN);
+    struct trip taken = discarded;
+    trip_go(&taken, "RUN_SCHEDULED");
+    assert_at(&taken, RUN_STATE_FINISHED, RUN_ACTION_FORGET);
+    trip_go(&discarded, "RUN_PENDING");
     assert_at(&discarded, RUN_STATE_REPORTING, RUN_ACTION_REPORT);
     assert_int_equal(discarded.run.verdict, RUN_VERDICT_LAUNCH_FAILED);
     struct trip cancelled = trip;
     trip_go(&cancelled, "CANCEL");
     assert_at(&cancelled, RUN_STATE_REPORTING, RUN_ACTION_REPORT);
     assert_int_equal(cancelled.run.verdict, RUN_VERDICT_CANCELLED);
+}
+
+/* Someone has scheduled it again: the poll brings it as another launch, and this one leaves without a word.
+ */
+static void test_parked_and_scheduled_again(void **state)
+{
+    (void)state;
+    struct trip trip = trip_new();
+    trip.policy.park = true;
+    trip_go(&trip, RESOLVE_OUT " PERMANENT SEEN_ELSEWHERE");
+    assert_at(&trip, RUN_STATE_HANDING_BACK, RUN_ACTION_LOOK_RUN);
+    trip_go(&trip, "RUN_SCHEDULED");
+    assert_at(&trip, RUN_STATE_FINISHED, RUN_ACTION_FORGET);
+}
+
+/* A released run stands in line with its claim: on drain nobody else could take it. */
+static void test_a_released_run_goes_back_on_drain(void **state)
+{
+    (void)state;
+    struct trip trip = trip_new();
+    trip.policy.park = true;
+    trip_go(&trip, RESOLVE_OUT " PERMANENT RELEASE DRAIN");
+    assert_at(&trip, RUN_STATE_HANDING_BACK, RUN_ACTION_LOOK_RUN);
+    trip_go(&trip, "RUN_PENDING");
+    assert_at(&trip, RUN_STATE_HANDING_BACK, RUN_ACTION_HAND_BACK);
 }
 
 /* ---- run.h ---- */
@@ -437,6 +467,8 @@ int main(void)
         cmocka_unit_test(test_a_run_is_put_back_again_only_when_the_first_cannot_land_any_more),
         cmocka_unit_test(test_restoring_survives_a_clock_that_jumps_back),
         cmocka_unit_test(test_parked),
+        cmocka_unit_test(test_parked_and_scheduled_again),
+        cmocka_unit_test(test_a_released_run_goes_back_on_drain),
         cmocka_unit_test(test_what_must_be_on_disk_first),
         cmocka_unit_test(test_names_of_states_and_verdicts_lead_back),
     };

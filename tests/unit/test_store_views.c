@@ -307,6 +307,55 @@ static void test_waits_for_names_the_limit(void **state)
     store_close(store);
 }
 
+static void hold(struct store *store, const char *name, bool starts, const char *said, int64_t until_ms)
+{
+    struct err err = {0};
+    struct store_hold hold = {.name = name,
+                              .holds_starts = starts,
+                              .said = said,
+                              .since_ms = INT64_C(1763856000999),
+                              .until_ms = until_ms};
+    begin(store);
+    must(store_save_hold(store, &hold, &err), &err);
+    commit(store);
+}
+
+#define SINCE " since 2025-11-23T00:00:00.999Z"
+
+/* What holds all of them is said before any limit; what holds claims only, not to who is claimed. */
+static void test_waits_for_what_holds_all(void **state)
+{
+    struct store_fixture *f = *state;
+    struct store *store = store_fixture_open(f);
+    struct launch *l = store_fixture_launch(f, 1);
+    struct err err = {0};
+    hold(store, "prefect", false, "Prefect out of reach", 0);
+    expect_wait(f, store, l, "Prefect out of reach" SINCE);
+    l->run.state = RUN_STATE_READY;
+    expect_wait(f, store, l, "launch slot");
+    hold(store, "engine", true, "engine out of reach", INT64_C(4102444800000));
+    expect_wait(f, store, l, "engine out of reach" SINCE " until 2100-01-01T00:00:00.000Z");
+    hold(store, "engine", true, "the engine's breaker", 0); /* replaced */
+    expect_wait(f, store, l, "the engine's breaker" SINCE);
+    l->run.pending = RUN_ACTION_NONE;
+    l->run.state = RUN_STATE_CREATING; /* has had its token */
+    expect_wait(f, store, l, "");
+    l->run.state = RUN_STATE_QUEUED;
+    expect_wait(f, store, l, "Prefect out of reach" SINCE "; the engine's breaker" SINCE);
+    int64_t since_ms = -1;
+    begin(store);
+    must(store_clear_hold(store, "prefect", &err), &err);
+    must(store_clear_hold(store, "unknown", &err), &err);
+    must(store_keep_hold(store, "engine", &since_ms, &err), &err);
+    assert_int_equal(since_ms, INT64_C(1763856000999));
+    must(store_keep_hold(store, "paused", &since_ms, &err), &err);
+    assert_int_equal(since_ms, 0);
+    commit(store);
+    expect_wait(f, store, l, "claim-ahead window");
+    launch_free(l);
+    store_close(store);
+}
+
 static void test_running(void **state)
 {
     struct store_fixture *f = *state;
@@ -643,6 +692,7 @@ int main(void)
         STORE_TEST(test_queue_order_and_values),
         STORE_TEST(test_waits_for),
         STORE_TEST(test_waits_for_names_the_limit),
+        STORE_TEST(test_waits_for_what_holds_all),
         STORE_TEST(test_running),
         STORE_TEST(test_times_are_exact_to_the_millisecond),
         STORE_TEST(test_attempts_and_timeouts),

@@ -98,12 +98,30 @@ static void test_what_a_state_means(void **state)
     }
 }
 
+/* A parked run that is no longer PENDING through us is no longer kept. */
+static void test_a_parked_run_that_was_scheduled_again_is_let_go(void **state)
+{
+    (void)state;
+    static const enum prefect_state_type gone[] = {PREFECT_STATE_SCHEDULED, PREFECT_STATE_RUNNING,
+                                                   PREFECT_STATE_PAUSED};
+    struct run run = in_state(RUN_STATE_PARKED);
+    enum run_event_kind kind;
+    for (size_t i = 0; i < sizeof(gone) / sizeof(gone[0]); i++) {
+        assert_true(run_heeds(&run, gone[i], &kind));
+        assert_int_equal(kind, RUN_EVENT_SEEN_ELSEWHERE);
+    }
+    assert_false(run_heeds(&run, PREFECT_STATE_PENDING, &kind));
+    run.state = RUN_STATE_QUEUED;
+    assert_false(run_heeds(&run, PREFECT_STATE_SCHEDULED, &kind));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_claimed_run_is_watched_that_waits_for_something),
         cmocka_unit_test(test_a_proposal_is_watched_while_it_waits),
         cmocka_unit_test(test_what_a_state_means),
+        cmocka_unit_test(test_a_parked_run_that_was_scheduled_again_is_let_go),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,7 +27,7 @@ SELECT l.flow_run_id AS run_id,
                    'ANNOUNCING', 'STARTING', 'RUNNING', 'STOPPING', 'CLEARING')
    AND l.limit_values <> '';
 
--- As in form 2, in the order with ageing.
+-- As in form 4, in the order with ageing.
 DROP VIEW queue;
 CREATE VIEW queue AS
 WITH present AS (SELECT CAST(round((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER) AS now_ms),
@@ -38,6 +38,18 @@ WITH present AS (SELECT CAST(round((julianday('now') - 2440587.5) * 86400000.0) 
                 CASE kind WHEN 'starts_per_second' THEN "limit" ELSE CAST("limit" AS INTEGER) END
            FROM limits
           WHERE (in_use >= "limit" OR tokens < 1) AND kind NOT LIKE 'running_per %'
+     ),
+     held (stage, said) AS MATERIALIZED (
+         SELECT stage,
+                group_concat(said || ' since ' || strftime('%Y-%m-%dT%H:%M:%fZ', since_ms / 1000.0, 'unixepoch') ||
+                             CASE WHEN until_ms > 0
+                                 THEN ' until ' || strftime('%Y-%m-%dT%H:%M:%fZ', until_ms / 1000.0, 'unixepoch')
+                                 ELSE '' END, '; ')
+           FROM (SELECT 'claim' AS stage, said, since_ms, until_ms FROM hold_rows
+                  UNION ALL
+                 SELECT 'start', said, since_ms, until_ms FROM hold_rows WHERE stage = 'start'
+                  ORDER BY since_ms)
+          GROUP BY stage
      ),
      -- Values at their limit: of the pool, and of a class.
      full_values (class_name, line, said) AS MATERIALIZED (
@@ -85,6 +97,7 @@ SELECT row_number() OVER (ORDER BY CASE ageing_ms WHEN 0 THEN 0 ELSE
                THEN 'backoff until ' ||
                     strftime('%Y-%m-%dT%H:%M:%fZ', nullif(next_try_at_ms, 0) / 1000.0, 'unixepoch')
            WHEN state = 'QUEUED' THEN coalesce(
+               (SELECT said FROM held WHERE held.stage = 'claim'),
                (SELECT said FROM full WHERE full.class_name = '(pool)' AND kind = 'running'),
                (SELECT said FROM full WHERE full.class_name = launches.class_name AND kind = 'running'),
                CASE WHEN limit_values <> '' THEN
@@ -94,6 +107,7 @@ SELECT row_number() OVER (ORDER BY CASE ageing_ms WHEN 0 THEN 0 ELSE
                      LIMIT 1) END,
                'claim-ahead window')
            WHEN state = 'READY' THEN coalesce(
+               (SELECT said FROM held WHERE held.stage = 'start'),
                (SELECT said FROM full WHERE full.class_name = '(pool)' AND kind IN ('starts_per_second', 'launching')),
                (SELECT said FROM full WHERE full.class_name = launches.class_name
                    AND kind IN ('starts_per_second', 'launching')),
