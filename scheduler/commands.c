@@ -4,7 +4,7 @@
 #include "api/json.h"
 #include "api/prefect.h"
 #include "base/buf.h"
-#include "core/retry.h"
+#include "base/clock.h"
 #include "store/store.h"
 
 #include <errno.h>
@@ -284,88 +284,12 @@ int command_status(const struct options *options, FILE *out)
 
 /* ---- explain ---- */
 
-static void print_explanation(const struct failure *failure, FILE *out)
-{
-    struct verdict_on_failure v = classify(failure);
-    bool retries = v.error_class == ERROR_CLASS_TRANSIENT || v.error_class == ERROR_CLASS_THROTTLED ||
-                   v.error_class == ERROR_CLASS_CAPACITY;
-    struct retry_policy policy = retry_policy_default();
-    struct json *o = json_new_object();
-    struct json *delays = json_new_array();
-    json_set_text(o, "class", error_class_name(v.error_class));
-    json_set_bool(o, "retry", retries);
-    json_set_bool(o, "out_of_reach", v.out_of_reach);
-    json_set_text(o, "rule", v.rule);
-    for (int32_t attempt = 1; retries && attempt < policy.max_attempts; attempt++) {
-        int64_t low_ms;
-        int64_t high_ms;
-        retry_delay_bounds_ms(&policy, v.error_class, attempt, &low_ms, &high_ms);
-        struct json *d = json_new_object();
-        json_set_int(d, "attempt", attempt + 1);
-        json_set_int(d, "from_ms", low_ms);
-        json_set_int(d, "to_ms", high_ms);
-        json_take_add(delays, d);
-    }
-    json_take_set(o, "delays", delays);
-    char *text = json_write(o);
-    fprintf(out, "%s\n", text);
-    free(text);
-    json_free(o);
-}
-
-/* The dependency that a stage talks to, where none is named. */
-static enum dependency dependency_of(enum stage stage)
-{
-    bool is_prefect = stage == STAGE_API || stage == STAGE_RESOLVE || stage == STAGE_REPORT;
-    if (is_prefect)
-        return DEPENDENCY_PREFECT;
-    return stage == STAGE_PULL ? DEPENDENCY_REGISTRY : DEPENDENCY_ENGINE;
-}
-
-/* What a lost answer leaves unknown (design, "Error classes"). */
-static bool stage_changes(enum stage stage)
-{
-    return stage == STAGE_CREATE || stage == STAGE_START || stage == STAGE_NETWORK || stage == STAGE_API ||
-           stage == STAGE_REPORT;
-}
-
-#define X(name, text) text,
-static const char *const stage_words[] = {STAGES(X) NULL};
-static const char *const transport_words[] = {TRANSPORTS(X) NULL};
-static const char *const dependency_words[] = {DEPENDENCIES(X) NULL};
-#undef X
-
-static int unknown_word(const char *flag, const char *word, const char *const *allowed)
-{
-    fprintf(stderr, "sluice: %s: \"%s\" is not known; allowed: one of ", flag, word);
-    for (size_t i = 0; allowed[i] != NULL; i++)
-        fprintf(stderr, "%s%s", i > 0 ? ", " : "", allowed[i]);
-    fputc('\n', stderr);
-    return EXIT_WRONG_USE;
-}
-
 int command_explain(const struct options *options, FILE *out)
 {
-    int stage = options->stage == NULL ? (int)STAGE_API : stage_from_name(options->stage);
-    int transport =
-        options->transport == NULL ? (int)TRANSPORT_NONE : transport_from_name(options->transport);
-    if (stage < 0)
-        return unknown_word("--stage", options->stage, stage_words);
-    if (transport < 0)
-        return unknown_word("--transport", options->transport, transport_words);
-    int dependency = options->dependency == NULL ? (int)dependency_of((enum stage)stage)
-                                                 : dependency_from_name(options->dependency);
-    if (dependency < 0)
-        return unknown_word("--dependency", options->dependency, dependency_words);
-    struct failure failure = {.dependency = (enum dependency)dependency,
-                              .stage = (enum stage)stage,
-                              .status = options->status,
-                              .transport = (enum transport)transport,
-                              .sent = transport_may_have_sent((enum transport)transport),
-                              .changes = stage_changes((enum stage)stage),
-                              .retry_after_ms = -1};
-    snprintf(failure.message, sizeof(failure.message), "%s",
-             options->message == NULL ? "" : options->message);
-    print_explanation(&failure, out);
-    return EXIT_FINE;
+    struct config *config = NULL;
+    if (options->config_file != NULL && (config = commands_load_config(options)) == NULL)
+        return EXIT_FAILED;
+    int code = explain(&options->question, config, clock_wall_ms(&clock_system), out, stderr);
+    config_free(config);
+    return code;
 }

@@ -21,16 +21,21 @@ const struct config_settings *config_settings_of(const struct config *config)
     return (const struct config_settings *)(const void *)config;
 }
 
+static const struct config_key *key_named(const char *full_name)
+{
+    const struct config_key *key = config_keys_find_full(full_name);
+    CHECK(key != NULL);
+    return key;
+}
+
 static size_t row_of(const struct config_key *key)
 {
     return (size_t)(key - config_keys);
 }
 
-static const struct config_key *row_named(const char *full_name)
+size_t config_row_named(const char *full_name)
 {
-    const struct config_key *key = config_keys_find_full(full_name);
-    CHECK(key != NULL);
-    return key;
+    return row_of(key_named(full_name));
 }
 
 /* ---- the sources, weakest first ---- */
@@ -49,6 +54,8 @@ static void apply_defaults(struct config_settings *settings, const struct config
     for (size_t row = 0; row < config_key_count; row++) {
         const struct config_key *key = &config_keys[row];
         struct err err;
+        if (key->scope == CONFIG_SCOPE_RULE)
+            continue;
         if (key->default_text == NULL)
             settings->from[row] = "default";
         else if (config_value_set(target, key, key->default_text, CONFIG_STYLE_FILE, "default", &err) != 0)
@@ -56,22 +63,25 @@ static void apply_defaults(struct config_settings *settings, const struct config
     }
 }
 
-/* "[limits] running" or "[class etl] running". */
+/* "[limits] running", "[class etl] running" or "[rule full] class". */
 static const char *entry_label(const struct config_file *file, const struct config_entry *entry,
                                struct config_arena *arena)
 {
-    if (entry->class_index == SIZE_MAX)
-        return config_arena_printf(arena, "[%s] %s", entry->key->section, entry->key->key);
-    return config_arena_printf(arena, "[class %s] %s", file->classes[entry->class_index].name,
-                               entry->key->key);
+    if (entry->class_index != SIZE_MAX)
+        return config_arena_printf(arena, "[class %s] %s", file->classes[entry->class_index].name,
+                                   entry->key->key);
+    if (entry->rule_index != SIZE_MAX)
+        return config_arena_printf(arena, "[rule %s] %s", file->rules[entry->rule_index].name,
+                                   entry->key->key);
+    return config_arena_printf(arena, "[%s] %s", entry->key->section, entry->key->key);
 }
 
-static void apply_entries(const struct config_file *file, size_t class_index,
+void config_apply_entries(const struct config_file *file, size_t class_index, size_t rule_index,
                           const struct config_target *target, struct config_problems *problems)
 {
     for (size_t i = 0; i < file->entry_count; i++) {
         const struct config_entry *entry = &file->entries[i];
-        if (entry->class_index != class_index)
+        if (entry->class_index != class_index || entry->rule_index != rule_index)
             continue;
         struct err err;
         const char *from = config_arena_printf(target->arena, "%s:%d", file->path, entry->line);
@@ -84,7 +94,7 @@ static void apply_flags(const char *const *flags, const struct config_target *ta
                         struct config_problems *problems)
 {
     for (; flags != NULL && flags[0] != NULL; flags += 2) {
-        const struct config_key *key = row_named(flags[0]);
+        const struct config_key *key = key_named(flags[0]);
         CHECK(key->flag != NULL);
         struct err err;
         if (config_value_set(target, key, flags[1], CONFIG_STYLE_FLAG, key->flag, &err) != 0)
@@ -119,7 +129,7 @@ static const char *rule_text(const struct match_rule *rule, struct config_arena 
 }
 
 /* Was the clock of this very stage set, in the file? All else sets many clocks with one number. */
-static bool is_own(const char *from, const char *path)
+bool config_is_own(const char *from, const char *path)
 {
     size_t len = strlen(path);
     return len > 0 && strncmp(from, path, len) == 0 && from[len] == ':';
@@ -134,8 +144,8 @@ static void raise_inactivity(struct config_class *class, const char **from, cons
 {
     for (int stage = 0; stage < STAGE_COUNT; stage++) {
         struct config_clocks *clocks = &class->clocks[stage];
-        if (stage == STAGE_PULL || stage == STAGE_RUN || is_own(clocks->inactivity.from, path) ||
-            !is_own(clocks->total.from, path) ||
+        if (stage == STAGE_PULL || stage == STAGE_RUN || config_is_own(clocks->inactivity.from, path) ||
+            !config_is_own(clocks->total.from, path) ||
             (clocks->total.ms <= clocks->inactivity.ms && !clocks->total.is_auto))
             continue;
         clocks->inactivity = clocks->total;
@@ -167,7 +177,8 @@ static void check_bounds(const struct config_class *class, const char *label, co
         const char *floor_from = from[row_of(floor)];
         const char *ceiling_from = from[row_of(ceiling)];
         bool is_default = from == base_from;
-        bool has_floor = is_default ? is_own(floor_from, path) : floor_from != base_from[row_of(floor)];
+        bool has_floor =
+            is_default ? config_is_own(floor_from, path) : floor_from != base_from[row_of(floor)];
         bool has_ceiling = is_default || ceiling_from != base_from[row_of(ceiling)];
         char floor_text[TEXT_DURATION_SIZE];
         char ceiling_text[TEXT_DURATION_SIZE];
@@ -181,19 +192,19 @@ static void check_bounds(const struct config_class *class, const char *label, co
 }
 
 /* where: NULL for class default. */
-static void check_class(const struct config_class *class, const struct config_file_class *where,
+static void check_class(const struct config_class *class, const struct config_file_section *where,
                         const char *path, const char **from, struct config_arena *arena,
                         struct config_problems *problems)
 {
     const char *label = where != NULL ? config_arena_printf(arena, "[class %s]", class->name) : "[retry]";
-    const char *base_from = from[row_of(row_named("retry.base"))];
-    const char *cap_from = from[row_of(row_named("retry.cap"))];
+    const char *base_from = from[config_row_named("retry.base")];
+    const char *cap_from = from[config_row_named("retry.cap")];
     if (class->retry.base_ms > class->retry.cap_ms)
         config_problem(problems,
                        "%s: %s base: %lldms is longer than cap, %lldms (%s); allowed: a base up to cap",
-                       is_own(base_from, path) ? base_from : cap_from, label, (long long)class->retry.base_ms,
-                       (long long)class->retry.cap_ms, cap_from);
-    const char *late_from = from[row_of(row_named("limits.when_late"))];
+                       config_is_own(base_from, path) ? base_from : cap_from, label,
+                       (long long)class->retry.base_ms, (long long)class->retry.cap_ms, cap_from);
+    const char *late_from = from[row_of(key_named("limits.when_late"))];
     if (class->late_after.ms == 0 && strcmp(class->when_late, "run") != 0)
         config_problem(
             problems,
@@ -218,10 +229,10 @@ static void build_class(struct config_settings *settings, const struct config_fi
     settings->class_from[index] = from;
     *class = settings->base;
     if (!is_default) {
-        const struct config_target target = {NULL, class, from, &settings->arena};
+        const struct config_target target = {NULL, class, NULL, from, &settings->arena};
         size_t before = problems->count;
         class->name = file->classes[index].name;
-        apply_entries(file, index, &target, problems);
+        config_apply_entries(file, index, SIZE_MAX, &target, problems);
         class->rule_text = rule_text(&class->rule, &settings->arena);
         if (problems->count == before) {
             check_class(class, &file->classes[index], file->path, from, &settings->arena, problems);
@@ -278,8 +289,8 @@ static void finish(struct config_settings *settings, const struct config_sources
             config_state_path(sources, config->pool, config->worker_name, &settings->arena, problems);
     config->forwarded = config_forwarded(variables, config->api_url, &settings->arena);
     config_engine_finish(settings, sources, problems);
-    check_file(config->ca_file, settings->from[row_of(row_named("environment.ca_file"))], problems);
-    check_file(config->base_job_template_file, settings->from[row_of(row_named("command.base_job_template"))],
+    check_file(config->ca_file, settings->from[config_row_named("environment.ca_file")], problems);
+    check_file(config->base_job_template_file, settings->from[config_row_named("command.base_job_template")],
                problems);
 }
 
@@ -294,16 +305,18 @@ static struct config_settings *settings_new(void)
 static void gather(struct config_settings *settings, const struct config_sources *sources,
                    const struct config_file *file, struct config_problems *problems)
 {
-    const struct config_target target = {settings, &settings->base, settings->from, &settings->arena};
+    const struct config_target target = {settings, &settings->base, NULL, settings->from, &settings->arena};
     struct config_variables variables;
     config_variables_read(sources, &settings->arena, &variables, problems);
     apply_defaults(settings, &target);
     config_variables_apply(&variables, false, &target, problems);
     config_engine_clocks(file, &target);
-    apply_entries(file, SIZE_MAX, &target, problems);
+    config_apply_entries(file, SIZE_MAX, SIZE_MAX, &target, problems);
     config_variables_apply(&variables, true, &target, problems);
     apply_flags(sources->flags, &target, problems);
     build_classes(settings, file, problems);
+    config_rules_build(settings, file, problems);
+    config_contradictions_find(settings, file, problems);
     finish(settings, sources, &variables, problems);
     config_variables_done(&variables);
 }

@@ -14,6 +14,7 @@
 #include "core/classify.h"
 #include "core/match.h"
 #include "core/retry.h"
+#include "core/rules.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -45,18 +46,19 @@ struct config_class {
     int32_t priority;         /* higher first; default 0 */
     double starts_per_second; /* CONFIG_NO_LIMIT */
     int64_t start_burst;
-    int64_t running;                          /* CONFIG_NO_LIMIT */
-    struct match_list running_per;            /* as in struct config, within the class */
-    int64_t launching;                        /* CONFIG_NO_LIMIT: only the pool's */
-    struct config_clocks clocks[STAGE_COUNT]; /* by enum stage; RUN unused */
-    double timeout_margin;                    /* of learned times */
-    int64_t timeout_samples;                  /* as few give no learned time yet; >= 1 */
-    struct config_time launch_deadline;       /* claim to start; 0: none */
-    struct config_time max_run_time;          /* 0: none */
-    struct retry_policy retry;                /* remove_ended_container is filled in per run */
-    struct config_time keep_containers;       /* ended ones; 0: for ever */
-    const char *when_late;                    /* "run", "leave" or "skip" */
-    struct config_time late_after;            /* due longer ago; 0: no run is late */
+    int64_t running;                                /* CONFIG_NO_LIMIT */
+    struct match_list running_per;                  /* as in struct config, within the class */
+    int64_t launching;                              /* CONFIG_NO_LIMIT: only the pool's */
+    struct config_clocks clocks[STAGE_COUNT];       /* by enum stage; RUN unused */
+    double timeout_margin;                          /* of learned times */
+    int64_t timeout_samples;                        /* as few give no learned time yet; >= 1 */
+    struct config_time launch_deadline;             /* claim to start; 0: none */
+    struct config_time max_run_time;                /* 0: none */
+    struct retry_policy retry;                      /* remove_ended_container is filled in per run */
+    struct retry_override stage_retry[STAGE_COUNT]; /* what STAGE_max_attempts and the like say instead */
+    struct config_time keep_containers;             /* ended ones; 0: for ever */
+    const char *when_late;                          /* "run", "leave" or "skip" */
+    struct config_time late_after;                  /* due longer ago; 0: no run is late */
     const char *when_run_is_over; /* "leave" or "stop": a container whose run has ended at the server */
 };
 
@@ -130,6 +132,8 @@ struct config {
 
     struct config_class *classes; /* in file order, "default" last */
     size_t class_count;
+    struct rule *rules; /* in file order */
+    size_t rule_count;
 };
 
 /* What the process was given. Everything borrowed for the call. */

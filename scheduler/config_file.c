@@ -25,6 +25,7 @@ struct reader {
         *section;     /* static text: "class", "limits"; "" before the first and after a bad section line */
     bool has_section; /* a section line came, good or bad */
     size_t class_index;
+    size_t rule_index;
     int first_lines[16]; /* by index in sections: where it came first */
     struct config_arena *arena;
     struct config_file *file;
@@ -32,7 +33,7 @@ struct reader {
 };
 
 static const char *const sections[] = {"prefect", "engine", "state", "limits", "timeouts",
-                                       "retry",   "log",    "class", NULL};
+                                       "retry",   "log",    "class", "rule",   NULL};
 
 static void report(const struct reader *r, const char *fmt, ...) PRINTF_LIKE(2, 3);
 static void report(const struct reader *r, const char *fmt, ...)
@@ -49,48 +50,61 @@ static const char *section_label(const struct reader *r)
 {
     if (r->class_index != SIZE_MAX)
         return config_arena_printf(r->arena, "[class %s]", r->file->classes[r->class_index].name);
+    if (r->rule_index != SIZE_MAX)
+        return config_arena_printf(r->arena, "[rule %s]", r->file->rules[r->rule_index].name);
     return config_arena_printf(r->arena, "[%s]", r->section);
 }
 
 /* ---- sections ---- */
 
-static void add_class(struct reader *r, const char *name)
+/* Adds the section to the list, unless its name is bad, taken or one too many. Returns its index, or
+ * SIZE_MAX. */
+static size_t add_named(struct reader *r, const char *kind, const char *name,
+                        struct config_file_section **list, size_t *count, size_t max)
 {
     static const char *const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
-    struct config_file *file = r->file;
     if (name[0] == '\0' || name[strspn(name, letters)] != '\0' ||
         strlen(name) > CONFIG_MAX_CLASS_NAME_BYTES) {
-        report(r, "[class %s]: bad name; allowed: 1 to %d letters, digits, _, . and -", name,
+        report(r, "[%s %s]: bad name; allowed: 1 to %d letters, digits, _, . and -", kind, name,
                CONFIG_MAX_CLASS_NAME_BYTES);
-        return;
+        return SIZE_MAX;
     }
+    for (size_t i = 0; i < *count; i++)
+        if (strcmp((*list)[i].name, name) == 0) {
+            report(r, "[%s %s]: given twice, first on line %d; allowed: once", kind, name, (*list)[i].line);
+            return SIZE_MAX;
+        }
+    if (*count == max) {
+        report(r, "[%s %s]: too many %s; allowed: %zu", kind, name,
+               strcmp(kind, "class") == 0 ? "classes" : "rules", max);
+        return SIZE_MAX;
+    }
+    *list = check_realloc(*list, (*count + 1) * sizeof(**list));
+    (*list)[*count] = (struct config_file_section){config_arena_copy(r->arena, name, strlen(name)), r->line};
+    return (*count)++;
+}
+
+static void add_class(struct reader *r, const char *name)
+{
     if (strcmp(name, "default") == 0) {
         report(r, "[class default]: default is what no class matches, and is set by [timeouts] and [retry]; "
                   "allowed: any other name");
         return;
     }
-    for (size_t i = 0; i < file->class_count; i++)
-        if (strcmp(file->classes[i].name, name) == 0) {
-            report(r, "[class %s]: given twice, first on line %d; allowed: once", name,
-                   file->classes[i].line);
-            return;
-        }
-    if (file->class_count == CONFIG_MAX_CLASSES) {
-        report(r, "[class %s]: too many classes; allowed: %d", name, CONFIG_MAX_CLASSES);
-        return;
-    }
-    struct config_file_class *classes =
-        check_realloc(file->classes, (file->class_count + 1) * sizeof(*classes));
-    file->classes = classes;
-    classes[file->class_count] =
-        (struct config_file_class){config_arena_copy(r->arena, name, strlen(name)), r->line};
-    r->class_index = file->class_count++;
-    r->section = "class";
+    r->class_index =
+        add_named(r, "class", name, &r->file->classes, &r->file->class_count, CONFIG_MAX_CLASSES);
+    r->section = r->class_index != SIZE_MAX ? "class" : "";
+}
+
+static void add_rule(struct reader *r, const char *name)
+{
+    r->rule_index = add_named(r, "rule", name, &r->file->rules, &r->file->rule_count, CONFIG_MAX_RULES);
+    r->section = r->rule_index != SIZE_MAX ? "rule" : "";
 }
 
 static void report_section(const struct reader *r, const char *name)
 {
-    if (strcmp(name, "admin") == 0 || strcmp(name, "rule") == 0 || strncmp(name, "rule ", 5) == 0) {
+    if (strcmp(name, "admin") == 0) {
         report(r, "[%s]: this version has no such section; leave it out", name);
         return;
     }
@@ -100,15 +114,29 @@ static void report_section(const struct reader *r, const char *name)
     else
         report(r,
                "[%s]: unknown section; allowed: prefect, engine, state, limits, timeouts, retry, log, "
-               "class NAME",
+               "class NAME, rule NAME",
                name);
+}
+
+/* The name in "class etl"; NULL if it is another kind of section. */
+static const char *name_behind(const char *section, const char *kind)
+{
+    size_t len = strlen(kind);
+    if (strncmp(section, kind, len) != 0 || strchr(" \t", section[len]) == NULL) /* finds the end as well */
+        return NULL;
+    return section + len + strspn(section + len, " \t");
 }
 
 static void open_section(struct reader *r, const char *name)
 {
-    if (strncmp(name, "class", 5) == 0 && (name[5] == '\0' || name[5] == ' ' || name[5] == '\t')) {
-        name += 5;
-        add_class(r, name + strspn(name, " \t"));
+    const char *class_name = name_behind(name, "class");
+    const char *rule_name = name_behind(name, "rule");
+    if (class_name != NULL) {
+        add_class(r, class_name);
+        return;
+    }
+    if (rule_name != NULL) {
+        add_rule(r, rule_name);
         return;
     }
     for (size_t i = 0; sections[i] != NULL; i++) {
@@ -130,6 +158,7 @@ static void section_line(struct reader *r, char *line)
     r->has_section = true;
     r->section = "";
     r->class_index = SIZE_MAX;
+    r->rule_index = SIZE_MAX;
     char *end = strchr(line, ']');
     if (end == NULL)
         report(r, "the section has no closing ]; allowed: [NAME]");
@@ -160,7 +189,7 @@ static bool report_known_elsewhere(const struct reader *r, const char *name)
             continue;
         if (config_key_is_in_file(key))
             report(r, "%s %s: unknown key; it belongs to [%s%s]", section_label(r), name, key->section,
-                   strcmp(key->section, "class") == 0 ? " NAME" : "");
+                   strcmp(key->section, "class") == 0 || strcmp(key->section, "rule") == 0 ? " NAME" : "");
         else
             report(r, "%s %s: not read from a file; use %.*s", section_label(r), name,
                    (int)strcspn(key->flag != NULL ? key->flag : key->environment, " "),
@@ -175,7 +204,8 @@ static void list_keys(const char *section, struct buf *out)
     struct err ignored;
     const char *comma = "";
     for (size_t i = 0; i < config_key_count; i++)
-        if (strcmp(config_keys[i].section, section) == 0 && strcmp(section, "timeouts") != 0) {
+        if (strcmp(config_keys[i].section, section) == 0 &&
+            strstr(config_keys[i].help, " in stage ") == NULL && strcmp(section, "timeouts") != 0) {
             if (buf_printf(out, &ignored, "%s%s", comma, config_keys[i].key) != 0)
                 return; /* a shorter list is still a list */
             comma = ", ";
@@ -187,7 +217,10 @@ static void list_keys(const char *section, struct buf *out)
               "resolve and report), timeout_margin, timeout_samples, launch_deadline, max_run_time"
         : strcmp(section, "class") == 0 ? ", when_late, late_after, keep_containers, when_run_is_over and "
                                           "the keys of [timeouts] and [retry]"
-                                        : "";
+        : strcmp(section, "retry") == 0
+            ? ", and STAGE_max_attempts, STAGE_max_time, STAGE_base, STAGE_factor, STAGE_cap, STAGE_jitter "
+              "(stages: resolve, pull, create, network, start)"
+            : "";
     if (buf_add_str(out, more, &ignored) != 0)
         return;
 }
@@ -231,7 +264,8 @@ static void add_entry(struct reader *r, const struct config_key *key, const char
 {
     struct config_file *file = r->file;
     for (size_t i = 0; i < file->entry_count; i++)
-        if (file->entries[i].key == key && file->entries[i].class_index == r->class_index) {
+        if (file->entries[i].key == key && file->entries[i].class_index == r->class_index &&
+            file->entries[i].rule_index == r->rule_index) {
             report(r, "%s %s: given twice, first on line %d; allowed: once", section_label(r), key->key,
                    file->entries[i].line);
             return;
@@ -239,7 +273,7 @@ static void add_entry(struct reader *r, const struct config_key *key, const char
     struct config_entry *entries = check_realloc(file->entries, (file->entry_count + 1) * sizeof(*entries));
     file->entries = entries;
     entries[file->entry_count++] = (struct config_entry){
-        key, r->class_index, config_arena_copy(r->arena, value, strlen(value)), r->line};
+        key, r->class_index, r->rule_index, config_arena_copy(r->arena, value, strlen(value)), r->line};
 }
 
 /* libinih's handler; its own idea of the section is not used, it may be cut off. */
@@ -339,6 +373,7 @@ int config_file_read(const char *path, struct config_arena *arena, struct config
                             .end = text + len,
                             .section = "",
                             .class_index = SIZE_MAX,
+                            .rule_index = SIZE_MAX,
                             .arena = arena,
                             .file = out,
                             .problems = problems};
@@ -353,5 +388,6 @@ void config_file_done(struct config_file *file)
 {
     free(file->entries);
     free(file->classes);
+    free(file->rules);
     *file = (struct config_file){0};
 }

@@ -8,11 +8,13 @@
 #include "base/buf.h"
 #include "config.h"
 #include "config_table.h"
+#include "core/rules.h"
 
 #define CONFIG_MAX_FILE_BYTES (1024 * 1024)
 /* with its newline; libinih 55 has a buffer of that size on its stack */
 #define CONFIG_MAX_LINE_BYTES 200
 #define CONFIG_MAX_CLASSES 200
+#define CONFIG_MAX_RULES 200
 #define CONFIG_MAX_CLASS_NAME_BYTES 40
 #define CONFIG_MAX_PROBLEMS 100
 #define CONFIG_AUTO INT64_MIN
@@ -32,6 +34,18 @@ struct config_list {
     size_t count;
 };
 
+/* A [rule NAME] as it was written, and what is made of it. */
+struct config_rule {
+    struct rule rule;
+    struct match_list stage;
+    struct match_list dependency;
+    struct match_list transport;
+    struct match_list status;
+    const char *class_word; /* NULL: not given */
+    const char *action_word;
+    int line;
+};
+
 /* The configuration as handed out, and what only these files know of it. */
 struct config_settings {
     struct config public;               /* what callers see */
@@ -43,6 +57,8 @@ struct config_settings {
     struct config_clocks engine_clocks; /* [engine]; what they mean is in the clocks of `base` */
     const char **from;                  /* by row of the table: origin of service values and of `base` */
     const char ***class_from;           /* by class, by row: origin of its values */
+    const char ***rule_from;            /* by rule, by row: origin of its values; "default": not given */
+    struct config_rule *rules;          /* as many as public.rule_count */
     struct config_arena arena;
 };
 const struct config_settings *config_settings_of(const struct config *config);
@@ -51,6 +67,7 @@ const struct config_settings *config_settings_of(const struct config *config);
 struct config_target {
     void *service; /* struct config_settings; NULL: class keys only */
     struct config_class *class_values;
+    struct config_rule *rule_values;
     const char **from;
     struct config_arena *arena;
 };
@@ -83,10 +100,11 @@ void config_problems_sort(struct config_problems *problems, const char *path);
 struct config_entry {
     const struct config_key *key;
     size_t class_index; /* of [class NAME]; SIZE_MAX: another section */
+    size_t rule_index;  /* of [rule NAME]; SIZE_MAX: another section */
     const char *value;
     int line;
 };
-struct config_file_class {
+struct config_file_section { /* one that has a name */
     const char *name;
     int line;
 };
@@ -94,13 +112,36 @@ struct config_file {
     const char *path; /* borrowed */
     struct config_entry *entries;
     size_t entry_count;
-    struct config_file_class *classes;
+    struct config_file_section *classes;
     size_t class_count;
+    struct config_file_section *rules;
+    size_t rule_count;
 };
 /* config_file_read - read and split a file; texts in the arena. Errors: IO, LIMIT (over 1 MiB). */
 int config_file_read(const char *path, struct config_arena *arena, struct config_file *out,
                      struct config_problems *problems, struct err *err) MUST_CHECK;
 void config_file_done(struct config_file *file);
+
+/* ---- config_rules.c ---- */
+/* config_rules_build - make public.rules of what the [rule NAME] sections say. */
+void config_rules_build(struct config_settings *settings, const struct config_file *file,
+                        struct config_problems *problems);
+/* config_rules_check_text - NULL, or what is wrong with an item of such a list. */
+const char *config_rules_check_status(const char *item);
+const char *config_rules_check_transport(const char *item);
+
+/* ---- config_contradictions.c ---- */
+/* config_contradictions_find - limits that can't all hold, of the pool and of each class. */
+void config_contradictions_find(const struct config_settings *settings, const struct config_file *file,
+                                struct config_problems *problems);
+
+/* ---- config.c ---- */
+size_t config_row_named(const char *full_name);
+/* config_is_own - does the origin name a line of this file? */
+bool config_is_own(const char *from, const char *path);
+/* config_apply_entries - those of one class or one rule (SIZE_MAX: of none). */
+void config_apply_entries(const struct config_file *file, size_t class_index, size_t rule_index,
+                          const struct config_target *target, struct config_problems *problems);
 
 /* ---- config_environment.c ---- */
 /* The settings of Prefect and Docker from outside the file, weakest first. */

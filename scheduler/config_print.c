@@ -13,6 +13,8 @@
 static const char *jitter_text(enum jitter jitter)
 {
     switch (jitter) {
+    case JITTER_UNSET:
+        return "";
 #define X(name, text)                                                                                        \
     case JITTER_##name:                                                                                      \
         return text;
@@ -48,12 +50,26 @@ static const char *number_text(double value, struct config_arena *arena)
     return value < 0 ? "no limit" : config_arena_printf(arena, "%.10g", value);
 }
 
+/* The least of these numbers is 1, so that 0 means that nothing was said. */
+static bool is_not_given(const struct config_key *key, const void *place)
+{
+    if (key->default_text != NULL)
+        return false;
+    if (key->type == CONFIG_TYPE_DURATION)
+        return *(const int64_t *)place == 0;
+    if (key->type == CONFIG_TYPE_COUNT32)
+        return *(const int32_t *)place == 0;
+    return key->type == CONFIG_TYPE_FACTOR && *(const double *)place == 0;
+}
+
 const char *config_value_text(const struct config_key *key, const void *base, struct config_arena *arena)
 {
     const void *place = (const char *)base + key->offset;
     const struct match_list *globs = place;
     const struct config_list *list = place;
     const char *const *text = place;
+    if (key->scope != CONFIG_SCOPE_SERVICE && is_not_given(key, place))
+        return "";
     switch (key->type) {
     case CONFIG_TYPE_TEXT:
     case CONFIG_TYPE_NAME:
@@ -77,6 +93,9 @@ const char *config_value_text(const struct config_key *key, const void *base, st
     case CONFIG_TYPE_PER_VALUE:
     case CONFIG_TYPE_REGISTRY_COUNTS:
     case CONFIG_TYPE_REGISTRY_RATES:
+    case CONFIG_TYPE_WORDS:
+    case CONFIG_TYPE_TRANSPORTS:
+    case CONFIG_TYPE_STATUSES:
         return items_text((const char *const *)globs->globs, globs->count, arena);
     case CONFIG_TYPE_DURATION:
         return duration_text(*(const int64_t *)place, arena);
@@ -102,9 +121,10 @@ static const struct config_class *default_class(const struct config *config)
     return &config->classes[config->class_count - 1];
 }
 
+/* Only in sections that have a name. */
 static bool is_class_only(const struct config_key *key)
 {
-    return strcmp(key->section, "class") == 0;
+    return strcmp(key->section, "class") == 0 || key->scope == CONFIG_SCOPE_RULE;
 }
 
 /* The value of a key outside [class NAME] sections. */
@@ -205,6 +225,19 @@ static void print_class(struct printing *p, const struct config *config, size_t 
     }
 }
 
+static void print_rule(struct printing *p, const struct config *config, size_t index,
+                       struct config_arena *arena)
+{
+    const struct config_settings *settings = config_settings_of(config);
+    const char *section = config_arena_printf(arena, "rule %s", config->rules[index].name);
+    for (size_t row = 0; row < config_key_count; row++) {
+        const struct config_key *key = &config_keys[row];
+        const char *from = settings->rule_from[index][row];
+        if (key->scope == CONFIG_SCOPE_RULE && from != NULL)
+            print_setting(p, section, key->key, config_value_text(key, &settings->rules[index], arena), from);
+    }
+}
+
 void config_print(const struct config *config, FILE *out, bool json)
 {
     struct config_arena arena = {NULL};
@@ -218,6 +251,8 @@ void config_print(const struct config *config, FILE *out, bool json)
                           service_from(config, &config_keys[row]));
     for (size_t i = 0; i + 1 < config->class_count; i++)
         print_class(&p, config, i, &arena);
+    for (size_t i = 0; i < config->rule_count; i++)
+        print_rule(&p, config, i, &arena);
     if (json)
         fputs("\n  ]\n}\n", out);
     config_arena_done(&arena);
@@ -290,6 +325,54 @@ static void describe_class(struct changes *c, size_t before_index, size_t after_
     }
 }
 
+/* All that a rule says, in one line. */
+static const char *rule_line(const struct config *config, size_t index, struct config_arena *arena)
+{
+    const struct config_settings *settings = config_settings_of(config);
+    const char *line = "";
+    for (size_t row = 0; row < config_key_count; row++) {
+        const struct config_key *key = &config_keys[row];
+        if (key->scope == CONFIG_SCOPE_RULE && settings->rule_from[index][row] != NULL)
+            line = config_arena_printf(arena, "%s%s%s = %s", line, line[0] != '\0' ? "; " : "", key->key,
+                                       config_value_text(key, &settings->rules[index], arena));
+    }
+    return line;
+}
+
+static size_t find_rule(const struct config *config, const char *name)
+{
+    for (size_t i = 0; i < config->rule_count; i++)
+        if (strcmp(config->rules[i].name, name) == 0)
+            return i;
+    return SIZE_MAX;
+}
+
+static void describe_rules(struct changes *c)
+{
+    size_t last = 0;
+    bool is_reordered = false;
+    for (size_t i = 0; i < c->before->rule_count; i++) {
+        const char *name = c->before->rules[i].name;
+        size_t now = find_rule(c->after, name);
+        if (now == SIZE_MAX) {
+            c->line(c->arg, config_arena_printf(&c->arena, "rule %s: removed", name));
+            continue;
+        }
+        is_reordered = is_reordered || now < last;
+        last = now;
+        const char *old = rule_line(c->before, i, &c->arena);
+        const char *new = rule_line(c->after, now, &c->arena);
+        if (strcmp(old, new) != 0)
+            c->line(c->arg, config_arena_printf(&c->arena, "rule %s: %s -> %s", name, old, new));
+    }
+    for (size_t i = 0; i < c->after->rule_count; i++)
+        if (find_rule(c->before, c->after->rules[i].name) == SIZE_MAX)
+            c->line(c->arg, config_arena_printf(&c->arena, "rule %s: added (%s)", c->after->rules[i].name,
+                                                rule_line(c->after, i, &c->arena)));
+    if (is_reordered)
+        c->line(c->arg, "rules: their order changed, the first that matches wins");
+}
+
 void config_describe_changes(const struct config *before, const struct config *after,
                              void (*line)(void *arg, const char *text), void *arg)
 {
@@ -313,5 +396,6 @@ void config_describe_changes(const struct config *before, const struct config *a
                                           after->classes[i].rule_text));
     if (is_reordered)
         line(arg, "classes: their order changed, the first that matches wins");
+    describe_rules(&c);
     config_arena_done(&c.arena);
 }

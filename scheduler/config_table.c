@@ -15,6 +15,7 @@
 
 #define SERVICE(field) .scope = CONFIG_SCOPE_SERVICE, .offset = offsetof(struct config_settings, field)
 #define PUBLIC(field) SERVICE(public.field)
+#define RULE(field) .scope = CONFIG_SCOPE_RULE, .offset = offsetof(struct config_rule, field)
 #define CLASS(field) .scope = CONFIG_SCOPE_CLASS, .offset = offsetof(struct config_class, field)
 
 #define MAX_MS (INT64_C(365) * 24 * 3600 * 1000)
@@ -24,6 +25,11 @@
 #define TIME_AUTO(at_least_ms) .type = CONFIG_TYPE_TIME_AUTO, .min = (at_least_ms), .max = MAX_MS
 #define COUNT(at_least) .type = CONFIG_TYPE_COUNT, .min = (at_least), .max = MAX_COUNT
 #define RATE .type = CONFIG_TYPE_RATE
+#define COUNT32(at_least, at_most) .type = CONFIG_TYPE_COUNT32, .min = (at_least), .max = (at_most)
+#define FACTOR .type = CONFIG_TYPE_FACTOR, .min = 1, .max = 100
+#define JITTER .type = CONFIG_TYPE_JITTER, .words = "none equal full decorrelated"
+#define WORD(one_of) .type = CONFIG_TYPE_WORD, .words = (one_of)
+#define WORDS(some_of) .type = CONFIG_TYPE_WORDS, .words = (some_of)
 
 #define CLOCK(name, value_type, which, default_clock, twin, text)                                            \
     {                                                                                                        \
@@ -47,6 +53,23 @@
 #define ENGINE_CLOCKS(name, stage)                                                                           \
     STAGE_CLOCKS(name, stage, TIME_AUTO, "60s", "DOCKER_CLIENT_TIMEOUT", "DOCKER_CLIENT_TIMEOUT"),           \
         LEARNED_BOUNDS(name, stage, "5s", "3m")
+
+#define STAGE_RETRY(name, suffix, kind, field, text)                                                         \
+    {                                                                                                        \
+        .section = "retry", .key = name suffix, kind, .in_class = true, .reloadable = true, CLASS(field),    \
+        .help = text " in stage " name "; by default as everywhere"                                          \
+    }
+#define STAGE_RETRIES(name, stage)                                                                           \
+    STAGE_RETRY(name, "_max_attempts", COUNT32(1, 1000), stage_retry[stage].max_attempts, "tries"),          \
+        STAGE_RETRY(name, "_max_time", DURATION(1), stage_retry[stage].max_time_ms, "time for all tries"),   \
+        STAGE_RETRY(name, "_base", DURATION(1), stage_retry[stage].base_ms, "the first delay"),              \
+        STAGE_RETRY(name, "_factor", FACTOR, stage_retry[stage].factor, "growth of the delays"),             \
+        STAGE_RETRY(name, "_cap", DURATION(1), stage_retry[stage].cap_ms, "the longest delay"),              \
+        STAGE_RETRY(name, "_jitter", JITTER, stage_retry[stage].jitter, "spread of the delays")
+#define RULE_KEY(name, kind, field, text)                                                                    \
+    {                                                                                                        \
+        .section = "rule", .key = name, kind, .reloadable = true, RULE(field), .help = text                  \
+    }
 
 const struct config_key config_keys[] = {
     {.section = "prefect",
@@ -386,6 +409,14 @@ const struct config_key config_keys[] = {
      CLASS(retry.max_attempts),
      .help = "tries of one step before the run is given up"},
     {.section = "retry",
+     .key = "max_time",
+     DURATION(0),
+     .default_text = "0",
+     .in_class = true,
+     .reloadable = true,
+     CLASS(retry.max_time_ms),
+     .help = "given up too when the first failed try of a step is so long ago; 0: no such limit"},
+    {.section = "retry",
      .key = "base",
      DURATION(1),
      .default_text = "500ms",
@@ -428,6 +459,34 @@ const struct config_key config_keys[] = {
      .reloadable = true,
      CLASS(retry.hand_back_after_ms),
      .help = "a claimed run without a container waits this long for a dependency out of reach"},
+    STAGE_RETRIES("resolve", STAGE_RESOLVE),
+    STAGE_RETRIES("pull", STAGE_PULL),
+    STAGE_RETRIES("create", STAGE_CREATE),
+    STAGE_RETRIES("network", STAGE_NETWORK),
+    STAGE_RETRIES("start", STAGE_START),
+
+    RULE_KEY("stage", WORDS("api resolve image pull create network start run inspect stop report remove"),
+             stage, "what was being done; by default anything"),
+    RULE_KEY("dependency", WORDS("engine registry prefect"), dependency, "who failed; by default anyone"),
+    RULE_KEY("status", .type = CONFIG_TYPE_STATUSES, status, "status of the answer; by default any, or none"),
+    RULE_KEY("transport", .type = CONFIG_TYPE_TRANSPORTS, transport,
+             "what went wrong below HTTP, or none for an answer; by default anything"),
+    RULE_KEY("message", .type = CONFIG_TYPE_GLOBS, rule.message,
+             "the message, as globs in which case does not count; by default any"),
+    RULE_KEY("job_class", .type = CONFIG_TYPE_GLOBS, rule.job_class,
+             "class of the run, as globs; by default any"),
+    RULE_KEY("class", WORD("transient throttled capacity conflict gone auth permanent unknown_outcome"),
+             class_word, "what the error means; by default what the built-in table says"),
+    RULE_KEY("action", WORD("retry fail park"), action_word,
+             "what is done about it; by default what follows from its class"),
+    RULE_KEY("delay", DURATION(1), rule.delay_ms,
+             "no try again sooner, as if the other side had asked for it with Retry-After"),
+    RULE_KEY("max_attempts", COUNT32(1, 1000), rule.retry.max_attempts, "as in [retry], for these errors"),
+    RULE_KEY("max_time", DURATION(1), rule.retry.max_time_ms, "as in [retry], for these errors"),
+    RULE_KEY("base", DURATION(1), rule.retry.base_ms, "as in [retry], for these errors"),
+    RULE_KEY("factor", FACTOR, rule.retry.factor, "as in [retry], for these errors"),
+    RULE_KEY("cap", DURATION(1), rule.retry.cap_ms, "as in [retry], for these errors"),
+    RULE_KEY("jitter", JITTER, rule.retry.jitter, "as in [retry], for these errors"),
 
     {.section = "log",
      .key = "format",

@@ -32,6 +32,9 @@ enum config_type {
     CONFIG_TYPE_REGISTRY_COUNTS, /* struct match_list of HOST COUNT (core/registry.h) */
     CONFIG_TYPE_REGISTRY_RATES,  /* struct match_list of HOST RATE */
     CONFIG_TYPE_PER_VALUE,       /* struct match_list of WORD LIMIT (core/per_value.h) */
+    CONFIG_TYPE_WORDS,           /* struct match_list, each item one of `words` */
+    CONFIG_TYPE_TRANSPORTS,      /* struct match_list of what goes wrong below HTTP (core/classify.h) */
+    CONFIG_TYPE_STATUSES,        /* struct match_list of 429, 5xx, 500-599 */
     CONFIG_TYPE_DURATION,        /* int64_t, ms */
     CONFIG_TYPE_TIME,            /* struct config_time */
     CONFIG_TYPE_TIME_AUTO,       /* struct config_time, or the word auto */
@@ -45,11 +48,13 @@ enum config_type {
 /* Where the target offset counts from. */
 enum config_scope {
     CONFIG_SCOPE_SERVICE, /* struct config_settings */
-    CONFIG_SCOPE_CLASS    /* struct config_class: [class] keys, and what every class starts from */
+    CONFIG_SCOPE_CLASS,   /* struct config_class: [class] keys, and what every class starts from */
+    CONFIG_SCOPE_RULE     /* struct config_rule */
 };
 
 struct config_key {
-    const char *section; /* "prefect"; "class" for [class NAME]; "command" and "environment": not in a file */
+    const char *section; /* "prefect"; "class" for [class NAME], "rule" for [rule NAME]; "command" and
+                            "environment": not in a file */
     const char *key;
     enum config_type type;
     const char *words;        /* "logfmt json"; NULL: none */

@@ -35,63 +35,50 @@ static void describe_seconds(const struct config_key *key, bool is_whole, char *
                  is_whole ? "60" : "60 or 2.5");
 }
 
-static void describe_words(const char *words, char *out, size_t size)
+static void describe_words(const char *words, const char *how_many, char *out, size_t size)
 {
-    size_t used = (size_t)snprintf(out, size, "one of ");
+    size_t used = (size_t)snprintf(out, size, "%s", how_many);
     for (const char *p = words; *p != '\0' && used < size; p++)
         used += (size_t)snprintf(out + used, size - used, *p == ' ' ? ", " : "%c", *p);
 }
 
+/* Types whose rows differ in nothing; NULL: another one. */
+static const char *const fixed_texts[] = {
+    [CONFIG_TYPE_TEXT] = "a text of one line",
+    [CONFIG_TYPE_NAME] = "a name without / and %",
+    [CONFIG_TYPE_URL] = "a URL such as http://127.0.0.1:4200/api",
+    [CONFIG_TYPE_ENGINE_HOST] = "unix:///PATH or tcp://HOST:PORT",
+    [CONFIG_TYPE_PROXY] = "a URL such as http://proxy:3128",
+    [CONFIG_TYPE_VERSION] = "a version such as 1.41",
+    [CONFIG_TYPE_BOOL] = "true or false",
+    [CONFIG_TYPE_PRESENCE] = "true or false",
+    [CONFIG_TYPE_LIST] = "names separated by commas, or nothing",
+    [CONFIG_TYPE_GLOBS] =
+        "globs separated by commas, such as etl, nightly-*, team-[ab]; \\ before a special character",
+    [CONFIG_TYPE_PARAMETERS] = "NAME=GLOB, separated by commas",
+    [CONFIG_TYPE_REGISTRY_COUNTS] =
+        "HOST NUMBER, separated by commas, such as docker.io 2, *.internal:5000 8",
+    [CONFIG_TYPE_REGISTRY_RATES] = "HOST RATE, separated by commas, such as docker.io 0.5, *.internal:5000 8",
+    [CONFIG_TYPE_PER_VALUE] =
+        "tag:GLOB, deployment, flow, work_queue or parameter:NAME, each with a number from 1 to 1000000, "
+        "separated by commas, such as tag:team-* 5",
+    [CONFIG_TYPE_TRANSPORTS] =
+        "words of `sluice explain --transport`, separated by commas, such as DNS failure, partial body",
+    [CONFIG_TYPE_STATUSES] = "statuses from 100 to 599, separated by commas, such as 429, 5xx, 500-504",
+    [CONFIG_TYPE_RATE] = "a number above 0, such as 8 or 0.5; leave the key out for no limit",
+    [CONFIG_TYPE_COUNT32] = NULL,
+};
+
 static void describe(const struct config_key *key, enum config_style style, char *out, size_t size)
 {
-    const char *fixed = NULL;
-    switch (key->type) {
-    case CONFIG_TYPE_TEXT:
-        fixed = "a text of one line";
-        break;
-    case CONFIG_TYPE_NAME:
-        fixed = "a name without / and %";
-        break;
-    case CONFIG_TYPE_URL:
-        fixed = "a URL such as http://127.0.0.1:4200/api";
-        break;
-    case CONFIG_TYPE_ENGINE_HOST:
-        fixed = "unix:///PATH or tcp://HOST:PORT";
-        break;
-    case CONFIG_TYPE_PROXY:
-        fixed = "a URL such as http://proxy:3128";
-        break;
-    case CONFIG_TYPE_VERSION:
-        fixed = "a version such as 1.41";
-        break;
+    switch ((int)key->type) {
     case CONFIG_TYPE_WORD:
     case CONFIG_TYPE_JITTER:
-        describe_words(key->words, out, size);
+        describe_words(key->words, "one of ", out, size);
         return;
-    case CONFIG_TYPE_BOOL:
-    case CONFIG_TYPE_PRESENCE:
-        fixed = "true or false";
-        break;
-    case CONFIG_TYPE_LIST:
-        fixed = "names separated by commas, or nothing";
-        break;
-    case CONFIG_TYPE_GLOBS:
-        fixed = "globs separated by commas, such as etl, nightly-*, team-[ab]; \\ before a special character";
-        break;
-    case CONFIG_TYPE_PARAMETERS:
-        fixed = "NAME=GLOB, separated by commas";
-        break;
-    case CONFIG_TYPE_REGISTRY_COUNTS:
-        fixed = "HOST NUMBER, separated by commas, such as docker.io 2, *.internal:5000 8";
-        break;
-    case CONFIG_TYPE_REGISTRY_RATES:
-        fixed = "HOST RATE, separated by commas, such as docker.io 0.5, *.internal:5000 8";
-        break;
-    case CONFIG_TYPE_PER_VALUE:
-        fixed =
-            "tag:GLOB, deployment, flow, work_queue or parameter:NAME, each with a number from 1 to 1000000, "
-            "separated by commas, such as tag:team-* 5";
-        break;
+    case CONFIG_TYPE_WORDS:
+        describe_words(key->words, "one or several of ", out, size);
+        return;
     case CONFIG_TYPE_TIME_AUTO:
     case CONFIG_TYPE_DURATION:
     case CONFIG_TYPE_TIME:
@@ -100,9 +87,6 @@ static void describe(const struct config_key *key, enum config_style style, char
         else
             describe_seconds(key, style == CONFIG_STYLE_FLAG, out, size);
         return;
-    case CONFIG_TYPE_RATE:
-        fixed = "a number above 0, such as 8 or 0.5; leave the key out for no limit";
-        break;
     case CONFIG_TYPE_FACTOR:
         snprintf(out, size, "a number from %lld to %lld", (long long)key->min, (long long)key->max);
         return;
@@ -116,8 +100,10 @@ static void describe(const struct config_key *key, enum config_style style, char
                      ? "; leave the key out for no limit"
                      : "");
         return;
+    default:
+        CHECK(fixed_texts[key->type] != NULL);
+        snprintf(out, size, "%s", fixed_texts[key->type]);
     }
-    snprintf(out, size, "%s", fixed);
 }
 
 static const char *check_range(int64_t value, const struct config_key *key)
@@ -219,6 +205,12 @@ static const char *check_item(const struct config_key *key, const char *item, ch
         return check_registry(item, key->type == CONFIG_TYPE_REGISTRY_COUNTS);
     if (key->type == CONFIG_TYPE_GLOBS)
         return config_check_glob(item);
+    if (key->type == CONFIG_TYPE_WORDS)
+        return text_is_in_words(item, key->words) ? NULL : "has an unknown word";
+    if (key->type == CONFIG_TYPE_TRANSPORTS)
+        return config_rules_check_transport(item);
+    if (key->type == CONFIG_TYPE_STATUSES)
+        return config_rules_check_status(item);
     const char *equals = strchr(item, '=');
     if (equals == NULL || equals == item)
         return "has an item that is not NAME=GLOB";
@@ -232,7 +224,10 @@ static const char *read_items(const struct config_key *key, const char *text, st
     char **items = config_arena_alloc(arena, (strlen(text) + 1) * sizeof(*items));
     size_t count = 0;
     for (const char *p = text; *text != '\0';) {
-        size_t len = item_length(p, key->type != CONFIG_TYPE_LIST);
+        bool is_glob = key->type == CONFIG_TYPE_GLOBS || key->type == CONFIG_TYPE_PARAMETERS ||
+                       key->type == CONFIG_TYPE_PER_VALUE || key->type == CONFIG_TYPE_REGISTRY_COUNTS ||
+                       key->type == CONFIG_TYPE_REGISTRY_RATES;
+        size_t len = item_length(p, is_glob);
         const char *next = p + len;
         for (; len > 0 && isspace((unsigned char)*p); len--)
             p++;
@@ -405,6 +400,9 @@ static const char *store(const struct config_key *key, const char *text, enum co
     case CONFIG_TYPE_PER_VALUE:
     case CONFIG_TYPE_REGISTRY_COUNTS:
     case CONFIG_TYPE_REGISTRY_RATES:
+    case CONFIG_TYPE_WORDS:
+    case CONFIG_TYPE_TRANSPORTS:
+    case CONFIG_TYPE_STATUSES:
         return store_items(key, text, style, to);
     case CONFIG_TYPE_TIME:
     case CONFIG_TYPE_TIME_AUTO:
@@ -442,7 +440,9 @@ int config_value_set(const struct config_target *target, const struct config_key
                      enum config_style style, const char *from, struct err *err)
 {
     size_t row = (size_t)(key - config_keys);
-    void *base = key->scope == CONFIG_SCOPE_SERVICE ? target->service : (void *)target->class_values;
+    void *base = key->scope == CONFIG_SCOPE_SERVICE ? target->service
+                 : key->scope == CONFIG_SCOPE_CLASS ? (void *)target->class_values
+                                                    : (void *)target->rule_values;
     CHECK(base != NULL);
     struct destination to = {.place = (char *)base + key->offset, .from = from, .arena = target->arena};
     to.appends = target->from[row] != NULL && strcmp(target->from[row], from) == 0;

@@ -56,8 +56,11 @@ enum extra {
     EXTRA_STAGE,
     EXTRA_STATUS,
     EXTRA_MESSAGE,
+    EXTRA_MESSAGE_FILE,
+    EXTRA_HEADER,
     EXTRA_TRANSPORT,
     EXTRA_DEPENDENCY,
+    EXTRA_CLASS,
     EXTRA_WAIT,
     EXTRA_HELP
 };
@@ -68,7 +71,7 @@ static const struct {
     unsigned commands;
     const char *help;
 } extras[] = {
-    [EXTRA_CONFIG] = {"--config", 0, "FILE", FOR_CONFIGURED, "configuration file"},
+    [EXTRA_CONFIG] = {"--config", 0, "FILE", FOR_CONFIGURED | FOR(COMMAND_EXPLAIN), "configuration file"},
     [EXTRA_PROFILE] = {"--profile", 0, "NAME", FOR_CONFIGURED,
                        "the profile of Prefect to take settings from"},
     [EXTRA_JSON] = {"--json", 0, NULL, FOR(COMMAND_CONFIG) | FOR_FILE | FOR(COMMAND_EXPLAIN), "print JSON"},
@@ -81,8 +84,14 @@ static const struct {
     [EXTRA_STAGE] = {"--stage", 0, "STAGE", FOR(COMMAND_EXPLAIN), "pull, create, start, ..."},
     [EXTRA_STATUS] = {"--status", 0, "N", FOR(COMMAND_EXPLAIN), "HTTP status of the answer"},
     [EXTRA_MESSAGE] = {"--message", 0, "TEXT", FOR(COMMAND_EXPLAIN), "message in the answer"},
+    [EXTRA_MESSAGE_FILE] = {"--message-file", 0, "FILE", FOR(COMMAND_EXPLAIN),
+                            "file with the answer: a JSON error, the lines of a pull, or text"},
+    [EXTRA_HEADER] = {"--header", 0, "'NAME: VALUE'", FOR(COMMAND_EXPLAIN),
+                      "header of the answer, such as Retry-After; may be repeated"},
     [EXTRA_TRANSPORT] = {"--transport", 0, "TEXT", FOR(COMMAND_EXPLAIN), "what went wrong below HTTP"},
     [EXTRA_DEPENDENCY] = {"--dependency", 0, "NAME", FOR(COMMAND_EXPLAIN), "engine, registry or prefect"},
+    [EXTRA_CLASS] = {"--class", 0, "CLASS", FOR(COMMAND_EXPLAIN),
+                     "class of the run, of those in the configuration file"},
     [EXTRA_WAIT] = {"--wait", 0, NULL, FOR(COMMAND_DRAIN), "tell how it goes, until nothing is left"},
     [EXTRA_HELP] = {"--help", 'h', NULL, FOR_ALL, "this text"},
 };
@@ -196,7 +205,18 @@ static int take_status(struct options *options, struct err *err)
     if (!text_to_whole(optarg, &status) || status < 0 || status > 999)
         return err_set(err, ERR_INVALID,
                        "--status: \"%.40s\" is not a status; allowed: a whole number from 0 to 999", optarg);
-    options->status = (int)status;
+    options->question.status = (int)status;
+    return 0;
+}
+
+static int take_header(struct options *options, struct err *err)
+{
+    size_t count = 0;
+    while (count < EXPLAIN_MAX_HEADERS && options->question.headers[count] != NULL)
+        count++;
+    if (count == EXPLAIN_MAX_HEADERS)
+        return err_set(err, ERR_INVALID, "--header: too many; allowed: %d", EXPLAIN_MAX_HEADERS);
+    options->question.headers[count] = optarg;
     return 0;
 }
 
@@ -225,18 +245,26 @@ static int take_extra(struct options *options, enum extra extra, struct err *err
             "prompt",
             optarg);
     case EXTRA_STAGE:
-        options->stage = optarg;
+        options->question.stage = optarg;
         return 0;
     case EXTRA_STATUS:
         return take_status(options, err);
     case EXTRA_MESSAGE:
-        options->message = optarg;
+        options->question.message = optarg;
+        return 0;
+    case EXTRA_MESSAGE_FILE:
+        options->question.message_file = optarg;
+        return 0;
+    case EXTRA_HEADER:
+        return take_header(options, err);
+    case EXTRA_CLASS:
+        options->question.job_class = optarg;
         return 0;
     case EXTRA_TRANSPORT:
-        options->transport = optarg;
+        options->question.transport = optarg;
         return 0;
     case EXTRA_DEPENDENCY:
-        options->dependency = optarg;
+        options->question.dependency = optarg;
         return 0;
     case EXTRA_WAIT:
         options->wait = true;

@@ -5,6 +5,7 @@
 #define SLUICE_OPTIONS_H
 
 #include "base/err.h"
+#include "explain.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -35,12 +36,7 @@ struct options {
     bool json;
     bool wait;       /* drain */
     const char *run; /* why, retry, discard: id, beginning of an id, or name */
-    /* explain */
-    const char *stage;
-    const char *transport;
-    const char *message;
-    const char *dependency;
-    int status;
+    struct explain_question question; /* explain */
 };
 
 /* options_parse - argv is borrowed for the life of the result. Errors: INVALID, with a sentence; the caller

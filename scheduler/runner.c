@@ -176,6 +176,7 @@ static void follow_wall_clock(struct runner *r)
         move(&run->cancel_at_ms, by_ms);
         move(&run->unreachable_since_ms, by_ms);
         move(&run->next_try_at_ms, by_ms);
+        move(&run->retrying_since_ms, by_ms);
         runner_mark_dirty(r, live);
     }
     if (!list_is_empty(&r->dirty))
@@ -205,10 +206,11 @@ void runner_feed_kind(struct runner *r, struct live *live, enum run_event_kind k
 
 /* ---- stepping ---- */
 
-static struct retry_policy policy_of(const struct runner *r, const struct live *live)
+struct retry_policy runner_policy_of(const struct runner *r, const struct live *live)
 {
     const struct config_class *c = runner_class_of(r, live);
     struct retry_policy policy = c->retry;
+    retry_policy_override(&policy, &c->stage_retry[run_state_stage(live->launch->run.state)]);
     policy.remove_ended_container = live->launch->auto_remove;
     policy.late_after_ms = c->late_after.ms;
     policy.leave_late = strcmp(c->when_late, "leave") == 0;
@@ -243,7 +245,7 @@ void runner_start_deadline(struct runner *r, struct live *live)
 static int step(struct runner *r, struct live *live, const struct queued_event *q)
 {
     struct run before = live->launch->run;
-    struct retry_policy policy = policy_of(r, live);
+    struct retry_policy policy = runner_policy_of(r, live);
     struct run_step s = run_step(&before, &q->event, &policy);
     live->launch->run = s.next;
     runner_count_change(r, live, &before, &s.next);

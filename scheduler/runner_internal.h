@@ -65,6 +65,8 @@ void runner_tell_left_alone(struct runner *r, struct live *live);
 void runner_tell_too_late(struct runner *r, struct live *live);
 /* live may be NULL: the default class. */
 const struct config_class *runner_class_of(const struct runner *r, const struct live *live);
+/* What holds for a launch in its present state. */
+struct retry_policy runner_policy_of(const struct runner *r, const struct live *live);
 /* Arm the launch's deadline for the state it is in: launch_deadline or max_run_time. */
 void runner_start_deadline(struct runner *r, struct live *live);
 /* What the launch counts against, by today's configuration; it must not be counted yet. */

@@ -192,13 +192,12 @@ static const char *outcome_of(const struct failure *failure)
     return failure->clock != CLOCK_KIND_NONE ? "timeout" : "error";
 }
 
-void runner_record(struct runner *r, struct live *live, enum stage stage, int64_t took_ms,
-                   const struct failure *failure)
+static void record(struct runner *r, struct live *live, enum stage stage, int64_t took_ms,
+                   const struct failure *failure, enum error_class error_class)
 {
     struct err err;
     const struct config_clocks clocks = clocks_of_call(r, live, stage);
     const struct config_time *over = failure == NULL ? NULL : clock_that_ran_out(&clocks, failure->clock);
-    enum error_class error_class = failure == NULL ? ERROR_CLASS_TRANSIENT : classify(failure).error_class;
     const char *launch_id = live == NULL ? NULL : live->launch->launch_id;
     struct store_attempt attempt = {
         .launch_id = launch_id,
@@ -230,20 +229,44 @@ void runner_record(struct runner *r, struct live *live, enum stage stage, int64_
     runner_save_soon(r);
 }
 
+void runner_record(struct runner *r, struct live *live, enum stage stage, int64_t took_ms,
+                   const struct failure *failure)
+{
+    record(r, live, stage, took_ms, failure,
+           failure == NULL ? ERROR_CLASS_TRANSIENT : classify(failure).error_class);
+}
+
 void runner_record_timeout(struct runner *r, const struct failure *failure, int64_t took_ms)
 {
     if (failure->clock != CLOCK_KIND_NONE)
         runner_record(r, NULL, failure->stage, took_ms, failure);
 }
 
+/* By the operator's rules, then by the built-in table. */
+static struct ruling judge(const struct runner *r, const struct live *live, const struct failure *failure)
+{
+    const struct config *config = r->s.config;
+    const struct run *run = &live->launch->run;
+    const struct retry_policy policy = runner_policy_of(r, live);
+    int64_t now_ms = clock_wall_ms(r->s.clock);
+    const struct rule_place place = {.job_class = live->launch->class_name,
+                                     .gives_up = run_state_gives_up(run->state),
+                                     .attempt = run->attempt,
+                                     .spent_ms =
+                                         run->retrying_since_ms == 0 ? 0 : now_ms - run->retrying_since_ms,
+                                     .policy = &policy};
+    return rules_judge(config->rules, config->rule_count, failure, &place);
+}
+
 void runner_fail(struct runner *r, struct live *live, const struct failure *failure, int64_t took_ms)
 {
-    struct verdict_on_failure v = classify(failure);
+    const struct ruling ruling = judge(r, live, failure);
+    struct verdict_on_failure v = ruling.verdict;
     /* Asked in any case: it is also how the watch over the engine learns that something is wrong. */
     bool is_away = r->s.ports.is_away != NULL && r->s.ports.is_away(r->s.ports.arg, failure);
-    if (is_away && v.error_class == ERROR_CLASS_TRANSIENT)
+    if (is_away && ruling.acts_as == ERROR_CLASS_TRANSIENT)
         v.out_of_reach = true;
-    runner_record(r, live, failure->stage, took_ms, failure);
+    record(r, live, failure->stage, took_ms, failure, v.error_class);
     char *sentence = check_printf("%s: %s", stage_name(failure->stage), failure->message);
     set_note(live, sentence);
     log_info("call failed", kv_s("run", live->launch->flow_run_id), kv_s("stage", stage_name(failure->stage)),
@@ -254,8 +277,10 @@ void runner_fail(struct runner *r, struct live *live, const struct failure *fail
     free(sentence);
     runner_feed(
         r, live,
-        (struct run_event){.kind = (enum run_event_kind)((int)RUN_EVENT_TRANSIENT + (int)v.error_class),
+        (struct run_event){.kind = (enum run_event_kind)((int)RUN_EVENT_TRANSIENT + (int)ruling.acts_as),
                            .out_of_reach = v.out_of_reach,
                            .was_sent = failure->sent,
-                           .retry_after_ms = failure->retry_after_ms});
+                           .retry_after_ms = ruling.retry_after_ms,
+                           .retry = ruling.retry,
+                           .park = ruling.park});
 }

@@ -80,6 +80,7 @@ static const struct column columns[] = {
     MEMBER("is_announced", run.is_announced, COLUMN_BOOL),
     MEMBER("has_repulled", run.has_repulled, COLUMN_BOOL),
     MEMBER("cancel_wanted", run.cancel_wanted, COLUMN_BOOL),
+    MEMBER("park_wanted", run.park_wanted, COLUMN_BOOL),
     MEMBER("due_at_ms", run.due_at_ms, COLUMN_INT64),
     MEMBER("claimed_at_ms", run.claimed_at_ms, COLUMN_INT64),
     MEMBER("start_sent_at_ms", run.start_sent_at_ms, COLUMN_INT64),
@@ -87,6 +88,7 @@ static const struct column columns[] = {
     MEMBER("cancel_at_ms", run.cancel_at_ms, COLUMN_INT64),
     MEMBER("unreachable_since_ms", run.unreachable_since_ms, COLUMN_INT64),
     MEMBER("next_try_at_ms", run.next_try_at_ms, COLUMN_INT64),
+    MEMBER("retrying_since_ms", run.retrying_since_ms, COLUMN_INT64),
     MEMBER("unsettled_until_ms", run.unsettled_until_ms, COLUMN_INT64),
     MEMBER("last_delay_ms", run.last_delay_ms, COLUMN_INT64),
 };

@@ -66,6 +66,9 @@ const struct classify_rule classify_rules[] = {
      "no address returned|non-overlapping ipv4 address pool|non-overlapping ipv6 address pool|"
      "fully subnetted|exchange full",
      ERROR_CLASS_CAPACITY, false},
+    /* another holds the lock on the firewall's tables */
+    {"firewall-busy", FROM_ENGINE, STAGES_ANY, STATUS_NOT_4XX, 0,
+     "iptables*resource temporarily unavailable|xtables lock", ERROR_CLASS_TRANSIENT, false},
     {"kernel-limit", ENGINE_AND_REGISTRY, STAGES_ANY, STATUS_ANY, 0,
      "too many open files|resource temporarily unavailable|no buffer space available|exceeded num_locks|"
      "insufficient resources|no suitable node|cannot fork|pthread_create failed|newosproc|too many users",
@@ -119,7 +122,7 @@ const struct classify_rule classify_rules[] = {
      "does not have a leader|try again later",
      ERROR_CLASS_TRANSIENT, false},
     {"busy", FROM_ANY, STAGES_ANY, STATUS_NOT_4XX, 0,
-     "database is locked|resource busy|text file busy|xtables lock|"
+     "database is locked|resource busy|text file busy|"
      "cannot assign requested address|interrupted system call|input/output error|stale file handle|"
      "deadlock|verification failed for digest|download failed after*unexpected|layer does not exist|"
      "being used by another process|ref*locked|locked for",
@@ -132,7 +135,7 @@ const struct classify_rule classify_rules[] = {
      "no such network:|unable to find network|network not found", ERROR_CLASS_PERMANENT, false},
     {"plugin-missing", FROM_ENGINE, STAGES_ANY, STATUS_ANY, 0,
      "plugin*not found|error looking up volume plugin|error looking up logging plugin|"
-     "could not select device driver",
+     "could not select device driver|cdi device",
      ERROR_CLASS_PERMANENT, false},
     {"command-missing", FROM_ENGINE, STAGES_ANY, STATUS_ANY, 0,
      "executable file*not found|exec format error|no command specified|"
@@ -146,7 +149,8 @@ const struct classify_rule classify_rules[] = {
      ERROR_CLASS_PERMANENT, false},
     {"runtime", FROM_ENGINE, STAGES_ANY, STATUS_NOT_4XX, 0,
      "oci runtime*no such file or directory|oci runtime*invalid argument|oci runtime*numerical result|"
-     "oci runtime*no such device|unknown or invalid runtime|unknown runtime|unable to find user|"
+     "oci runtime*no such device|invalid argument*oci runtime|no such device*oci runtime|"
+     "iptables*invalid argument|unknown or invalid runtime|unknown runtime|unable to find user|"
      "unable to find group|no matching entries in|error gathering device information|nvidia-container-cli|"
      "permission denied|operation not permitted|not a directory|is a directory|read-only file system|"
      "operation not supported|function not implemented|argument list too long",
@@ -166,16 +170,21 @@ const struct classify_rule classify_rules[] = {
      "no matching manifest|no match for platform|does not match the specified platform|no image found*for "
      "arch",
      ERROR_CLASS_PERMANENT, false},
+    {"registry-policy", FROM_REGISTRY, STAGES_ANY, STATUS_ANY, 0,
+     "due to configured policy|policy violation|policyviolation", ERROR_CLASS_PERMANENT, false},
     /* one text for a missing repository and a missing login: a person must tell which; the registry refused
      */
     {"registry-auth", FROM_REGISTRY, STAGES_ANY, STATUS_ANY, 0,
      "pull access denied|unauthorized|authentication required|no basic auth credentials|denied|forbidden|"
      "insufficient_scope|authorization failed|not authorized|incorrect username or password|"
      "authorization token has expired|http 401|http 403|status: 401|status: 403|failed to fetch oauth token|"
-     "failed to fetch anonymous token|error getting credentials|invalid username/password",
+     "do not have permission|does not have permission|failed to fetch anonymous token|error getting "
+     "credentials|invalid username/password",
      ERROR_CLASS_AUTH, false},
+    /* "target is plugin": not the kind of thing that a container is made of */
     {"registry-unsupported", FROM_REGISTRY, STAGES_ANY, STATUS_ANY, 0,
-     "unsupported|not supported|not implemented|invalid reference format|mediatype|media type|media-type|"
+     "unsupported|target is unknown|target is plugin|not supported|not implemented|invalid reference "
+     "format|mediatype|media type|media-type|"
      "cannot be decoded|max depth exceeded|cannot download image with operating system|manifest invalid|"
      "name_invalid|name invalid|invalid repository name|must be lowercase|short-name*did not resolve|"
      "operation not permitted|permission denied|read-only file system|invalid argument|error parsing http "

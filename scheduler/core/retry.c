@@ -27,6 +27,7 @@ struct retry_policy retry_policy_default(void)
 {
     return (struct retry_policy){
         .max_attempts = 6,
+        .max_time_ms = 0,
         .base_ms = 500,
         .factor = 2,
         .cap_ms = 60000,
@@ -41,9 +42,38 @@ struct retry_policy retry_policy_default(void)
     };
 }
 
+void retry_policy_override(struct retry_policy *policy, const struct retry_override *override)
+{
+    if (override->max_attempts > 0)
+        policy->max_attempts = override->max_attempts;
+    if (override->max_time_ms > 0)
+        policy->max_time_ms = override->max_time_ms;
+    if (override->base_ms > 0)
+        policy->base_ms = override->base_ms;
+    if (override->factor > 0)
+        policy->factor = override->factor;
+    if (override->cap_ms > 0)
+        policy->cap_ms = override->cap_ms;
+    else if (override->base_ms > policy->cap_ms)
+        policy->cap_ms = override->base_ms;
+    if (override->jitter != JITTER_UNSET)
+        policy->jitter = override->jitter;
+}
+
 static int64_t at_most(int64_t value, int64_t limit)
 {
     return value < limit ? value : limit;
+}
+
+static int64_t at_least(int64_t value, int64_t limit)
+{
+    return value > limit ? value : limit;
+}
+
+/* The longest delay for who was asked to wait so long. */
+static int64_t spread(int64_t asked_ms)
+{
+    return asked_ms + asked_ms / RETRY_AFTER_SPREAD;
 }
 
 static int64_t cap_of(const struct retry_policy *policy)
@@ -85,6 +115,8 @@ static void jitter_range(enum jitter jitter, int64_t base_ms, int64_t full_ms, i
 {
     *high_ms = full_ms;
     switch (jitter) {
+    case JITTER_UNSET:
+        break;
     case JITTER_NONE:
         *low_ms = full_ms;
         return;
@@ -118,23 +150,29 @@ int64_t retry_delay_ms(const struct retry_policy *policy, enum error_class error
     if (retry_after_ms <= 0)
         return delay_ms;
     int64_t asked_ms = at_most(retry_after_ms, LONGEST_MS);
-    asked_ms = draw(asked_ms, asked_ms + asked_ms / RETRY_AFTER_SPREAD, random);
-    return delay_ms > asked_ms ? delay_ms : asked_ms;
+    return at_least(delay_ms, draw(asked_ms, spread(asked_ms), random));
 }
 
 void retry_delay_bounds_ms(const struct retry_policy *policy, enum error_class error_class, int32_t attempt,
-                           int64_t *low_ms, int64_t *high_ms)
+                           int64_t retry_after_ms, int64_t *low_ms, int64_t *high_ms)
 {
     int64_t cap_ms = cap_of(policy);
     double base = base_for(policy, error_class);
     double power = attempt > 1 ? (double)attempt - 1 : 0;
     jitter_range(policy->jitter, grown_ms(base, 1, 1, cap_ms), grown_ms(base, policy->factor, power, cap_ms),
                  grown_ms(base, DECORRELATED_FACTOR, power + 1, cap_ms), low_ms, high_ms);
+    if (retry_after_ms <= 0)
+        return;
+    int64_t asked_ms = at_most(retry_after_ms, LONGEST_MS);
+    *low_ms = at_least(*low_ms, asked_ms);
+    *high_ms = at_least(*high_ms, spread(asked_ms));
 }
 
 const char *jitter_name(enum jitter j)
 {
     switch (j) {
+    case JITTER_UNSET:
+        break;
 #define X(name, text)                                                                                        \
     case JITTER_##name:                                                                                      \
         return text;

@@ -19,6 +19,7 @@
     X(DECORRELATED, "decorrelated")
 
 enum jitter {
+    JITTER_UNSET, /* of a retry_override: nothing was said */
 #define X(name, text) JITTER_##name,
     JITTERS(X)
 #undef X
@@ -26,9 +27,11 @@ enum jitter {
 
 struct retry_policy {
     int32_t max_attempts; /* tries in one state before the run is given up; at least 1 */
-    int64_t base_ms;      /* first delay */
-    double factor;        /* growth a try, >= 1 */
-    int64_t cap_ms;       /* longest delay */
+    int64_t
+        max_time_ms; /* given up too when the first failed try of a state is so long ago; 0: no such limit */
+    int64_t base_ms; /* first delay */
+    double factor;   /* growth a try, >= 1 */
+    int64_t cap_ms;  /* longest delay */
     enum jitter jitter;
     int64_t hand_back_after_ms; /* a claimed run without a container waits this long for a dependency out of
                                    reach */
@@ -44,8 +47,22 @@ struct retry_policy {
     bool remove_ended_container; /* the job's auto_remove: REMOVING removes; otherwise it is kept */
 };
 
+/* What a stage of a class, or a rule, says instead of the class's policy; 0, or JITTER_UNSET: nothing. */
+struct retry_override {
+    int32_t max_attempts;
+    int64_t max_time_ms;
+    int64_t base_ms;
+    double factor;
+    int64_t cap_ms;
+    enum jitter jitter;
+};
+
 /* The defaults without any configuration file. */
 struct retry_policy retry_policy_default(void);
+
+/* retry_policy_override - put what was said in its place. A base that is longer than a cap nobody changed
+ * takes the cap along. */
+void retry_policy_override(struct retry_policy *policy, const struct retry_override *override);
 
 /*
  * retry_delay_ms - the delay before try `attempt` + 1 (attempt counts the tries made, >= 1).
@@ -58,11 +75,11 @@ int64_t retry_delay_ms(const struct retry_policy *policy, enum error_class error
                        int64_t retry_after_ms, int64_t previous_ms, uint64_t random);
 
 /*
- * retry_delay_bounds_ms - the least and the greatest delay that can follow try `attempt` when nobody asked
- * for a time; for people (`sluice explain`). With decorrelated jitter: over all histories that lead there.
+ * retry_delay_bounds_ms - the least and the greatest delay that can follow try `attempt` (retry_after_ms as
+ * above); for people (`sluice explain`). With decorrelated jitter: over all histories that lead there.
  */
 void retry_delay_bounds_ms(const struct retry_policy *policy, enum error_class error_class, int32_t attempt,
-                           int64_t *low_ms, int64_t *high_ms);
+                           int64_t retry_after_ms, int64_t *low_ms, int64_t *high_ms);
 
 const char *jitter_name(enum jitter j);
 

@@ -103,6 +103,29 @@ bool run_is_late(const struct run *run, int64_t at_ms, int64_t late_after_ms)
     return late_after_ms > 0 && at_ms - run->due_at_ms > late_after_ms;
 }
 
+bool run_state_gives_up(enum run_state s)
+{
+    return s >= RUN_STATE_RESOLVING && s <= RUN_STATE_STARTING;
+}
+
+enum stage run_state_stage(enum run_state s)
+{
+    switch ((int)s) {
+    case RUN_STATE_RESOLVING:
+        return STAGE_RESOLVE;
+    case RUN_STATE_PULLING:
+        return STAGE_PULL;
+    case RUN_STATE_CREATING:
+        return STAGE_CREATE;
+    case RUN_STATE_CONNECTING:
+        return STAGE_NETWORK;
+    case RUN_STATE_STARTING:
+        return STAGE_START;
+    default:
+        return STAGE_API;
+    }
+}
+
 bool run_holds_running_slot(const struct run *run)
 {
     return run->state >= RUN_STATE_CLAIMING && run->state <= RUN_STATE_CLEARING;

@@ -7,6 +7,8 @@
 #ifndef SLUICE_CORE_RUN_H
 #define SLUICE_CORE_RUN_H
 
+#include "core/retry.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -160,6 +162,7 @@ struct run {
     bool is_announced;     /* infrastructure_pid written */
     bool has_repulled;     /* "no such image" sent us back to PULLING once */
     bool cancel_wanted;    /* the run is to be cancelled as soon as the request that is out allows */
+    bool park_wanted;      /* a rule says to keep the run aside instead of reporting Crashed */
     bool died_early;       /* the end was seen before the start's answer (not stored) */
     bool create_lost;      /* a create was sent and not answered: it may still land (not stored) */
     bool waits_for_create; /* the wait after which it can't land any more is on (not stored) */
@@ -174,6 +177,8 @@ struct run {
                              becomes ours to enforce; 0: none */
     int64_t unreachable_since_ms; /* wall; 0: reachable */
     int64_t next_try_at_ms;       /* wall; end of the present backoff; 0: none */
+    int64_t retrying_since_ms;    /* wall; first try of this state that failed and counts, moved on by the
+                                     time for which the dependency was out of reach; 0: none */
     int64_t unsettled_until_ms;   /* wall; a proposal of PENDING whose answer was lost may still land until
                                      then; 0: none */
     int64_t last_delay_ms;        /* for decorrelated jitter */
@@ -181,12 +186,14 @@ struct run {
 
 struct run_event {
     enum run_event_kind kind;
-    int64_t now_ms;         /* wall */
-    uint64_t random;        /* 64 fresh bits, used for jitter */
-    bool after_restart;     /* with ENTER: the row was just loaded, and what was out is not known */
-    bool out_of_reach;      /* with TRANSIENT: the dependency could not be reached */
-    bool was_sent;          /* with an error class: the request may have reached the other side */
-    int64_t retry_after_ms; /* -1: none */
+    int64_t now_ms;              /* wall */
+    uint64_t random;             /* 64 fresh bits, used for jitter */
+    bool after_restart;          /* with ENTER: the row was just loaded, and what was out is not known */
+    bool out_of_reach;           /* with TRANSIENT: the dependency could not be reached */
+    bool was_sent;               /* with an error class: the request may have reached the other side */
+    int64_t retry_after_ms;      /* -1: none */
+    struct retry_override retry; /* with an error class: what an operator's rule says of its retries */
+    bool park;                   /* with PERMANENT: a rule says to keep the run aside */
     int64_t age_ms;    /* with CANCEL and SEEN_OVER: how long ago that happened; 0: just now, or not known */
     int32_t exit_code; /* with FOUND_EXITED */
     bool oom_killed;   /* with FOUND_EXITED */
@@ -199,6 +206,12 @@ const char *run_verdict_name(enum run_verdict v);
 /* Find a state by its text; -1 if there is none. */
 int run_state_from_name(const char *text);
 int run_verdict_from_name(const char *text);
+
+/* A state whose tries are numbered: before it the server, behind it the container must not be left alone. */
+bool run_state_gives_up(enum run_state s);
+
+/* The stage whose limits hold in a state: looks belong to what they look after. API: none of its own. */
+enum stage run_state_stage(enum run_state s);
 
 /* An answer will come for this action. */
 bool run_action_is_request(enum run_action a);

@@ -286,7 +286,9 @@ struct run_step run_step(const struct run *run, const struct run_event *event,
                          const struct retry_policy *policy)
 {
     bool answers = is_answer(event->kind);
-    const struct step_input in = {event, policy, answers ? run->pending : RUN_ACTION_NONE};
+    struct retry_policy ruled = *policy;
+    retry_policy_override(&ruled, &event->retry);
+    const struct step_input in = {event, &ruled, answers ? run->pending : RUN_ACTION_NONE};
     struct run now = *run;
     if (answers) {
         /* Nothing is out: a late answer, which changes nothing. */

@@ -175,7 +175,7 @@ static struct run_step cleared(struct run run, const struct step_input *in)
     if (run.verdict == RUN_VERDICT_HAND_BACK)
         return step_enter(run, RUN_STATE_HANDING_BACK, in);
     /* Parked, it would be started once more when it is released. */
-    if (run.verdict == RUN_VERDICT_LAUNCH_FAILED && in->policy->park && !step_may_have_started(&run))
+    if (run.verdict == RUN_VERDICT_LAUNCH_FAILED && step_shall_park(&run, in) && !step_may_have_started(&run))
         return step_enter(run, RUN_STATE_PARKED, in);
     return step_enter(run, RUN_STATE_REPORTING, in);
 }
@@ -340,6 +340,7 @@ struct run_step step_parked(struct run run, const struct step_input *in)
         /* The claim is still ours at the server: CLAIMING will look and find it. */
         run.verdict = RUN_VERDICT_NONE;
         run.launch_tries = 0;
+        run.park_wanted = false;
         run.has_repulled = false;
         run.start_sent = false;
         run.start_sent_at_ms = 0;

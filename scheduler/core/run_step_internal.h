@@ -47,14 +47,20 @@ struct run_step step_enter(struct run run, enum run_state state, const struct st
 struct run_step step_enter_looking(struct run run, enum run_state state, const struct step_input *in);
 /* What a state does when it is entered by a move (first) or again by ENTER (timer, restart). */
 struct run_step step_begin(struct run run, bool is_first, const struct step_input *in);
-/* The request failed in a way that may pass: wait and try again; give the launch up after max_attempts
- * (RESOLVING to STARTING only). */
+/* The request failed in a way that may pass: wait and try again; give the launch up after max_attempts or
+ * max_time (RESOLVING to STARTING only). */
 struct run_step step_retry(struct run run, const struct step_input *in);
+/* A try of this state has failed, and counts. */
+struct run step_count_try(struct run run, const struct step_input *in);
+/* Has this state used up its tries, or their time? */
+bool step_is_exhausted(const struct run *run, const struct step_input *in);
 /* Drop the launch; but while a proposal of ours may still land on the run, wait and look again in the present
  * state first. */
 struct run_step step_finish(struct run run, const struct step_input *in);
 /* A proposal of PENDING was sent and not answered: it may land for a while. */
 struct run step_unsettle(struct run run, const struct step_input *in);
+/* Is a launch that failed kept aside instead of reported? */
+bool step_shall_park(const struct run *run, const struct step_input *in);
 /* The container's one start was sent and the engine never said that it failed. */
 bool step_may_have_started(const struct run *run);
 /* End the launch with a verdict: through CLEARING if a container of ours may exist. */

@@ -23,6 +23,7 @@ static struct run_step create_anew(struct run run, const struct step_input *in)
         return step_end_with(run, RUN_VERDICT_LAUNCH_FAILED, in);
     run.state = RUN_STATE_CREATING;
     run.attempt = 0;
+    run.retrying_since_ms = 0;
     return step_act(run, RUN_ACTION_ASK_SLOT);
 }
 
@@ -49,8 +50,8 @@ static struct run_step name_is_free(struct run run, const struct step_input *in)
  * ends. */
 static struct run_step look_at_name(struct run run, const struct step_input *in)
 {
-    run.attempt++;
-    if (run.attempt >= in->policy->max_attempts)
+    run = step_count_try(run, in);
+    if (step_is_exhausted(&run, in))
         return step_end_with(run, RUN_VERDICT_LAUNCH_FAILED, in);
     return step_act(run, RUN_ACTION_LOOK_NAME);
 }
@@ -171,7 +172,7 @@ static struct run_step start_not_seen(struct run run, const struct step_input *i
     /* A clock that jumped back must not make us wait longer than the clock itself. */
     bool is_over = waited_ms >= in->policy->start_clock_ms || waited_ms < 0;
     if (is_answered || is_over) {
-        if (run.attempt >= in->policy->max_attempts)
+        if (step_is_exhausted(&run, in))
             return step_end_with(run, RUN_VERDICT_LAUNCH_FAILED, in);
         run.is_retiring = true;
         return step_act(run, RUN_ACTION_RETIRE);
@@ -212,7 +213,7 @@ static struct run_step step_retired(struct run run, const struct step_input *in)
         return step_end_with(run, RUN_VERDICT_DISAPPEARED, in);
     case RUN_EVENT_CONFLICT: /* it runs, or somebody else removes it: the look tells; counted, so that it ends
                               */
-        run.attempt++;
+        run = step_count_try(run, in);
         return step_act(run, RUN_ACTION_LOOK_CONTAINER);
     default:
         return step_retry(run, in);

@@ -40,6 +40,7 @@ static struct run_step enter(struct run run, enum run_state state, bool is_first
     run.reach_tries = 0;
     run.unreachable_since_ms = 0;
     run.last_delay_ms = 0;
+    run.retrying_since_ms = 0;
     run.waits_for_create = false;
     if (state == RUN_STATE_RUNNING && run.started_at_ms == 0)
         run.started_at_ms = in->event->now_ms;
@@ -178,6 +179,16 @@ struct run_step step_wait_for_create(struct run run, const struct step_input *in
     return step_wait(run, in, RUN_CREATE_SETTLE_MS);
 }
 
+/* What is left of a backoff that the process which died had begun; 0: none. A dependency that was out of
+ * reach may be back, and an end that nobody watched for is looked at at once. */
+static int64_t left_of_backoff_ms(const struct run *run, const struct step_input *in)
+{
+    if (!run_is_backing_off(run) || run->unreachable_since_ms != 0 || run->state == RUN_STATE_RUNNING)
+        return 0;
+    int64_t left_ms = run->next_try_at_ms - in->event->now_ms;
+    return left_ms < run->last_delay_ms ? left_ms : run->last_delay_ms; /* the clock jumped back */
+}
+
 struct run_step step_begin(struct run run, bool is_first, const struct step_input *in)
 {
     if (run.waits_for_create) { /* and has waited: the next look sees whatever has landed */
@@ -188,6 +199,8 @@ struct run_step step_begin(struct run run, bool is_first, const struct step_inpu
         run.create_lost = true;
     if (in->event->after_restart && may_have_proposed(&run))
         run = step_unsettle(run, in);
+    if (in->event->after_restart && left_of_backoff_ms(&run, in) > 0)
+        return step_wait(run, in, left_of_backoff_ms(&run, in));
     switch (run.state) {
     case RUN_STATE_QUEUED:
         return step_act(run, RUN_ACTION_ADMIT);
@@ -273,24 +286,66 @@ static struct run_step wait_for_reach(struct run run, const struct step_input *i
     return wait_uncounted(run, in);
 }
 
+/* A wait for a dependency out of reach counts for nothing, neither as a try nor as time. */
+static struct run end_of_unreachable(struct run run, const struct step_input *in)
+{
+    int64_t waited_ms = in->event->now_ms - run.unreachable_since_ms;
+    if (run.unreachable_since_ms != 0 && run.retrying_since_ms != 0 && waited_ms > 0)
+        run.retrying_since_ms += waited_ms;
+    run.unreachable_since_ms = 0;
+    return run;
+}
+
+struct run step_count_try(struct run run, const struct step_input *in)
+{
+    run.attempt++;
+    if (run.retrying_since_ms == 0 ||
+        run.retrying_since_ms > in->event->now_ms) /* or the clock jumped back */
+        run.retrying_since_ms = in->event->now_ms;
+    return run;
+}
+
+bool step_is_exhausted(const struct run *run, const struct step_input *in)
+{
+    int64_t max_time_ms = in->policy->max_time_ms;
+    return run->attempt >= in->policy->max_attempts ||
+           (max_time_ms > 0 && run->retrying_since_ms != 0 &&
+            in->event->now_ms - run->retrying_since_ms >= max_time_ms);
+}
+
+/* The last try comes when the time is up, not later; but never sooner than the other side asked for. */
+static int64_t cut_to_max_time(int64_t delay_ms, const struct run *run, const struct step_input *in)
+{
+    int64_t left_ms = run->retrying_since_ms + in->policy->max_time_ms - in->event->now_ms;
+    bool is_free = in->policy->max_time_ms > 0 && in->event->retry_after_ms <= 0;
+    return is_free && left_ms > 0 && left_ms < delay_ms ? left_ms : delay_ms;
+}
+
 struct run_step step_retry(struct run run, const struct step_input *in)
 {
     const struct run_event *ev = in->event;
     if (ev->out_of_reach)
         return wait_for_reach(run, in);
-    run.unreachable_since_ms = 0;
+    run = end_of_unreachable(run, in);
     /* There `attempt` counts the looks that showed the run still RUNNING; a failed look is none of them. */
     if (run.state == RUN_STATE_REPORTING && run.verdict == RUN_VERDICT_ENDED)
         return wait_uncounted(run, in);
     run.reach_tries = 0;
-    run.attempt++;
-    bool gives_up = run.state >= RUN_STATE_RESOLVING && run.state <= RUN_STATE_STARTING;
-    if (gives_up && run.attempt >= in->policy->max_attempts)
+    run = step_count_try(run, in);
+    bool gives_up = run_state_gives_up(run.state);
+    if (gives_up && step_is_exhausted(&run, in))
         return step_end_with(run, RUN_VERDICT_LAUNCH_FAILED, in);
     int64_t delay_ms = retry_delay_ms(in->policy, event_error_class(ev->kind), run.attempt,
                                       ev->retry_after_ms, run.last_delay_ms, ev->random);
+    if (gives_up)
+        delay_ms = cut_to_max_time(delay_ms, &run, in);
     run.last_delay_ms = delay_ms;
     return step_wait(run, in, delay_ms);
+}
+
+bool step_shall_park(const struct run *run, const struct step_input *in)
+{
+    return in->policy->park || run->park_wanted;
 }
 
 struct run_step step_end_with(struct run run, enum run_verdict verdict, const struct step_input *in)
@@ -298,12 +353,13 @@ struct run_step step_end_with(struct run run, enum run_verdict verdict, const st
     if (run.cancel_wanted)
         verdict = RUN_VERDICT_CANCELLED;
     run.verdict = verdict;
+    run.park_wanted = run.park_wanted || in->event->park;
     bool may_exist = run.create_sent && run.state < RUN_STATE_RUNNING;
     if (may_exist)
         return step_enter(run, RUN_STATE_CLEARING, in);
     if (verdict == RUN_VERDICT_HAND_BACK)
         return step_enter(run, RUN_STATE_HANDING_BACK, in);
-    if (verdict == RUN_VERDICT_LAUNCH_FAILED && in->policy->park)
+    if (verdict == RUN_VERDICT_LAUNCH_FAILED && step_shall_park(&run, in))
         return step_enter(run, RUN_STATE_PARKED, in);
     return step_enter(run, RUN_STATE_REPORTING, in);
 }

@@ -218,7 +218,9 @@ def test_explain(sluice: Sluice) -> None:
     told = json.loads(ended.output)
     assert (ended.code, ended.error) == (0, "")
     assert (told["class"], told["retry"]) == ("throttled", True)
-    assert [delay["attempt"] for delay in told["delays"]] == [2, 3, 4, 5, 6]
+    assert [delay["attempt"] for delay in told["delays_ms"]] == [2, 3, 4, 5, 6]
+    asked = sluice.run("explain", "--stage", "pull", "--status", "429", "--header", "Retry-After: 90")
+    assert all(90000 <= delay["low"] <= delay["high"] <= 108000 for delay in json.loads(asked.output)["delays_ms"])
     told = json.loads(sluice.run("explain", "--json", "--stage", "create", "--status", "400").output)
     assert told["retry"] is False
     told = json.loads(sluice.run("explain", "--json", "--transport", "ECONNREFUSED on tcp").output)

@@ -126,3 +126,11 @@ const char *fixture_printed(struct fixture *f, const char *key)
     fail_msg("no line for %s in:\n%s", key, text);
     return NULL;
 }
+
+void fixture_check_texts(struct fixture *f, const struct fixture_text *texts, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        fixture_load(f, texts[i].text, NULL, NULL);
+        fixture_expect_problems(f, texts[i].problems);
+    }
+}

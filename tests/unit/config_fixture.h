@@ -39,4 +39,11 @@ const char *fixture_printed(struct fixture *f, const char *key);
 /* All of config_print, malloc'ed. */
 char *fixture_print(const struct fixture *f, bool json);
 
+/* A file, and all that is wrong with it: each sentence with its newline. */
+struct fixture_text {
+    const char *text;
+    const char *problems;
+};
+void fixture_check_texts(struct fixture *f, const struct fixture_text *texts, size_t count);
+
 #endif

@@ -15,10 +15,15 @@
 #include <cmocka.h>
 
 #define CORPUS "tests/data/error-corpus.tsv"
+#define HELD_OUT "tests/data/error-corpus-held-out.tsv"
 #define COLUMNS 9
-#define MIN_ROWS 300
+#define MIN_ROWS 360
+#define MIN_HELD_OUT_ROWS 27
+/* The score of the table as it was when it met them; a table that does worse has lost something general. */
+#define MIN_HELD_OUT_RIGHT 24
 
-static bool is_met[128]; /* by index of the rule */
+static bool is_met[160]; /* by index of the rule */
+static const char *corpus = CORPUS;
 static int row_count;
 static int wrong_count;
 
@@ -34,7 +39,7 @@ static struct failure failure_of(enum dependency dependency, enum stage stage, i
 static int name_or_fail(int value, const char *what, const char *text, int line)
 {
     if (value < 0)
-        fail_msg("%s:%d: unknown %s \"%s\"", CORPUS, line, what, text);
+        fail_msg("%s:%d: unknown %s \"%s\"", corpus, line, what, text);
     return value;
 }
 
@@ -62,11 +67,12 @@ static void check_row(char *column[COLUMNS], int line)
     struct verdict_on_failure verdict = classify(&f);
     note_rule(verdict.rule);
     bool is_right = (int)verdict.error_class == expected && verdict.out_of_reach == (*column[6] == 'y');
-    if (!is_right) {
-        print_error("%s:%d: %s%s by rule %s, not %s %s: %s\n", CORPUS, line,
-                    error_class_name(verdict.error_class), verdict.out_of_reach ? " out of reach" : "",
-                    verdict.rule, column[5], column[6], column[7]);
+    if (!is_right)
         wrong_count++;
+    if (!is_right && strcmp(corpus, CORPUS) == 0) { /* who saw the others could no longer not know them */
+        print_message("%s:%d: %s%s by rule %s, not %s %s: %s\n", corpus, line,
+                      error_class_name(verdict.error_class), verdict.out_of_reach ? " out of reach" : "",
+                      verdict.rule, column[5], column[6], column[7]);
     }
 }
 
@@ -77,18 +83,20 @@ static void read_row(char *text, int line)
     for (char *rest = text; rest != NULL && count < COLUMNS;)
         column[count++] = strsep(&rest, "\t");
     if (count != COLUMNS || *column[COLUMNS - 1] == '\0')
-        fail_msg("%s:%d: %d columns, not %d", CORPUS, line, count, COLUMNS);
+        fail_msg("%s:%d: %d columns, not %d", corpus, line, count, COLUMNS);
     check_row(column, line);
     row_count++;
 }
 
-static void test_corpus(void **state)
+static void read_corpus(const char *path)
 {
-    (void)state;
-    FILE *file = fopen(CORPUS, "r");
+    FILE *file = fopen(path, "r");
     assert_non_null(file);
     char *text = NULL;
     size_t size = 0;
+    corpus = path;
+    row_count = 0;
+    wrong_count = 0;
     for (int line = 1; getline(&text, &size, file) >= 0; line++) {
         text[strcspn(text, "\n")] = '\0';
         if (*text != '#' && *text != '\0')
@@ -96,6 +104,12 @@ static void test_corpus(void **state)
     }
     free(text);
     assert_int_equal(fclose(file), 0);
+}
+
+static void test_corpus(void **state)
+{
+    (void)state;
+    read_corpus(CORPUS);
     assert_int_equal(wrong_count, 0);
     assert_true(row_count >= MIN_ROWS);
 }
@@ -109,6 +123,16 @@ static void test_every_rule_is_met_by_the_corpus(void **state)
         if (!is_met[i])
             fail_msg("no row of the corpus meets rule %s", classify_rules[i].name);
     }
+}
+
+/* Comes last of those that read a corpus: these rows shall not excuse a row of the table. */
+static void test_held_out(void **state)
+{
+    (void)state;
+    read_corpus(HELD_OUT);
+    print_message("held out: %d of %d right\n", row_count - wrong_count, row_count);
+    assert_true(row_count >= MIN_HELD_OUT_ROWS);
+    assert_true(row_count - wrong_count >= MIN_HELD_OUT_RIGHT);
 }
 
 static void test_rules_are_written_well(void **state)
@@ -234,6 +258,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_corpus),
         cmocka_unit_test(test_every_rule_is_met_by_the_corpus),
+        cmocka_unit_test(test_held_out),
         cmocka_unit_test(test_rules_are_written_well),
         cmocka_unit_test(test_case_does_not_matter),
         cmocka_unit_test(test_parts_must_come_in_order),

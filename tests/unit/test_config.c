@@ -102,6 +102,7 @@ static const struct key_case key_cases[] = {
     {"timeouts", "cancel_grace", "90s", "90s", "1e", "\"1e\" is not a duration" DURATION_FROM("0")},
     {"timeouts", "max_run_time", "2h", "2h", "2H", "\"2H\" is not a duration" DURATION_FROM("0")},
     {"retry", "max_attempts", "10", "10", "0", "\"0\" is too small" COUNT_FROM("1 to 1000")},
+    {"retry", "max_time", "10m", "10m", "-1s", "\"-1s\" is too small" DURATION_FROM("0")},
     {"retry", "base", "1s", "1s", "0", "\"0\" is too small" DURATION_FROM("1ms")},
     {"retry", "factor", "1.5", "1.5", "0.9", "\"0.9\" is too small; allowed: a number from 1 to 100"},
     {"retry", "cap", "10m", "10m", "1e3s", "\"1e3s\" is not a duration" DURATION_FROM("1ms")},
@@ -140,7 +141,56 @@ static const struct key_case key_cases[] = {
     {"class", "priority", "-5", "-5", "high",
      "\"high\" is not a whole number" COUNT_FROM("-1000000 to 1000000")},
     {"class", "park", "yes", "true", "2", "\"2\" is neither true nor false; allowed: true or false"},
+    {"rule", "stage", "create, start", "create, start", "creat",
+     "\"creat\" has an unknown word; allowed: one or several of api, resolve, image, pull, create, network, "
+     "start, run, inspect, stop, report, remove"},
+    {"rule", "dependency", "engine", "engine", "docker",
+     "\"docker\" has an unknown word; allowed: one or several of engine, registry, prefect"},
+    {"rule", "status", "429, 5xx, 400-404", "429, 5xx, 400-404", "700",
+     "\"700\" has a status that no answer has; allowed: statuses from 100 to 599, separated by commas, such "
+     "as "
+     "429, 5xx, 500-504"},
+    {"rule", "transport", "DNS failure, partial body", "DNS failure, partial body", "owl",
+     "\"owl\" has an unknown word; allowed: words of `sluice explain --transport`, separated by commas, such "
+     "as "
+     "DNS failure, partial body"},
+    {"rule", "message", "*no space*, *full*", "*no space*, *full*", "a[b",
+     "\"a[b\" has a [ that is never closed; allowed: globs separated by commas, such as etl, nightly-*, "
+     "team-[ab]; \\ before a special character"},
+    {"rule", "job_class", "etl*", "etl*", "a[b",
+     "\"a[b\" has a [ that is never closed; allowed: globs separated by commas, such as etl, nightly-*, "
+     "team-[ab]; \\ before a special character"},
+    {"rule", "class", "capacity", "capacity", "full",
+     "\"full\" is not known; allowed: one of transient, throttled, capacity, conflict, gone, auth, "
+     "permanent, "
+     "unknown_outcome"},
+    {"rule", "action", "retry", "retry", "again",
+     "\"again\" is not known; allowed: one of retry, fail, park"},
+    {"rule", "delay", "30s", "30s", "0", "\"0\" is too small" DURATION_FROM("1ms")},
+    {"rule", "max_attempts", "20", "20", "0", "\"0\" is too small" COUNT_FROM("1 to 1000")},
+    {"rule", "max_time", "10m", "10m", "0", "\"0\" is too small" DURATION_FROM("1ms")},
+    {"rule", "base", "5s", "5s", "5", "\"5\" has no unit" DURATION_FROM("1ms")},
+    {"rule", "factor", "1.5", "1.5", "0.9", "\"0.9\" is too small; allowed: a number from 1 to 100"},
+    {"rule", "cap", "10m", "10m", "0", "\"0\" is too small" DURATION_FROM("1ms")},
+    {"rule", "jitter", "none", "none", "some",
+     "\"some\" is not known; allowed: one of none, equal, full, decorrelated"},
 };
+
+/* The keys of [retry] that begin with a stage, by what they end with. */
+static const struct key_case stage_retry_cases[] = {
+    {"retry", "_max_attempts", "9", "9", "0", "\"0\" is too small" COUNT_FROM("1 to 1000")},
+    {"retry", "_max_time", "90s", "90s", "0", "\"0\" is too small" DURATION_FROM("1ms")},
+    {"retry", "_base", "90ms", "90ms", "0", "\"0\" is too small" DURATION_FROM("1ms")},
+    {"retry", "_factor", "1.5", "1.5", "0.9", "\"0.9\" is too small; allowed: a number from 1 to 100"},
+    {"retry", "_cap", "90s", "90s", "0", "\"0\" is too small" DURATION_FROM("1ms")},
+    {"retry", "_jitter", "none", "none", "Full",
+     "\"Full\" is not known; allowed: one of none, equal, full, decorrelated"},
+};
+
+static bool ends_with(const char *text, const char *end)
+{
+    return strlen(text) > strlen(end) && strcmp(text + strlen(text) - strlen(end), end) == 0;
+}
 
 static bool is_clock(const struct config_key *key)
 {
@@ -149,18 +199,27 @@ static bool is_clock(const struct config_key *key)
            strncmp(key->key, "timeout_", 8) != 0;
 }
 
-/* A file with this one key in it; a class also gets a rule, a line further down. */
+/* A file with this one key in it, and further down what it needs beside it. */
 static char *file_with(const char *section, const char *key, const char *value)
 {
-    bool is_class = strcmp(section, "class") == 0;
-    bool is_rule = strncmp(key, "match_", 6) == 0;
-    return check_printf("[%s%s]\n%s = %s\n%s", section, is_class ? " k" : "", key, value,
-                        is_class && !is_rule ? "match_tag = t\n" : "");
+    bool is_named = strcmp(section, "class") == 0 || strcmp(section, "rule") == 0;
+    bool is_class = strcmp(section, "class") == 0 && strncmp(key, "match_", 6) != 0;
+    bool matches = strcmp(key, "stage") == 0 || strcmp(key, "dependency") == 0 ||
+                   strcmp(key, "status") == 0 || strcmp(key, "transport") == 0 ||
+                   strcmp(key, "message") == 0 || strcmp(key, "job_class") == 0;
+    bool ends = strcmp(key, "action") == 0 || strcmp(key, "class") == 0;
+    const char *rule = strcmp(section, "rule") != 0 ? ""
+                       : matches                    ? "class = transient\n"
+                       : ends                       ? "stage = create\n"
+                                                    : "message = m\n";
+    return check_printf("[%s%s]\n%s = %s\n%s%s%s", section, is_named ? " k" : "", key, value,
+                        is_class ? "match_tag = t\n" : "", rule,
+                        strcmp(key, "start_burst") == 0 ? "starts_per_second = 1\n" : "");
 }
 
 static void check_key(struct fixture *f, const struct key_case *c)
 {
-    bool is_class = strcmp(c->section, "class") == 0;
+    bool is_class = strcmp(c->section, "class") == 0 || strcmp(c->section, "rule") == 0;
     char *AUTO_FREE good = file_with(c->section, c->key, c->good);
     char *AUTO_FREE bad = file_with(c->section, c->key, c->bad);
     char *AUTO_FREE name = check_printf("%s%s.%s", c->section, is_class ? " k" : "", c->key);
@@ -192,6 +251,13 @@ static void test_every_key(void **state)
         for (size_t i = 0; i < ARRAY_LEN(key_cases); i++)
             if (strcmp(key_cases[i].section, key->section) == 0 && strcmp(key_cases[i].key, key->key) == 0)
                 found = &key_cases[i];
+        struct key_case of_stage = {"retry", key->key, "", "", "", ""};
+        for (size_t i = 0; i < ARRAY_LEN(stage_retry_cases) && found == NULL; i++)
+            if (strcmp(key->section, "retry") == 0 && ends_with(key->key, stage_retry_cases[i].key)) {
+                of_stage = stage_retry_cases[i];
+                of_stage.key = key->key;
+                found = &of_stage;
+            }
         if (found == NULL)
             fail_msg("[%s] %s has no case in this test", key->section, key->key);
         check_key(f, found);
@@ -222,7 +288,7 @@ static void test_every_key_that_a_class_may_set(void **state)
         if (strcmp(key->key, "base") != 0 || f->problems.count == 0)
             assert_string_equal(fixture_printed(f, name), shown);
     }
-    assert_int_equal(count, 3 * 11 + 2 * 8 + 2 + 3 + 6 + 2 + 2);
+    assert_int_equal(count, 3 * 11 + 2 * 8 + 2 + 3 + 7 + 2 + 5 * 6 + 2);
 }
 
 static void test_values_arrive_in_the_struct(void **state)
@@ -333,22 +399,9 @@ static void test_classes_choose(void **state)
 
 /* ---- mistakes ---- */
 
-struct text_case {
-    const char *text;
-    const char *problems;
-};
-
-static void check_texts(struct fixture *f, const struct text_case *cases, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        fixture_load(f, cases[i].text, NULL, NULL);
-        fixture_expect_problems(f, cases[i].problems);
-    }
-}
-
 static void test_late_needs_to_be_told_when(void **state)
 {
-    static const struct text_case cases[] = {
+    static const struct fixture_text cases[] = {
         {"[limits]\nwhen_late = skip\nlate_after = 1h\n[class k]\nmatch_tag = t\nwhen_late = leave\n", ""},
         {"[limits]\nwhen_late = skip\n", "c.conf:2: [limits] when_late: \"skip\" without late_after would "
                                          "mean nothing; allowed: with late_after "
@@ -358,12 +411,12 @@ static void test_late_needs_to_be_told_when(void **state)
          "late_after "
          "above 0\n"},
     };
-    check_texts(*state, cases, ARRAY_LEN(cases));
+    fixture_check_texts(*state, cases, ARRAY_LEN(cases));
 }
 
 static void test_unknown_words(void **state)
 {
-    static const struct text_case cases[] = {
+    static const struct fixture_text cases[] = {
         {"[limits]\nruning = 5\n", "c.conf:2: [limits] runing: unknown key; did you mean \"running\"?\n"},
         {"[limits]\nRunning = 5\n", "c.conf:2: [limits] Running: unknown key; did you mean \"running\"?\n"},
         {"[limits]\npusl = 5\n", "c.conf:2: [limits] pusl: unknown key; did you mean \"pulls\"?\n"},
@@ -392,12 +445,13 @@ static void test_unknown_words(void **state)
          "c.conf:3: [retry] budget_floor: this version has no such key; leave it out\n"},
         {"[limit]\nrunning = 0\n", "c.conf:1: [limit]: unknown section; did you mean [limits]?\n"},
         {"[banana]\nx = 0\n", "c.conf:1: [banana]: unknown section; allowed: prefect, engine, state, limits, "
-                              "timeouts, retry, log, class NAME\n"},
-        {"[admin]\nlisten = x\n[rule disk-full]\nstage = create\n",
-         "c.conf:1: [admin]: this version has no such section; leave it out\n"
-         "c.conf:3: [rule disk-full]: this version has no such section; leave it out\n"},
+                              "timeouts, retry, log, class NAME, rule NAME\n"},
+        {"[admin]\nlisten = x\n", "c.conf:1: [admin]: this version has no such section; leave it out\n"},
+        {"[limits]\nstage = create\n", "c.conf:2: [limits] stage: unknown key; it belongs to [rule NAME]\n"},
+        {"[rule k]\nstage = stop\nmax_attempts = 3\nrunning = 5\n",
+         "c.conf:4: [rule k] running: unknown key; it belongs to [limits]\n"},
     };
-    check_texts(*state, cases, ARRAY_LEN(cases));
+    fixture_check_texts(*state, cases, ARRAY_LEN(cases));
 }
 
 #define ONLY_FOR_ENGINE                                                                                      \
@@ -405,7 +459,7 @@ static void test_unknown_words(void **state)
 
 static void test_learned_times_with_mistakes(void **state)
 {
-    static const struct text_case cases[] = {
+    static const struct fixture_text cases[] = {
         {"[timeouts]\ncreate = auto\ncreate_floor = 5s\ncreate_ceiling = 5s\n", ""},
         {"[timeouts]\napi = auto\n", "c.conf:2: [timeouts] api: " ONLY_FOR_ENGINE},
         {"[timeouts]\ncreate_inactivity = auto\n",
@@ -433,7 +487,7 @@ static void test_learned_times_with_mistakes(void **state)
          "c.conf:2: [timeouts] timeout_margin: \"0\" is too small; allowed: a number from 1 to 100\n"
          "c.conf:5: [class k] timeout_samples: \"-1\" is too small" COUNT_FROM("1 to 1000000") "\n"},
     };
-    check_texts(*state, cases, ARRAY_LEN(cases));
+    fixture_check_texts(*state, cases, ARRAY_LEN(cases));
 }
 
 static void expect_learned(const struct config_class *of, enum stage stage, bool is_auto, int64_t fixed_ms,
@@ -476,7 +530,7 @@ static void test_learned_times(void **state)
 
 static void test_form(void **state)
 {
-    static const struct text_case cases[] = {
+    static const struct fixture_text cases[] = {
         {"", ""},
         {"# a\n; b\n   # c\n \t \n[log]\nlevel=warn", ""},
         {"\xEF\xBB\xBF[log]\r\nlevel = warn\r\n", ""},
@@ -517,12 +571,12 @@ static void test_form(void **state)
         {"[prefect]\npool = a\xED\xA0\x80\n",
          "c.conf:2: the line is not valid UTF-8; allowed: plain UTF-8 text\n"},
     };
-    check_texts(*state, cases, ARRAY_LEN(cases));
+    fixture_check_texts(*state, cases, ARRAY_LEN(cases));
 }
 
 static void test_classes_with_mistakes(void **state)
 {
-    static const struct text_case cases[] = {
+    static const struct fixture_text cases[] = {
         {"[class default]\npriority = 1\n", "c.conf:1: [class default]: default is what no class matches, "
                                             "and is set by [timeouts] and [retry]; allowed: "
                                             "any other name\n"},
@@ -544,7 +598,7 @@ static void test_classes_with_mistakes(void **state)
         {"[retry]\nbase = 2m\ncap = 1m\n", "c.conf:2: [retry] base: 120000ms is longer than cap, 60000ms "
                                            "(c.conf:3); allowed: a base up to cap\n"},
     };
-    check_texts(*state, cases, ARRAY_LEN(cases));
+    fixture_check_texts(*state, cases, ARRAY_LEN(cases));
 }
 
 static void test_addresses(void **state)

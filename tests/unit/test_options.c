@@ -158,11 +158,11 @@ static void test_explain(void **state)
               "--dependency|engine",
               &options, &storage, &err),
         0);
-    assert_string_equal(options.stage, "create");
-    assert_int_equal(options.status, 500);
-    assert_string_equal(options.message, "no space left");
-    assert_string_equal(options.transport, "DNS failure");
-    assert_string_equal(options.dependency, "engine");
+    assert_string_equal(options.question.stage, "create");
+    assert_int_equal(options.question.status, 500);
+    assert_string_equal(options.question.message, "no space left");
+    assert_string_equal(options.question.transport, "DNS failure");
+    assert_string_equal(options.question.dependency, "engine");
     options_done(&options);
 }
 
@@ -214,14 +214,14 @@ static void test_wrong_use(void **state)
          "--status: \"1000\" is not a status; allowed: a whole number from 0 to 999"},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        struct options options = {.command = COMMAND_QUEUE, .status = 77};
+        struct options options = {.command = COMMAND_QUEUE, .question.status = 77};
         struct err err;
         char *AUTO_FREE storage = NULL;
         if (parse(cases[i].line, &options, &storage, &err) != -1)
             fail_msg("%s was taken", cases[i].line);
         assert_int_equal(err.kind, ERR_INVALID);
         assert_string_equal(err.msg, cases[i].sentence);
-        assert_int_equal(options.status, 77); /* outputs only on success */
+        assert_int_equal(options.question.status, 77); /* outputs only on success */
     }
 }
 

@@ -123,7 +123,7 @@ static void test_retry_after_is_never_undercut(void **state)
     (void)state;
     uint64_t seed = 3;
     for (int i = 0; i < DRAWS; i++) {
-        struct retry_policy policy = policy_with((enum jitter)(i % 4));
+        struct retry_policy policy = policy_with((enum jitter)(JITTER_NONE + i % 4));
         enum error_class class = i % 2 ? ERROR_CLASS_THROTTLED : ERROR_CLASS_TRANSIENT;
         int64_t ms = retry_delay_ms(&policy, class, 1, 7000, 0, random_splitmix64(&seed));
         assert_in_range(ms, 7000, 8400);
@@ -149,7 +149,7 @@ static void test_no_number_overflows(void **state)
     uint64_t seed = 5;
     for (int i = 0; i < 200000; i++) {
         struct retry_policy policy = retry_policy_default();
-        policy.jitter = (enum jitter)(random_splitmix64(&seed) % 4);
+        policy.jitter = (enum jitter)(JITTER_NONE + random_splitmix64(&seed) % 4);
         policy.base_ms = sizes[random_splitmix64(&seed) % 8];
         policy.cap_ms = sizes[random_splitmix64(&seed) % 8];
         policy.factor = factors[random_splitmix64(&seed) % 9];
@@ -164,7 +164,7 @@ static void test_no_number_overflows(void **state)
         assert_true(ms <= (cap > most ? cap : most));
         int64_t low;
         int64_t high;
-        retry_delay_bounds_ms(&policy, class, attempt, &low, &high);
+        retry_delay_bounds_ms(&policy, class, attempt, -1, &low, &high);
         assert_true(low >= 0 && low <= high && high <= cap);
     }
 }
@@ -173,14 +173,14 @@ static void test_bounds_hold_and_are_tight(void **state)
 {
     (void)state;
     uint64_t seed = 9;
-    for (int jitter = 0; jitter < 4; jitter++) {
+    for (int jitter = JITTER_NONE; jitter <= JITTER_DECORRELATED; jitter++) {
         struct retry_policy policy = policy_with((enum jitter)jitter);
         for (int life = 0; life < 2000; life++) {
             int64_t previous = 0;
             for (int32_t attempt = 1; attempt <= 10; attempt++) {
                 int64_t low;
                 int64_t high;
-                retry_delay_bounds_ms(&policy, ERROR_CLASS_TRANSIENT, attempt, &low, &high);
+                retry_delay_bounds_ms(&policy, ERROR_CLASS_TRANSIENT, attempt, -1, &low, &high);
                 uint64_t random = life == 0 ? UINT64_MAX : random_splitmix64(&seed);
                 previous = retry_delay_ms(&policy, ERROR_CLASS_TRANSIENT, attempt, -1, previous, random);
                 assert_in_range(previous, low, high);
@@ -190,6 +190,41 @@ static void test_bounds_hold_and_are_tight(void **state)
             }
         }
     }
+}
+
+/* What somebody asked for holds in the bounds as it does in the delays. */
+static void test_bounds_obey_what_was_asked(void **state)
+{
+    (void)state;
+    const struct retry_policy policy = policy_with(JITTER_FULL);
+    int64_t low;
+    int64_t high;
+    retry_delay_bounds_ms(&policy, ERROR_CLASS_THROTTLED, 1, 10000, &low, &high);
+    assert_int_equal(low, 10000);
+    assert_int_equal(high, 12000);
+    assert_int_equal(retry_delay_ms(&policy, ERROR_CLASS_THROTTLED, 1, 10000, 0, 0), low);
+    assert_int_equal(retry_delay_ms(&policy, ERROR_CLASS_THROTTLED, 1, 10000, 0, UINT64_MAX), high);
+    retry_delay_bounds_ms(&policy, ERROR_CLASS_THROTTLED, 7, 10000, &low, &high);
+    assert_int_equal(high, 32000); /* a longer backoff of our own stands */
+}
+
+static void test_override_changes_what_it_says(void **state)
+{
+    (void)state;
+    const struct retry_policy before = retry_policy_default();
+    struct retry_policy policy = before;
+    retry_policy_override(&policy, &(struct retry_override){0});
+    assert_memory_equal(&policy, &before, sizeof(policy));
+    const struct retry_override all = {3, 4000, 5, 6.5, 7000, JITTER_NONE};
+    retry_policy_override(&policy, &all);
+    assert_int_equal(policy.max_attempts, 3);
+    assert_int_equal(policy.max_time_ms, 4000);
+    assert_int_equal(policy.base_ms, 5);
+    assert_true(policy.factor == 6.5);
+    assert_int_equal(policy.cap_ms, 7000);
+    assert_int_equal(policy.jitter, JITTER_NONE);
+    retry_policy_override(&policy, &(struct retry_override){.base_ms = 9000});
+    assert_int_equal(policy.cap_ms, 9000); /* a base that the old cap would cut takes it along */
 }
 
 static void test_jitters_have_names(void **state)
@@ -214,6 +249,8 @@ int main(void)
         cmocka_unit_test(test_retry_after_is_never_undercut),
         cmocka_unit_test(test_no_number_overflows),
         cmocka_unit_test(test_bounds_hold_and_are_tight),
+        cmocka_unit_test(test_bounds_obey_what_was_asked),
+        cmocka_unit_test(test_override_changes_what_it_says),
         cmocka_unit_test(test_jitters_have_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -190,6 +190,125 @@ static void test_retry_after_passes_through(void **state)
     assert_int_equal(step.next.next_try_at_ms, trip.now_ms + step.delay_ms);
 }
 
+/* Counted from the first failed try; the last try comes when the time is up. */
+static void test_total_time_is_exhausted(void **state)
+{
+    (void)state;
+    struct trip trip = go(PULL_OUT);
+    trip.policy.max_time_ms = 10000;
+    trip.policy.max_attempts = 1000;
+    trip.policy.base_ms = 4000;
+    trip.policy.factor = 1;
+    trip_go(&trip, "+99999 TRANSIENT");
+    assert_int_equal(trip.delay_ms, 4000);
+    trip_go(&trip, "+4000 ENTER TRANSIENT +4000 ENTER TRANSIENT");
+    assert_int_equal(trip.delay_ms, 2000);
+    trip_go(&trip, "+2000 ENTER TRANSIENT");
+    assert_at(&trip, RUN_STATE_REPORTING, RUN_ACTION_REPORT);
+    assert_int_equal(trip.run.verdict, RUN_VERDICT_LAUNCH_FAILED);
+}
+
+/* What was asked for is never undercut, also when the time is up before. */
+static void test_total_time_does_not_undercut_what_was_asked(void **state)
+{
+    (void)state;
+    struct trip trip = go(PULL_OUT);
+    trip.policy.max_time_ms = 10000;
+    struct run_event event = trip_event(RUN_EVENT_THROTTLED);
+    event.retry_after_ms = 40000;
+    struct run_step step = trip_feed(&trip, event);
+    assert_true(step.delay_ms >= 40000);
+}
+
+/* An outage uses up neither tries nor time. */
+static void test_total_time_stands_still_while_out_of_reach(void **state)
+{
+    (void)state;
+    struct trip trip = go(RESOLVE_OUT);
+    trip.policy.max_time_ms = 10000;
+    trip_go(&trip, "TRANSIENT +500 ENTER out_of_reach +3600000 ENTER TRANSIENT");
+    assert_int_equal(trip.run.state, RUN_STATE_RESOLVING);
+    assert_int_equal(trip.run.attempt, 2);
+    trip_go(&trip, "+9400 ENTER TRANSIENT");
+    assert_int_equal(trip.run.state, RUN_STATE_RESOLVING);
+    trip_go(&trip, "+100 ENTER TRANSIENT");
+    assert_int_equal(trip.run.state, RUN_STATE_REPORTING);
+}
+
+static void test_total_time_begins_anew_in_each_state(void **state)
+{
+    (void)state;
+    struct trip trip = go(RESOLVE_OUT);
+    trip.policy.max_time_ms = 10000;
+    trip_go(&trip, "TRANSIENT +9000 ENTER DONE +9000 TRANSIENT +9000 ENTER TRANSIENT");
+    assert_int_equal(trip.run.state, RUN_STATE_PULLING);
+    assert_int_equal(trip.run.attempt, 2);
+}
+
+/* From RUNNING on nothing is given up. */
+static void test_total_time_ends_no_stop(void **state)
+{
+    (void)state;
+    struct trip trip = go(START_OUT " DONE MAX_RUN_TIME ADMITTED");
+    trip.policy.max_time_ms = 1000;
+    for (int i = 0; i < 50; i++)
+        trip_go(&trip, "TRANSIENT +60000 ENTER ADMITTED");
+    assert_int_equal(trip.run.state, RUN_STATE_STOPPING);
+}
+
+/* What a rule says holds for this error only. */
+static void test_an_event_brings_its_limits(void **state)
+{
+    (void)state;
+    struct trip trip = go(PULL_OUT);
+    struct run_event event = trip_event(RUN_EVENT_TRANSIENT);
+    event.retry = (struct retry_override){.base_ms = 7000, .jitter = JITTER_NONE};
+    assert_int_equal(trip_feed(&trip, event).delay_ms, 7000);
+    trip_go(&trip, "ENTER TRANSIENT");
+    assert_int_equal(trip.delay_ms, 2 * trip.policy.base_ms);
+    trip_go(&trip, "ENTER");
+    event.retry = (struct retry_override){.max_attempts = 3};
+    trip_feed(&trip, event);
+    assert_at(&trip, RUN_STATE_REPORTING, RUN_ACTION_REPORT);
+}
+
+static void test_an_event_may_park(void **state)
+{
+    (void)state;
+    struct trip trip = go(CREATE_OUT);
+    struct run_event event = trip_event(RUN_EVENT_PERMANENT);
+    event.park = true;
+    trip_feed(&trip, event);
+    assert_at(&trip, RUN_STATE_CLEARING, RUN_ACTION_CLEAR);
+    trip_go(&trip, "DONE");
+    assert_int_equal(trip.run.state, RUN_STATE_PARKED);
+    trip_go(&trip, "RELEASE");
+    assert_false(trip.run.park_wanted);
+}
+
+/* A backoff is served to its end, whoever died meanwhile; not one for a dependency that may be back. */
+static void test_a_restart_serves_the_backoff(void **state)
+{
+    (void)state;
+    struct trip trip = go(PULL_OUT);
+    trip.policy.base_ms = 8000;
+    trip_go(&trip, "TRANSIENT");
+    int64_t next_try_at_ms = trip.run.next_try_at_ms;
+    trip_go(&trip, "+3000 restart");
+    assert_at(&trip, RUN_STATE_PULLING, RUN_ACTION_WAIT);
+    assert_int_equal(trip.delay_ms, 5000);
+    assert_int_equal(trip.run.next_try_at_ms, next_try_at_ms);
+    assert_int_equal(trip.run.attempt, 1);
+    trip_go(&trip, "+5000 restart");
+    assert_at(&trip, RUN_STATE_PULLING, RUN_ACTION_PULL);
+    trip_go(&trip, "TRANSIENT");
+    trip.now_ms -= 3600000; /* the clock jumps back */
+    trip_go(&trip, "restart");
+    assert_int_equal(trip.delay_ms, 16000);
+    trip = go(PULL_OUT " out_of_reach restart");
+    assert_at(&trip, RUN_STATE_PULLING, RUN_ACTION_PULL);
+}
+
 static void test_delays_grow_to_the_cap(void **state)
 {
     (void)state;
@@ -464,6 +583,14 @@ int main(void)
         cmocka_unit_test(test_park_instead_of_crashed),
         cmocka_unit_test(test_what_may_have_started_is_not_parked),
         cmocka_unit_test(test_retry_after_passes_through),
+        cmocka_unit_test(test_total_time_is_exhausted),
+        cmocka_unit_test(test_total_time_does_not_undercut_what_was_asked),
+        cmocka_unit_test(test_total_time_stands_still_while_out_of_reach),
+        cmocka_unit_test(test_total_time_begins_anew_in_each_state),
+        cmocka_unit_test(test_total_time_ends_no_stop),
+        cmocka_unit_test(test_an_event_brings_its_limits),
+        cmocka_unit_test(test_an_event_may_park),
+        cmocka_unit_test(test_a_restart_serves_the_backoff),
         cmocka_unit_test(test_delays_grow_to_the_cap),
         cmocka_unit_test(test_out_of_reach_costs_no_attempt),
         cmocka_unit_test(test_hand_back_after_a_dependency_was_out_of_reach),

@@ -172,6 +172,7 @@ static bool is_same(const struct run *a, const struct run *b)
            a->has_claim == b->has_claim && a->has_container == b->has_container &&
            a->start_sent == b->start_sent && a->is_retiring == b->is_retiring &&
            a->exit_code == b->exit_code && a->next_try_at_ms == b->next_try_at_ms &&
+           a->retrying_since_ms == b->retrying_since_ms && a->park_wanted == b->park_wanted &&
            a->unsettled_until_ms == b->unsettled_until_ms;
 }
 

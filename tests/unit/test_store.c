@@ -146,6 +146,8 @@ static void fill_run(struct run *r, int n)
     r->cancel_at_ms = far_ms + 5;
     r->unreachable_since_ms = far_ms + 6;
     r->next_try_at_ms = far_ms + 7;
+    r->retrying_since_ms = far_ms + 11;
+    r->park_wanted = true;
     r->unsettled_until_ms = far_ms + 8;
     r->unsettled_until_ms = 1763868000123;
     r->last_delay_ms = far_ms + 9;
@@ -196,6 +198,8 @@ static void assert_same_run(const struct run *a, const struct run *b)
     assert_int_equal(a->cancel_at_ms, b->cancel_at_ms);
     assert_int_equal(a->unreachable_since_ms, b->unreachable_since_ms);
     assert_int_equal(a->next_try_at_ms, b->next_try_at_ms);
+    assert_int_equal(a->retrying_since_ms, b->retrying_since_ms);
+    assert_int_equal(a->park_wanted, b->park_wanted);
     assert_int_equal(a->is_retiring, b->is_retiring);
     assert_int_equal(a->unsettled_until_ms, b->unsettled_until_ms);
     assert_int_equal(a->unsettled_until_ms, b->unsettled_until_ms);
