@@ -307,7 +307,7 @@ static void list_headers(const struct engine_call *call, const char *headers[sta
 {
     size_t n = 0;
     if (call->body != NULL)
-        headers[n++] = "Content-Type: application/json";
+        headers[n++] = call->body_type;
     if (call->auth_header != NULL)
         headers[n++] = call->auth_header;
     headers[n] = NULL;
@@ -323,14 +323,14 @@ static int send_call(struct engine_call *call, struct err *err)
     char *AUTO_FREE url = call->is_unversioned
                               ? check_printf("%s%s", engine->target.url, call->path)
                               : check_printf("%s/v%s%s", engine->target.url, engine->api_version, call->path);
-    const char *body = call->body == NULL && strcmp(call->method, "POST") == 0 ? "" : call->body;
+    bool is_empty_post = call->body == NULL && strcmp(call->method, "POST") == 0;
     struct http_request request = {
         .method = call->method,
         .url = url,
         .unix_socket = engine->target.unix_socket,
         .headers = headers,
-        .body = body,
-        .body_len = body == NULL ? 0 : strlen(body),
+        .body = is_empty_post ? "" : call->body,
+        .body_len = call->body_len,
         .fresh_connection = call->is_fresh,
         .changes = call->changes,
         .dependency = DEPENDENCY_ENGINE,

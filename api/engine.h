@@ -57,6 +57,7 @@ struct engine_reply {
     size_t count;
     const char *image_id;            /* image inspect: "sha256:..." */
     const char *const *repo_digests; /* image inspect: count of them */
+    const char *const *image_ids;    /* image list: count of them */
     bool was_already;                /* start: 304 already started; stop: 304 already stopped */
     const char *version;             /* ping: engine's own version text */
     const char *api_version;         /* ping: the version in use */
@@ -106,6 +107,26 @@ int engine_image_inspect(struct engine *engine, const char *image, const struct 
 int engine_pull(struct engine *engine, const char *image, const char *platform, const char *registry_auth,
                 const struct http_clocks *clocks, engine_done_fn done, void *arg, struct engine_call **call,
                 struct err *err) MUST_CHECK;
+/* GET /images/json with one label filter, "KEY" or "KEY=VALUE"; the answer has the images' ids. */
+int engine_image_list(struct engine *engine, const char *label, const struct http_clocks *clocks,
+                      engine_done_fn done, void *arg, struct engine_call **call, struct err *err) MUST_CHECK;
+/* All borrowed for the call. */
+struct engine_import {
+    const char *name;  /* "REPOSITORY:TAG" */
+    const char *label; /* "KEY=VALUE": letters, digits and "._-=" only */
+    const char *tar;   /* the image's files */
+    size_t tar_len;
+};
+/* POST /images/create?fromSrc=-: makes an image of one layer; an error line in the answer is a failure with
+ * status 200. */
+int engine_image_import(struct engine *engine, const struct engine_import *import,
+                        const struct http_clocks *clocks, engine_done_fn done, void *arg,
+                        struct engine_call **call, struct err *err) MUST_CHECK;
+/* DELETE /images/NAME-OR-ID?force=. 404: a failure with status 404. Without force an image of which there is
+ * a container is a 409. */
+int engine_image_remove(struct engine *engine, const char *image, bool force,
+                        const struct http_clocks *clocks, engine_done_fn done, void *arg,
+                        struct engine_call **call, struct err *err) MUST_CHECK;
 /* POST /containers/create?name=. body: the finished JSON. name: 1 to 250 legal characters. 409: name taken,
  * or in progress. */
 int engine_create(struct engine *engine, const char *name, const char *platform, const char *body,

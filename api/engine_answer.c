@@ -59,6 +59,12 @@ static void fail_bad_answer(const struct engine_call *call, const struct http_re
              why, excerpt[0] != '\0' ? ": " : "", excerpt);
 }
 
+/* A pull's refusal is the registry's, whoever tells it; an import's is the engine's. */
+static enum dependency who_refuses(const struct engine_call *call)
+{
+    return call->stage == STAGE_PULL ? DEPENDENCY_REGISTRY : DEPENDENCY_ENGINE;
+}
+
 /* Somebody said no: the engine, if it is its JSON; else something in front of it, whose word on what exists
  * counts for nothing. */
 static void fail_refused(const struct engine_call *call, const struct http_reply *http,
@@ -67,8 +73,8 @@ static void fail_refused(const struct engine_call *call, const struct http_reply
     *failure = failure_of(call, http->status, TRANSPORT_NONE);
     if (!engine_read_message(http->body, http->body_len, failure->message, sizeof(failure->message)))
         failure->transport = TRANSPORT_BAD_ANSWER;
-    else if (call->kind == ENGINE_ANSWER_PULL && http->status >= 400)
-        failure->dependency = DEPENDENCY_REGISTRY;
+    else if (http->status >= 400)
+        failure->dependency = who_refuses(call);
     if (failure->message[0] == '\0')
         snprintf(failure->message, sizeof(failure->message), "the engine answered %d without a message",
                  http->status);
@@ -126,12 +132,12 @@ static int answer_pull(struct engine_call *call, const struct http_reply *http, 
     (void)engine_lines_end(&call->lines, engine_pull_line, &call->pull);
     if (call->pull.error != NULL) {
         engine_answer_fail(call, failure, http->status, TRANSPORT_NONE, call->pull.error);
-        failure->dependency = DEPENDENCY_REGISTRY;
+        failure->dependency = who_refuses(call);
         return -1;
     }
     if (http->failure != NULL || (call->pull.bad_lines == 0 && call->lines.too_long == 0))
         return 0;
-    fail_bad_answer(call, http, "a line of the pull's progress is no JSON object", failure);
+    fail_bad_answer(call, http, "a line of progress is no JSON object", failure);
     return -1;
 }
 
@@ -171,6 +177,7 @@ static int answer_json(const struct engine_call *call, const struct http_reply *
     reply->count = parsed->count;
     reply->image_id = parsed->image_id;
     reply->repo_digests = parsed->repo_digests;
+    reply->image_ids = parsed->image_ids;
     return 0;
 }
 
@@ -182,6 +189,8 @@ static int answer_success(struct engine_call *call, const struct http_reply *htt
         return answer_ping(call, http, reply, failure);
     case ENGINE_ANSWER_IMAGE:
         return answer_json(call, http, engine_read_image, parsed, reply, failure);
+    case ENGINE_ANSWER_IMAGES:
+        return answer_json(call, http, engine_read_images, parsed, reply, failure);
     case ENGINE_ANSWER_PULL:
         return 0; /* its lines have been looked at */
     case ENGINE_ANSWER_CREATE:

@@ -36,6 +36,13 @@ static int start_changing(struct engine_call *call, const struct http_clocks *cl
     return engine_call_start(call, clocks, done, arg, out, err);
 }
 
+static void give_json(struct engine_call *call, char *take_text)
+{
+    call->body = take_text;
+    call->body_len = strlen(take_text);
+    call->body_type = "Content-Type: application/json";
+}
+
 int engine_ping(struct engine *engine, const struct http_clocks *clocks, engine_done_fn done, void *arg,
                 struct engine_call **call, struct err *err)
 {
@@ -98,7 +105,7 @@ int engine_create(struct engine *engine, const char *name, const char *platform,
     struct engine_call *c =
         engine_call_new(engine, ENGINE_ANSWER_CREATE, STAGE_CREATE, "POST",
                         check_printf("/containers/create?name=%s%s", name, platform_part));
-    c->body = check_strdup(body);
+    give_json(c, check_strdup(body));
     c->changes = true;
     return start_changing(c, clocks, done, arg, call, err);
 }
@@ -114,7 +121,7 @@ int engine_network_connect(struct engine *engine, const char *network, const cha
         return err_set(err, ERR_INVALID, "\"%.80s\" is no container's id or name", container_id);
     struct engine_call *c = engine_call_new(engine, ENGINE_ANSWER_NETWORK, STAGE_NETWORK, "POST",
                                             check_printf("/networks/%s/connect", name));
-    c->body = check_printf("{\"Container\":\"%s\",\"EndpointConfig\":{}}", container_id);
+    give_json(c, check_printf("{\"Container\":\"%s\",\"EndpointConfig\":{}}", container_id));
     c->changes = true;
     return start_changing(c, clocks, done, arg, call, err);
 }
@@ -158,12 +165,70 @@ static char *encode_filters(struct json *take_filters)
     return http_escape(text);
 }
 
-int engine_list(struct engine *engine, const char *label, const struct http_clocks *clocks,
-                engine_done_fn done, void *arg, struct engine_call **call, struct err *err)
+static char *label_filter(const char *label)
 {
     struct json *filters = json_new_object();
     add_filter(filters, "label", (const char *const[]){label, NULL});
-    char *AUTO_FREE encoded = encode_filters(filters);
+    return encode_filters(filters);
+}
+
+int engine_image_list(struct engine *engine, const char *label, const struct http_clocks *clocks,
+                      engine_done_fn done, void *arg, struct engine_call **call, struct err *err)
+{
+    char *AUTO_FREE encoded = label_filter(label);
+    struct engine_call *c = engine_call_new(engine, ENGINE_ANSWER_IMAGES, STAGE_IMAGE, "GET",
+                                            check_printf("/images/json?filters=%s", encoded));
+    return engine_call_start(c, clocks, done, arg, call, err);
+}
+
+/* What stands in an instruction must not begin another one. */
+static bool is_label(const char *text)
+{
+    static const char legal[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-=";
+    return text[0] != '\0' && strspn(text, legal) == strlen(text);
+}
+
+int engine_image_import(struct engine *engine, const struct engine_import *import,
+                        const struct http_clocks *clocks, engine_done_fn done, void *arg,
+                        struct engine_call **call, struct err *err)
+{
+    char *AUTO_FREE repository = NULL;
+    char *AUTO_FREE tag = NULL;
+    engine_split_image(import->name, &repository, &tag);
+    if (repository[0] == '\0' || tag[0] == '\0')
+        return err_set(err, ERR_INVALID, "\"%.200s\" is no name of an image", import->name);
+    if (!is_label(import->label))
+        return err_set(err, ERR_INVALID, "\"%.200s\" can't be a label", import->label);
+    char *AUTO_FREE repository_part = http_escape(repository);
+    char *AUTO_FREE tag_part = http_escape(tag);
+    char *AUTO_FREE instruction = check_printf("LABEL %s", import->label);
+    char *AUTO_FREE changes_part = http_escape(instruction);
+    struct engine_call *c = engine_call_new(engine, ENGINE_ANSWER_PULL, STAGE_IMAGE, "POST",
+                                            check_printf("/images/create?fromSrc=-&repo=%s&tag=%s&changes=%s",
+                                                         repository_part, tag_part, changes_part));
+    c->body = check_alloc(import->tar_len + 1);
+    memcpy(c->body, import->tar, import->tar_len);
+    c->body_len = import->tar_len;
+    c->body_type = "Content-Type: application/x-tar";
+    return start_changing(c, clocks, done, arg, call, err);
+}
+
+int engine_image_remove(struct engine *engine, const char *image, bool force,
+                        const struct http_clocks *clocks, engine_done_fn done, void *arg,
+                        struct engine_call **call, struct err *err)
+{
+    char *AUTO_FREE name = path_part("an image", image, err);
+    if (name == NULL)
+        return -1;
+    struct engine_call *c = engine_call_new(engine, ENGINE_ANSWER_NOTHING, STAGE_IMAGE, "DELETE",
+                                            check_printf("/images/%s?force=%d", name, force ? 1 : 0));
+    return start_changing(c, clocks, done, arg, call, err);
+}
+
+int engine_list(struct engine *engine, const char *label, const struct http_clocks *clocks,
+                engine_done_fn done, void *arg, struct engine_call **call, struct err *err)
+{
+    char *AUTO_FREE encoded = label_filter(label);
     struct engine_call *c = engine_call_new(engine, ENGINE_ANSWER_LIST, STAGE_INSPECT, "GET",
                                             check_printf("/containers/json?all=1&filters=%s", encoded));
     return engine_call_start(c, clocks, done, arg, call, err);

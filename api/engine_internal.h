@@ -57,7 +57,8 @@ struct engine {
 enum engine_answer_kind {
     ENGINE_ANSWER_PING,
     ENGINE_ANSWER_IMAGE,
-    ENGINE_ANSWER_PULL,
+    ENGINE_ANSWER_IMAGES,
+    ENGINE_ANSWER_PULL, /* and import: lines of progress */
     ENGINE_ANSWER_CREATE,
     ENGINE_ANSWER_NETWORK, /* nothing; "already connected" is fine */
     ENGINE_ANSWER_NOTHING,
@@ -77,15 +78,17 @@ struct engine_call {
 
     enum engine_answer_kind kind;
     enum stage stage;
-    const char *method;  /* static text */
-    char *path;          /* behind the version, with its query; owned */
-    char *body;          /* owned; NULL: none */
-    char *auth_header;   /* owned, secret; NULL: none */
-    bool is_unversioned; /* the ping: it needs no version and waits for none */
-    bool changes;        /* a lost answer is an unknown outcome */
-    bool is_fresh;       /* on a connection of its own */
-    bool allows_304;     /* start, stop: "already" */
-    bool is_endless;     /* no inactivity and total clock once the engine has accepted it */
+    const char *method; /* static text */
+    char *path;         /* behind the version, with its query; owned */
+    char *body;         /* owned; NULL: none */
+    size_t body_len;
+    const char *body_type; /* static text: a Content-Type line; NULL without body */
+    char *auth_header;     /* owned, secret; NULL: none */
+    bool is_unversioned;   /* the ping: it needs no version and waits for none */
+    bool changes;          /* a lost answer is an unknown outcome */
+    bool is_fresh;         /* on a connection of its own */
+    bool allows_304;       /* start, stop: "already" */
+    bool is_endless;       /* no inactivity and total clock once the engine has accepted it */
     struct http_clocks clocks;
 
     engine_done_fn done;

@@ -20,6 +20,7 @@ void engine_parsed_done(struct engine_parsed *parsed)
     free(parsed->warning);
     free(parsed->containers);
     free(parsed->repo_digests);
+    free(parsed->image_ids);
     *parsed = (struct engine_parsed){0};
 }
 
@@ -193,6 +194,20 @@ int engine_read_image(const char *body, size_t len, struct engine_parsed *out, s
             out->repo_digests[out->count++] = text;
     }
     out->image_id = id;
+    return 0;
+}
+
+int engine_read_images(const char *body, size_t len, struct engine_parsed *out, struct err *err)
+{
+    if (parse_root(body, len, JSON_ARRAY, out, err) != 0)
+        return -1;
+    out->image_ids = check_alloc((json_count(out->root) + 1) * sizeof(*out->image_ids));
+    for (const struct json *item = json_first(out->root); item != NULL; item = json_next(item)) {
+        const char *id = json_get_text(item, "Id", "");
+        if (id[0] == '\0')
+            return err_set(err, ERR_PARSE, "image %zu: \"Id\" is missing", out->count);
+        out->image_ids[out->count++] = id;
+    }
     return 0;
 }
 

@@ -20,6 +20,7 @@ struct engine_parsed {
     size_t count;
     const char *image_id;
     const char **repo_digests;
+    const char **image_ids;
 };
 /* Accepts a zeroed and a half-built one. */
 void engine_parsed_done(struct engine_parsed *parsed);
@@ -31,6 +32,8 @@ int engine_read_inspect(const char *body, size_t len, struct engine_parsed *out,
 /* One bad item makes the whole list bad: an absence is concluded from it. */
 int engine_read_list(const char *body, size_t len, struct engine_parsed *out, struct err *err) MUST_CHECK;
 int engine_read_image(const char *body, size_t len, struct engine_parsed *out, struct err *err) MUST_CHECK;
+/* As engine_read_list: one bad item makes the whole list bad. */
+int engine_read_images(const char *body, size_t len, struct engine_parsed *out, struct err *err) MUST_CHECK;
 /* INVALID: the engine says itself that it doesn't know the code (Error is set). */
 int engine_read_wait(const char *body, size_t len, struct engine_parsed *out, struct err *err) MUST_CHECK;
 

@@ -63,6 +63,7 @@ struct prefect_run {
     const char *state_name;
     const struct prefect_state *state; /* NULL where the answer has none (poll answers) */
     int64_t expected_start_ms; /* wall; next_scheduled_start_time, else expected_start_time; 0 unknown */
+    bool retries_in_process; /* SCHEDULED, but its live container waits to try again: no worker's to claim */
 };
 
 struct prefect_queue {
@@ -189,6 +190,21 @@ int prefect_filter_runs(struct prefect *p, const struct prefect_ask *ask, const 
 #define PREFECT_LIST_MAX 200
 int prefect_list_pending(struct prefect *p, const struct prefect_ask *ask, const char *pool, int64_t offset,
                          struct err *err) MUST_CHECK;
+
+struct prefect_due_page {
+    const char *pool;
+    const char *const *queue_names; /* count 0: all of the pool */
+    size_t queue_count;
+    bool has_after;
+    int64_t after_ms;  /* wall; due then or later */
+    int64_t before_ms; /* wall; due then or sooner */
+    bool is_by_id;     /* sorted by id instead of due time */
+    int64_t offset;
+};
+/* POST /flow_runs/filter for SCHEDULED runs of a pool, PREFECT_LIST_MAX of them. Unlike a poll it shows runs
+ * of paused queues, and those that retry in their process, and knows no concurrency limit. */
+int prefect_list_due(struct prefect *p, const struct prefect_ask *ask, const struct prefect_due_page *page,
+                     struct err *err) MUST_CHECK;
 int prefect_get_run(struct prefect *p, const struct prefect_ask *ask, const char *flow_run_id,
                     struct err *err) MUST_CHECK;
 /* GET /flow_run_states/?flow_run_id=. */

@@ -186,21 +186,58 @@ int prefect_filter_runs(struct prefect *p, const struct prefect_ask *ask, const 
     return filter_runs(p, ask, body, err);
 }
 
+/* The filter "flow_runs" for one type of state. */
+static struct json *runs_of_type(enum prefect_state_type type)
+{
+    const char *name = prefect_state_type_name(type);
+    struct json *state = json_new_object();
+    json_take_set(state, "type", any_of(&name, 1));
+    struct json *runs = json_new_object();
+    json_take_set(runs, "state", state);
+    return runs;
+}
+
+static struct json *named(const char *const *names, size_t count)
+{
+    struct json *filter = json_new_object();
+    json_take_set(filter, "name", any_of(names, count));
+    return filter;
+}
+
+/* A page of a pool's runs, the filter "flow_runs" being taken over. */
+static struct json *pool_page(const char *pool, struct json *runs, const char *sort, int64_t offset)
+{
+    struct json *body = json_new_object();
+    json_take_set(body, "flow_runs", runs);
+    json_take_set(body, "work_pools", named(&pool, 1));
+    json_set_text(body, "sort", sort);
+    json_set_int(body, "offset", offset);
+    return body;
+}
+
 int prefect_list_pending(struct prefect *p, const struct prefect_ask *ask, const char *pool, int64_t offset,
                          struct err *err)
 {
-    const char *type = prefect_state_type_name(PREFECT_STATE_PENDING);
-    struct json *state = json_new_object();
-    json_take_set(state, "type", any_of(&type, 1));
-    struct json *runs = json_new_object();
-    json_take_set(runs, "state", state);
-    struct json *pools = json_new_object();
-    json_take_set(pools, "name", any_of(&pool, 1));
-    struct json *body = json_new_object();
-    json_take_set(body, "flow_runs", runs);
-    json_take_set(body, "work_pools", pools);
-    json_set_text(body, "sort", "ID_DESC");
-    json_set_int(body, "offset", offset);
+    return filter_runs(p, ask, pool_page(pool, runs_of_type(PREFECT_STATE_PENDING), "ID_DESC", offset), err);
+}
+
+int prefect_list_due(struct prefect *p, const struct prefect_ask *ask, const struct prefect_due_page *page,
+                     struct err *err)
+{
+    char text[CLOCK_TEXT_SIZE];
+    struct json *due = json_new_object();
+    clock_format(page->before_ms, text);
+    json_set_text(due, "before_", text);
+    if (page->has_after) {
+        clock_format(page->after_ms, text);
+        json_set_text(due, "after_", text);
+    }
+    struct json *runs = runs_of_type(PREFECT_STATE_SCHEDULED);
+    json_take_set(runs, "next_scheduled_start_time", due);
+    const char *sort = page->is_by_id ? "ID_DESC" : "NEXT_SCHEDULED_START_TIME_ASC";
+    struct json *body = pool_page(page->pool, runs, sort, page->offset);
+    if (page->queue_count > 0)
+        json_take_set(body, "work_pool_queues", named(page->queue_names, page->queue_count));
     return filter_runs(p, ask, body, err);
 }
 

@@ -209,6 +209,8 @@ static int read_run(const struct json *value, struct prefect_arena *arena, struc
     run->parameters_json = source_text(arena, json_get(value, "parameters"), "{}");
     run->expected_start_ms =
         time_or(value, "next_scheduled_start_time", time_or(value, "expected_start_time", 0));
+    const char *retry_type = json_get_text(json_get(value, "empirical_policy"), "retry_type", "");
+    run->retries_in_process = strcmp(retry_type, "in_process") == 0;
     return 0;
 }
 

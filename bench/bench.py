@@ -14,7 +14,7 @@ import burst  # noqa: E402 - found through the path above
 import idle  # noqa: E402
 from place import Place  # noqa: E402
 
-PARTS = ("lives", "recovery", "idle", "burst")
+PARTS = ("lives", "recovery", "decisions", "idle", "burst")
 
 
 def read_options() -> argparse.Namespace:
@@ -65,6 +65,11 @@ def run_recovery() -> None:
         subprocess.run([program, *arguments], check=False)
 
 
+def run_decisions() -> None:
+    print("\n## Starts decided a second, by launches in line\n", flush=True)
+    subprocess.run([ROOT / "build/release/bench/bench_decisions"], check=False)
+
+
 def main() -> None:
     options = read_options()
     print_machine()
@@ -73,6 +78,8 @@ def main() -> None:
         run_lives(options.lives)
     if "recovery" in options.parts:
         run_recovery()
+    if "decisions" in options.parts:
+        run_decisions()
     if "idle" in options.parts or "burst" in options.parts:
         with tempfile.TemporaryDirectory(prefix="sluice-bench-") as directory:
             with Place(Path(directory), ROOT / "build/release/scheduler/sluice", options.image) as place:

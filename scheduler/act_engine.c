@@ -462,6 +462,8 @@ static void on_listed(void *arg, const struct engine_reply *reply)
     if (!is_fine(live, reply))
         return;
     live->clear_count = 0;
+    if (live->clear_ids == NULL && reply->count > 0)
+        live->clear_ids = check_alloc(LIVE_CLEAR_MAX * sizeof(*live->clear_ids));
     for (size_t i = 0; i < reply->count && live->clear_count < LIVE_CLEAR_MAX; i++)
         snprintf(live->clear_ids[live->clear_count++], CONTAINER_ID_SIZE, "%s", reply->containers[i].id);
     if (live->clear_count == 0)

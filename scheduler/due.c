@@ -19,8 +19,7 @@ struct due {
     char **tags;
     size_t tag_count;
     char *parameters_json;
-    int64_t seen_mono_ms;
-    uint64_t generation;
+    struct dues_sight sight;
 };
 
 struct dues {
@@ -122,6 +121,11 @@ static const struct config_class *classify_launch(struct due *due)
     return c;
 }
 
+bool dues_have_room(size_t launches, int64_t queued_of_class)
+{
+    return launches < DUES_LAUNCHES_MAX || queued_of_class < DUES_OF_CLASS_MIN;
+}
+
 static void become_launch(struct due *due)
 {
     struct dues *d = due->dues;
@@ -135,18 +139,22 @@ static void become_launch(struct due *due)
         l->queue_priority = queue->priority;
     }
     const struct config_class *c = classify_launch(due);
-    if (strcmp(c->when_late, "leave") == 0 &&
-        run_is_late(&l->run, clock_wall_ms(d->clock), c->late_after.ms)) {
+    bool is_left =
+        strcmp(c->when_late, "leave") == 0 && run_is_late(&l->run, clock_wall_ms(d->clock), c->late_after.ms);
+    if (is_left)
         log_debug("late run is left to other workers", kv_s("run", l->flow_run_id),
                   kv_s("name", l->run_name));
+    if (is_left ||
+        (due->sight.generation == 0 &&
+         !dues_have_room(runner_count(d->runner), runner_slots(d->runner, l->class_name).queued))) {
         free_due(due);
         return;
     }
     index_remove(&d->by_flow_run, l->flow_run_id);
     due->launch = NULL;
     struct live *live = runner_add(d->runner, l);
-    live->seen_mono_ms = due->seen_mono_ms;
-    live->seen_generation = due->generation;
+    live->seen_mono_ms = due->sight.mono_ms;
+    live->seen_generation = due->sight.generation;
     live->job_variables_json = STEAL(due->job_variables_json);
     live->tags = STEAL(due->tags);
     live->tag_count = due->tag_count;
@@ -194,12 +202,20 @@ static void go_on(struct due *due)
     become_launch(due);
 }
 
-void dues_add(struct dues *d, const struct prefect_run *run, int64_t seen_mono_ms, uint64_t generation)
+/* A poll's sight counts for more than a later one of another request. */
+static void see_again(struct due *due, const struct dues_sight *sight)
+{
+    if (sight->mono_ms > due->sight.mono_ms)
+        due->sight.mono_ms = sight->mono_ms;
+    if (sight->generation != 0)
+        due->sight.generation = sight->generation;
+}
+
+void dues_add(struct dues *d, const struct prefect_run *run, const struct dues_sight *sight)
 {
     struct due *due = index_find(&d->by_flow_run, run->id);
     if (due != NULL) {
-        due->seen_mono_ms = seen_mono_ms;
-        due->generation = generation;
+        see_again(due, sight);
         return;
     }
     due = check_alloc(sizeof(*due));
@@ -214,8 +230,7 @@ void dues_add(struct dues *d, const struct prefect_run *run, int64_t seen_mono_m
     due->tags = check_alloc((run->tag_count + 1) * sizeof(*due->tags));
     for (size_t i = 0; i < run->tag_count; i++)
         due->tags[due->tag_count++] = check_strdup(run->tags[i]);
-    due->seen_mono_ms = seen_mono_ms;
-    due->generation = generation;
+    due->sight = *sight;
     list_add_last(&d->all, &due->link);
     index_put(&d->by_flow_run, due->launch->flow_run_id, due);
     go_on(due);

@@ -110,9 +110,9 @@ struct live {
     /* Never stored: read again when needed. */
     char **tags; /* the run's own, owned; NULL after a restart */
     size_t tag_count;
-    char *job_variables_json; /* the run's own; NULL: not known (after a restart) */
-    struct jobspec *job;      /* rendered; NULL until RESOLVING is done */
-    char clear_ids[LIVE_CLEAR_MAX][CONTAINER_ID_SIZE];
+    char *job_variables_json;             /* the run's own; NULL: not known (after a restart) */
+    struct jobspec *job;                  /* rendered; NULL until RESOLVING is done */
+    char (*clear_ids)[CONTAINER_ID_SIZE]; /* LIVE_CLEAR_MAX of them, owned; NULL: never needed */
     int clear_count;
     struct act *act; /* borrowed; set when the first action is performed */
     enum run_action

@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "command_tune.h"
 #include "commands.h"
 #include "instance_lock.h"
 #include "loop.h"
@@ -247,6 +248,8 @@ static int run_command(const struct options *options)
     case COMMAND_RETRY:
     case COMMAND_DISCARD:
         return command_admin(options, stdout);
+    case COMMAND_TUNE:
+        return command_tune(options, stdout);
     case COMMAND_HELP:
         options_print_help(options->help_for, stdout);
         return EXIT_FINE;

@@ -3,12 +3,14 @@
  *
  * An option of the table becomes a pair (key, value) for config_load and is checked here already, so that a
  * bad one ends the command at once with one sentence. The few options that are no setting (--config, --json,
- * those of `explain`) are in a second, small table. Knows nothing of what the commands do.
+ * those of `explain` and `tune`) are in a second, small table. Knows nothing of what the commands do.
  */
 #include "options.h"
 
 #include "config_table.h"
 #include "config_text.h"
+#include "core/tune.h"
+#include "options_tune.h"
 
 #include <getopt.h>
 #include <string.h>
@@ -42,6 +44,7 @@ static const struct {
     {"retry", COMMAND_RETRY, " RUN", "try a parked run again (RUN: id, its first digits, or name)"},
     {"discard", COMMAND_DISCARD, " RUN", "give a parked run up: it is reported Crashed"},
     {"explain", COMMAND_EXPLAIN, "", "tell how an error would be judged, and the delays that follow"},
+    {"tune", COMMAND_TUNE, "", "measure the engine with short-lived containers and propose settings"},
 };
 
 /* Options that are no setting. */
@@ -62,6 +65,12 @@ enum extra {
     EXTRA_DEPENDENCY,
     EXTRA_CLASS,
     EXTRA_WAIT,
+    EXTRA_IMAGE,
+    EXTRA_PULL,
+    EXTRA_NETWORK,
+    EXTRA_TIME,
+    EXTRA_CONTAINERS,
+    EXTRA_DRY_RUN,
     EXTRA_HELP
 };
 static const struct {
@@ -71,10 +80,12 @@ static const struct {
     unsigned commands;
     const char *help;
 } extras[] = {
-    [EXTRA_CONFIG] = {"--config", 0, "FILE", FOR_CONFIGURED | FOR(COMMAND_EXPLAIN), "configuration file"},
+    [EXTRA_CONFIG] = {"--config", 0, "FILE", FOR_CONFIGURED | FOR(COMMAND_EXPLAIN) | FOR(COMMAND_TUNE),
+                      "configuration file"},
     [EXTRA_PROFILE] = {"--profile", 0, "NAME", FOR_CONFIGURED,
                        "the profile of Prefect to take settings from"},
-    [EXTRA_JSON] = {"--json", 0, NULL, FOR(COMMAND_CONFIG) | FOR_FILE | FOR(COMMAND_EXPLAIN), "print JSON"},
+    [EXTRA_JSON] = {"--json", 0, NULL,
+                    FOR(COMMAND_CONFIG) | FOR_FILE | FOR(COMMAND_EXPLAIN) | FOR(COMMAND_TUNE), "print JSON"},
     [EXTRA_INSTALL_POLICY] = {"--install-policy", 0, "POLICY", FOR(COMMAND_START),
                               "always, if-not-present, never or prompt; nothing is ever installed"},
     [EXTRA_PROMPT] = {"--prompt", 0, NULL, FOR(COMMAND_START), "accepted; nothing is ever asked"},
@@ -93,6 +104,16 @@ static const struct {
     [EXTRA_CLASS] = {"--class", 0, "CLASS", FOR(COMMAND_EXPLAIN),
                      "class of the run, of those in the configuration file"},
     [EXTRA_WAIT] = {"--wait", 0, NULL, FOR(COMMAND_DRAIN), "tell how it goes, until nothing is left"},
+    [EXTRA_IMAGE] = {"--image", 0, "IMAGE", FOR(COMMAND_TUNE),
+                     "run `true` in this image, which must be on the engine; by default one is made"},
+    [EXTRA_PULL] = {"--pull", 0, "IMAGE", FOR(COMMAND_TUNE),
+                    "measure how long this image takes to pull, too"},
+    [EXTRA_NETWORK] = {"--network", 0, "NAME", FOR(COMMAND_TUNE),
+                       "network of the containers: host, bridge (default), none or any other"},
+    [EXTRA_TIME] = {"--time", 0, "DURATION", FOR(COMMAND_TUNE), "end within this time, by default 60s"},
+    [EXTRA_CONTAINERS] = {"--containers", 0, "N", FOR(COMMAND_TUNE),
+                          "containers at each number in flight, at most; by default 64"},
+    [EXTRA_DRY_RUN] = {"--dry-run", 0, NULL, FOR(COMMAND_TUNE), "say what would be done"},
     [EXTRA_HELP] = {"--help", 'h', NULL, FOR_ALL, "this text"},
 };
 
@@ -269,6 +290,19 @@ static int take_extra(struct options *options, enum extra extra, struct err *err
     case EXTRA_WAIT:
         options->wait = true;
         return 0;
+    case EXTRA_IMAGE:
+        return options_tune_name(optarg, "--image", &options->tune.image, err);
+    case EXTRA_PULL:
+        return options_tune_name(optarg, "--pull", &options->tune.pull, err);
+    case EXTRA_NETWORK:
+        return options_tune_name(optarg, "--network", &options->tune.network, err);
+    case EXTRA_TIME:
+        return options_tune_time(optarg, &options->tune.time_ms, err);
+    case EXTRA_CONTAINERS:
+        return options_tune_containers(optarg, &options->tune.containers, err);
+    case EXTRA_DRY_RUN:
+        options->tune.dry_run = true;
+        return 0;
     case EXTRA_HELP:
         options->help_for = options->command;
         options->command = COMMAND_HELP;
@@ -366,7 +400,11 @@ static int find_command(const char *word, struct options *options, struct err *e
 
 int options_parse(int argc, char **argv, struct options *out, struct err *err)
 {
-    struct options options = {.command = COMMAND_HELP, .help_for = COMMAND_HELP};
+    struct options options = {.command = COMMAND_HELP,
+                              .help_for = COMMAND_HELP,
+                              .tune = {.network = "bridge",
+                                       .time_ms = TUNE_TIME_DEFAULT_MS,
+                                       .containers = TUNE_CONTAINERS_DEFAULT}};
     options.flags = check_alloc(sizeof(*options.flags));
     options.flags[0] = NULL;
     int result = 0;

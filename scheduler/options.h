@@ -8,6 +8,7 @@
 #include "explain.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 
 enum command {
@@ -23,6 +24,7 @@ enum command {
     COMMAND_DRAIN,
     COMMAND_RETRY,
     COMMAND_DISCARD,
+    COMMAND_TUNE,
     COMMAND_HELP, /* sluice --help, sluice COMMAND --help: help_for says which */
     COMMAND_VERSION
 };
@@ -34,9 +36,17 @@ struct options {
     const char *config_file; /* --config or the positional FILE of check and config; NULL: none */
     const char *profile;     /* --profile; NULL: PREFECT_PROFILE or the active one */
     bool json;
-    bool wait;       /* drain */
-    const char *run; /* why, retry, discard: id, beginning of an id, or name */
+    bool wait;                        /* drain */
+    const char *run;                  /* why, retry, discard: id, beginning of an id, or name */
     struct explain_question question; /* explain */
+    struct {
+        const char *image;   /* NULL: made */
+        const char *pull;    /* NULL: none */
+        const char *network; /* never NULL */
+        int64_t time_ms;
+        int32_t containers; /* at each level */
+        bool dry_run;
+    } tune;
 };
 
 /* options_parse - argv is borrowed for the life of the result. Errors: INVALID, with a sentence; the caller

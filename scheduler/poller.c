@@ -10,6 +10,8 @@
 #include "base/log.h"
 #include "clocks.h"
 #include "due.h"
+#include "listing.h"
+#include "seen.h"
 #include "watch.h"
 
 #include <stdio.h>
@@ -27,8 +29,6 @@
  * that close. */
 #define HURRY_MS 12000
 #define HURRY_POLL_MS 2500
-/* Queued runs that polls don't show any more are asked for by id after so long. */
-#define UNSEEN_MS 15000
 /* After a look that failed, the first time. */
 #define WATCH_FAILED_MS 1000
 /* Between two requests of the watch. */
@@ -39,6 +39,7 @@
 struct poller {
     struct poller_settings s;
     struct dues *dues;
+    struct listing *listing;
     struct prefect_call *poll_call;
     struct prefect_call *sight_call;
     struct prefect_call *watch_call;
@@ -105,17 +106,7 @@ static void poll_failed(struct poller *p, const struct failure *failure)
     poll_again(p, delay_ms);
 }
 
-static void see(struct poller *p, const char *flow_run_id, int64_t began_ms, uint64_t generation)
-{
-    struct live *live = runner_find_flow_run(p->s.runner, flow_run_id);
-    if (live == NULL || live->launch->run.state != RUN_STATE_QUEUED)
-        return;
-    live->seen_mono_ms = began_ms;
-    if (generation != 0)
-        live->seen_generation = generation;
-}
-
-static void ask_for_unseen(struct poller *p);
+static void drop_paused(struct poller *p);
 
 static void keep_pace(struct poller *p, int64_t took_ms)
 {
@@ -141,15 +132,16 @@ static void on_polled(void *arg, const struct prefect_reply *reply)
     for (size_t i = 0; i < reply->count; i++) {
         const struct prefect_run *run = &reply->runs[i];
         if (runner_find_flow_run(p->s.runner, run->id) != NULL)
-            see(p, run->id, p->poll_began_ms, p->generation);
+            seen_note(p->s.runner, run, p->poll_began_ms, p->generation);
         else
-            dues_add(p->dues, run, p->poll_began_ms, p->generation);
+            dues_add(p->dues, run, &(struct dues_sight){p->poll_began_ms, p->generation});
     }
     int64_t delay_ms = p->s.config->poll_interval_ms;
     if (now_ms(p) < p->hurry_until_ms && delay_ms > HURRY_POLL_MS)
         delay_ms = HURRY_POLL_MS;
     poll_again(p, delay_ms);
-    ask_for_unseen(p);
+    drop_paused(p);
+    listing_on_poll(p->listing, reply->count >= PREFECT_LIST_MAX);
     if (p->s.on_polled != NULL)
         p->s.on_polled(p->s.arg);
 }
@@ -176,9 +168,20 @@ static void begin_poll(void *arg)
 
 /* ---- sight ---- */
 
+/* Queue or pool are paused, as far as is known, and the newest poll has not shown the run since that was
+ * read.
+ */
+static bool is_paused(const struct poller *p, const struct live *live)
+{
+    bool is_offered = live->seen_generation == p->generation && p->last_poll_ms > p->s.pool->read_mono_ms;
+    return !is_offered && pool_is_paused_for(p->s.pool, live->launch->work_queue_id);
+}
+
 enum sight poller_sight(const struct poller *p, const struct live *live)
 {
     int64_t now = now_ms(p);
+    if (is_paused(p, live))
+        return SIGHT_HIDDEN;
     bool is_recent = live->seen_mono_ms != 0 && now - live->seen_mono_ms <= p->sight_age_ms;
     if (!p->s.pool->has_limits)
         return is_recent ? SIGHT_FRESH : SIGHT_STALE;
@@ -201,26 +204,7 @@ static void on_seen(void *arg, const struct prefect_reply *reply)
     }
     p->sight_failed_ms = 0;
     keep_pace(p, reply->took_ms);
-    for (size_t i = 0; i < reply->count; i++)
-        if (reply->runs[i].state_type == PREFECT_STATE_SCHEDULED)
-            see(p, reply->runs[i].id, p->sight_began_ms, 0);
-    for (size_t i = 0; i < p->asked_count; i++) {
-        struct live *live = runner_find_flow_run(p->s.runner, p->asked[i]);
-        if (live != NULL && live->launch->run.state == RUN_STATE_QUEUED && !live->launch->run.has_claim &&
-            live->seen_mono_ms < p->sight_began_ms)
-            runner_feed_kind(p->s.runner, live, RUN_EVENT_SEEN_ELSEWHERE);
-    }
-}
-
-static void ask_by_id(struct poller *p)
-{
-    const char *ids[IDS_MAX];
-    for (size_t i = 0; i < p->asked_count; i++)
-        ids[i] = p->asked[i];
-    struct prefect_ask ask = ask_for(p, on_seen, &p->sight_call);
-    struct err err;
-    p->sight_began_ms = now_ms(p);
-    CHECK(prefect_filter_runs(p->s.prefect, &ask, ids, p->asked_count, &err) == 0);
+    seen_by_id(p->s.runner, p->asked, p->asked_count, reply, p->sight_began_ms);
 }
 
 static bool may_ask(const struct poller *p)
@@ -240,27 +224,31 @@ void poller_want_sight(struct poller *p, struct live *const *lives, size_t count
     }
     if (!may_ask(p))
         return;
+    const char *ids[IDS_MAX];
     p->asked_count = 0;
-    for (size_t i = 0; i < count && i < IDS_MAX; i++)
-        snprintf(p->asked[p->asked_count++], UUID_TEXT_SIZE, "%s", lives[i]->launch->flow_run_id);
-    ask_by_id(p);
+    for (size_t i = 0; i < count && i < IDS_MAX; i++) {
+        ids[i] = lives[i]->launch->flow_run_id;
+        snprintf(p->asked[p->asked_count++], UUID_TEXT_SIZE, "%s", ids[i]);
+    }
+    struct prefect_ask ask = ask_for(p, on_seen, &p->sight_call);
+    struct err err;
+    p->sight_began_ms = now_ms(p);
+    CHECK(prefect_filter_runs(p->s.prefect, &ask, ids, p->asked_count, &err) == 0);
 }
 
-/* Rows that polls no longer show may have been taken, cancelled or moved: ask for them by id. */
-static void ask_for_unseen(struct poller *p)
+/* What a paused queue, or the pool, holds is not to be claimed: it leaves our queue, unless this poll has
+ * shown that the pause is over. It comes back with the polls after it. */
+static void drop_paused(struct poller *p)
 {
-    if (!may_ask(p))
+    if (!pool_has_pauses(p->s.pool))
         return;
-    p->asked_count = 0;
     struct list *all = runner_all(p->s.runner);
-    for (struct list *link = all->next; link != all && p->asked_count < IDS_MAX; link = link->next) {
+    for (struct list *link = all->next; link != all; link = link->next) {
         struct live *live = LIST_ITEM(link, struct live, all_link);
         bool is_queued = live->launch->run.state == RUN_STATE_QUEUED && !live->launch->run.has_claim;
-        if (is_queued && now_ms(p) - live->seen_mono_ms > UNSEEN_MS)
-            snprintf(p->asked[p->asked_count++], UUID_TEXT_SIZE, "%s", live->launch->flow_run_id);
+        if (is_queued && is_paused(p, live))
+            runner_feed_kind(p->s.runner, live, RUN_EVENT_SEEN_ELSEWHERE);
     }
-    if (p->asked_count > 0)
-        ask_by_id(p);
 }
 
 /* ---- watch ---- */
@@ -388,6 +376,13 @@ struct poller *poller_new(const struct poller_settings *settings)
     p->watched = check_alloc(IDS_MAX * sizeof(*p->watched));
     p->dues =
         dues_new(settings->runner, settings->catalog, settings->config, settings->pool, settings->clock);
+    p->listing = listing_new(&(struct listing_settings){.runner = settings->runner,
+                                                        .prefect = settings->prefect,
+                                                        .dues = p->dues,
+                                                        .timers = settings->timers,
+                                                        .clock = settings->clock,
+                                                        .config = settings->config,
+                                                        .pool = settings->pool});
     timer_start(p->s.timers, &p->watch_timer, 0, begin_watch, p);
     return p;
 }
@@ -402,6 +397,7 @@ void poller_free(struct poller *p)
             prefect_cancel(calls[i]);
     timer_cancel(&p->poll_timer);
     timer_cancel(&p->watch_timer);
+    listing_free(p->listing);
     dues_free(p->dues);
     free(p->asked);
     free(p->watched);
@@ -412,6 +408,7 @@ void poller_set_config(struct poller *p, const struct config *config)
 {
     p->s.config = config;
     dues_set_config(p->dues, config);
+    listing_set_config(p->listing, config);
 }
 
 void poller_start(struct poller *p)
@@ -426,6 +423,7 @@ void poller_stop(struct poller *p)
 {
     p->is_started = false;
     timer_cancel(&p->poll_timer);
+    listing_stop(p->listing);
     if (p->poll_call != NULL)
         prefect_cancel(p->poll_call);
     p->poll_call = NULL;

@@ -15,8 +15,9 @@ struct pool_queue {
 };
 
 struct pool_record {
-    bool is_known; /* read at least once */
-    char *id;      /* owned, "" until known */
+    bool is_known;        /* read at least once */
+    int64_t read_mono_ms; /* what follows is as young as that, or younger */
+    char *id;             /* owned, "" until known */
     char *name;
     char *type;
     char *template_json;
@@ -27,6 +28,10 @@ struct pool_record {
     int queue_count;
 };
 
+/* Something is paused: the pool, or a queue. */
+bool pool_has_pauses(const struct pool_record *pool);
+/* The pool is paused, or the queue of that id is. */
+bool pool_is_paused_for(const struct pool_record *pool, const char *queue_id);
 /* The queue of that id, or NULL. */
 const struct pool_queue *pool_queue_by_id(const struct pool_record *pool, const char *id);
 

@@ -25,6 +25,7 @@ struct pool_sync {
     bool is_ready;   /* a round was completed */
     bool has_warned; /* of the present trouble */
     bool has_warned_type;
+    bool has_pool_limit; /* the pool itself has a concurrency limit */
 };
 
 static void begin_round(void *arg);
@@ -82,6 +83,20 @@ const struct pool_queue *pool_queue_by_id(const struct pool_record *pool, const 
         if (strcmp(pool->queues[i].id, id) == 0)
             return &pool->queues[i];
     return NULL;
+}
+
+bool pool_has_pauses(const struct pool_record *pool)
+{
+    bool has = pool->is_paused;
+    for (int i = 0; i < pool->queue_count; i++)
+        has = has || pool->queues[i].is_paused;
+    return has;
+}
+
+bool pool_is_paused_for(const struct pool_record *pool, const char *queue_id)
+{
+    const struct pool_queue *queue = pool_queue_by_id(pool, queue_id);
+    return pool->is_paused || (queue != NULL && queue->is_paused);
 }
 
 static struct prefect_ask ask_for(struct pool_sync *s, prefect_done_fn done)
@@ -151,6 +166,7 @@ static void on_queues(void *arg, const struct prefect_reply *reply)
     free_queues(&s->pool);
     s->pool.queues = check_alloc((reply->count + 1) * sizeof(*s->pool.queues));
     s->pool.queue_count = (int)reply->count;
+    s->pool.has_limits = s->has_pool_limit;
     for (size_t i = 0; i < reply->count; i++) {
         const struct prefect_queue *q = &reply->queues[i];
         s->pool.queues[i] =
@@ -211,7 +227,7 @@ static bool is_servable(struct pool_sync *s, const char *type)
     return true;
 }
 
-static void keep_pool(struct pool_sync *s, const struct prefect_pool *p)
+static void keep_pool(struct pool_sync *s, const struct prefect_pool *p, int64_t took_ms)
 {
     if (!is_servable(s, p->type))
         return;
@@ -221,8 +237,11 @@ static void keep_pool(struct pool_sync *s, const struct prefect_pool *p)
     replace(&s->pool.type, p->type);
     replace(&s->pool.template_json, p->has_template ? p->base_job_template_json : s->s.template_json);
     s->pool.is_paused = p->is_paused;
-    s->pool.has_limits = p->concurrency_limit >= 0;
+    /* Until the queues are read, too, what is known of theirs stays. */
+    s->has_pool_limit = p->concurrency_limit >= 0;
+    s->pool.has_limits = s->pool.has_limits || s->has_pool_limit;
     s->pool.is_known = true;
+    s->pool.read_mono_ms = clock_mono_ms(timers_clock(s->s.timers)) - took_ms;
     if (p->has_template)
         read_queues(s);
     else
@@ -242,7 +261,7 @@ static void on_created(void *arg, const struct prefect_reply *reply)
         return;
     }
     log_info("work pool created", kv_s("pool", s->pool.name), kv_s("type", "docker"));
-    keep_pool(s, reply->pool);
+    keep_pool(s, reply->pool, reply->took_ms);
 }
 
 static void create_pool(struct pool_sync *s)
@@ -257,7 +276,7 @@ static void on_pool(void *arg, const struct prefect_reply *reply)
     struct pool_sync *s = arg;
     s->call = NULL;
     if (reply->failure == NULL) {
-        keep_pool(s, reply->pool);
+        keep_pool(s, reply->pool, reply->took_ms);
         return;
     }
     if (reply->failure->status != 404) {

@@ -44,6 +44,7 @@ static void free_live(struct runner *r, struct live *live)
     list_remove(&live->acting_link);
     launch_free(live->launch);
     free(live->job_variables_json);
+    free(live->clear_ids);
     for (size_t i = 0; i < live->tag_count; i++)
         free(live->tags[i]);
     free(live->tags);

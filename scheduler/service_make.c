@@ -5,6 +5,8 @@
  */
 #include "service_internal.h"
 
+#include "engine_settings.h"
+
 #include "base/log.h"
 
 #include <stdio.h>
@@ -161,19 +163,10 @@ static void want_sight(void *arg, struct live *const *lives, size_t count)
 static int make_clients(struct service *s, struct err *err)
 {
     const struct config *c = s->s.config;
-    /* An engine that was named without a word on its certificate has it checked, like any server. */
-    struct http_settings engine_http = {
-        .max_connections = (int)c->engine_max_connections,
-        .idle_close_ms = c->engine_keep_alive_ms == 0 ? HTTP_NEVER_KEEP : c->engine_keep_alive_ms,
-        .tls_skip_verify = !c->engine_tls_verify && c->engine_cert_path != NULL,
-        .ca_file = c->engine_ca_file,
-        .cert_file = c->engine_cert_file,
-        .key_file = c->engine_key_file,
-        .proxy = c->engine_proxy == NULL ? "" : c->engine_proxy};
+    struct http_settings engine_http = engine_http_settings_of(c);
     struct http_settings prefect_http = {
         .max_connections = 16, .tls_skip_verify = c->tls_skip_verify, .ca_file = c->ca_file};
-    struct engine_settings engine = {
-        .host = c->engine_host, .api_version = c->engine_api_version, .is_tls = c->engine_is_tls};
+    struct engine_settings engine = engine_settings_of(c);
     struct http_settings probe_http = prefect_http;
     probe_http.max_connections = 1;
     bool is_cloud = strncmp(c->api_url, CLOUD_URL, strlen(CLOUD_URL)) == 0;

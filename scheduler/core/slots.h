@@ -15,6 +15,7 @@ struct slots {
     int64_t claim_ahead; /* claimed, nothing on the engine yet */
     int64_t stopping;    /* stops that are out */
     int64_t claiming;    /* proposals of PENDING that are out */
+    int64_t queued;      /* known to be due, never claimed */
 };
 
 /* slots_change - a launch went from `before` to `after`; either may be NULL (not there). */

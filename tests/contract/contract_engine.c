@@ -10,6 +10,7 @@
  */
 #include "api/engine.h"
 #include "base/buf.h"
+#include "scheduler/tune_image.h"
 #include "tests/fakes/fake_engine.h"
 
 #include <event2/event.h>
@@ -18,6 +19,8 @@
 #include <string.h>
 #include <strings.h>
 
+#define MADE_LABEL "io.sluice.contract=made"
+#define MADE_IMAGE "sluice-contract-made:1"
 #define FAKE_IMAGE "sluice-contract-image:1"
 #define LAUNCH "sluice-contract"
 #define NETWORK "sluice-contract-net" /* made and removed by whoever runs this */
@@ -83,6 +86,8 @@ static const char *message_class(const char *message)
 {
     static const char *const classes[][2] = {
         {"no such image", "no such image"},
+        {"unable to remove repository reference", "image in use"},
+        {"error processing tar file", "no tar"},
         {"no such container", "no such container"},
         {"already in use", "name in use"},
         {"is not running", "not running"},
@@ -153,6 +158,8 @@ static void on_done(void *arg, const struct engine_reply *r)
         printf(", image %s", strncmp(r->image_id, "sha256:", 7) == 0 ? "ok" : r->image_id);
     if (r->containers != NULL)
         printf(", %zu", r->count);
+    if (r->image_ids != NULL)
+        printf(", %zu images", r->count);
     for (size_t i = 0; r->containers != NULL && i < r->count; i++)
         print_container(&r->containers[i]);
     if (r->warning != NULL)
@@ -233,6 +240,11 @@ static void list(struct contract *c)
     STEP(c, "list", engine_list(c->engine, ENGINE_LABEL_LAUNCH "=" LAUNCH, CLOCKS, on_done, c, NULL, &err));
 }
 
+static void remove_image(struct contract *c, const char *step, bool force)
+{
+    STEP(c, step, engine_image_remove(c->engine, MADE_IMAGE, force, CLOCKS, on_done, c, NULL, &err));
+}
+
 static void clean_up(struct contract *c)
 {
     static const char *const names[] = {"sluice-contract-a", "sluice-contract-b", "sluice-contract-c",
@@ -240,6 +252,7 @@ static void clean_up(struct contract *c)
     c->is_quiet = true;
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
         remove_it(c, names[i], true);
+    remove_image(c, "clean up", true);
     c->is_quiet = false;
 }
 
@@ -397,6 +410,40 @@ static void try_failing_start(struct contract *c)
     remove_it(c, "sluice-contract-e", false);
 }
 
+static void import(struct contract *c, const char *step, const char *tar, size_t len)
+{
+    struct engine_import import = {.name = MADE_IMAGE, .label = MADE_LABEL, .tar = tar, .tar_len = len};
+    STEP(c, step, engine_image_import(c->engine, &import, CLOCKS, on_done, c, NULL, &err));
+}
+
+static void list_images(struct contract *c)
+{
+    STEP(c, "list of images", engine_image_list(c->engine, MADE_LABEL, CLOCKS, on_done, c, NULL, &err));
+}
+
+/* From nothing to an image, a container of it, and back. */
+static void try_making_images(struct contract *c)
+{
+    size_t len;
+    char *AUTO_FREE tar = tune_image_tar(&len);
+    char no_tar[511];
+    memset(no_tar, 'x', sizeof(no_tar));
+    import(c, "import of no tar", no_tar, sizeof(no_tar));
+    list_images(c);
+    import(c, "import", tar, len);
+    list_images(c);
+    create(c, "create of a made image", "sluice-contract-a", MADE_IMAGE,
+           ",\"Entrypoint\":[\"/exit\"]" NO_NETWORK);
+    remove_image(c, "removal of an image in use", false);
+    start(c, "sluice-contract-a");
+    wait_end(c, "sluice-contract-a");
+    inspect(c, "sluice-contract-a");
+    remove_it(c, "sluice-contract-a", false);
+    remove_image(c, "removal of an image", false);
+    remove_image(c, "removal of an image that has gone", true);
+    list_images(c);
+}
+
 /* ---- events ---- */
 
 static void note_event(struct buf *b, const struct engine_event *e)
@@ -455,6 +502,8 @@ static struct fake_program choose_program(void *arg, const struct fake_container
     if (strstr(container->command, "sluice-no-such-program") != NULL)
         return (struct fake_program){.start_status = 400,
                                      .start_message = "exec: executable file not found in $PATH"};
+    if (container->command[0] == '\0') /* an entrypoint: the made image's */
+        return (struct fake_program){0};
     if (strstr(container->command, "sleep") != NULL)
         return (struct fake_program){
             .run_ms = 60000, .ignores_sigterm = true, .output = container->tty ? "tty\r\n" : NULL};
@@ -493,6 +542,7 @@ static void run(struct contract *c)
     try_removing_under_a_wait(c);
     try_networks(c);
     try_failing_start(c);
+    try_making_images(c);
     compare_events(c, since_ms);
     engine_cancel(stream);
     clean_up(c);

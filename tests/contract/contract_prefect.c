@@ -518,6 +518,33 @@ static void poll_as(struct contract *c, const char *what, const char *queue, int
          prefect_poll(c->prefect, ask(c), c->pool, &queue, queue != NULL, before_ms, limit, &c->err));
 }
 
+/* A page of the runs that are due from after_s on; NULL queue: of all. */
+static void list_due(struct contract *c, const char *what, const char *queue, int64_t after_s, bool is_by_id,
+                     int64_t offset)
+{
+    int64_t now_ms = clock_wall_ms(&clock_system);
+    const struct prefect_due_page page = {.pool = c->pool,
+                                          .queue_names = &queue,
+                                          .queue_count = queue != NULL,
+                                          .has_after = after_s != 0,
+                                          .after_ms = now_ms + after_s * 1000,
+                                          .before_ms = now_ms + 1000,
+                                          .is_by_id = is_by_id,
+                                          .offset = offset};
+    TELL(c, what, prefect_list_due(c->prefect, ask(c), &page, &c->err));
+}
+
+static void try_due_pages(struct contract *c)
+{
+    list_due(c, "due", NULL, 0, false, 0);
+    list_due(c, "due of second", "second", 0, false, 0);
+    list_due(c, "due from then on", NULL, -70, false, 0);
+    list_due(c, "due from then on, by id", NULL, -50, true, 0);
+    list_due(c, "due, another page", NULL, 0, false, 3);
+    list_due(c, "due, a page too far", NULL, 0, false, 4);
+    list_due(c, "due of a missing queue", "missing", 0, false, 0);
+}
+
 static void try_polls(struct contract *c)
 {
     static const int64_t delays_s[] = {-40, -80, 600};
@@ -541,8 +568,10 @@ static void try_polls(struct contract *c)
     poll_as(c, "poll of none", NULL, 0);
     poll_as(c, "poll of second", "second", 200);
     poll_as(c, "poll of a missing queue", "missing", 200);
+    try_due_pages(c);
     raw_pool(c, "PATCH", "/queues/default", "{\"is_paused\":true}");
     poll_as(c, "poll with a paused queue", NULL, -1);
+    list_due(c, "due with a paused queue", NULL, -70, false, 0);
     raw_pool(c, "PATCH", "/queues/default", "{\"is_paused\":false,\"concurrency_limit\":1}");
     poll_as(c, "poll with a limited queue", NULL, -1);
     raw_pool(c, "PATCH", "", "{\"concurrency_limit\":2}");

@@ -99,6 +99,8 @@ void noted_on_done(void *arg, const struct engine_reply *reply)
     n->count = reply->count;
     copy(n->container_id, sizeof(n->container_id), reply->container_id);
     copy(n->image_id, sizeof(n->image_id), reply->image_id);
+    if (reply->image_ids != NULL && reply->count > 0)
+        copy(n->image_id, sizeof(n->image_id), reply->image_ids[0]);
     copy(n->version, sizeof(n->version), reply->version);
     copy(n->api_version, sizeof(n->api_version), reply->api_version);
     copy(n->warning, sizeof(n->warning), reply->warning);
@@ -150,6 +152,12 @@ static int start_kind(struct engine_world *w, int kind, struct noted *n, struct 
         return engine_ping(e, &c, noted_on_done, n, &n->call, err);
     case FAKE_ENGINE_IMAGE_INSPECT:
         return engine_image_inspect(e, "busybox", &c, noted_on_done, n, &n->call, err);
+    case FAKE_ENGINE_IMAGE_LIST:
+        return engine_image_list(e, "io.sluice.tune=t1", &c, noted_on_done, n, &n->call, err);
+    case FAKE_ENGINE_IMAGE_REMOVE:
+        return engine_image_remove(e, "busybox", true, &c, noted_on_done, n, &n->call, err);
+    case FAKE_ENGINE_IMPORT:
+        return engine_image_import(e, &ENGINE_WORLD_IMPORT, &c, noted_on_done, n, &n->call, err);
     case FAKE_ENGINE_PULL:
         return engine_pull(e, "busybox", NULL, NULL, &c, noted_on_done, n, &n->call, err);
     case FAKE_ENGINE_CREATE:
@@ -235,6 +243,7 @@ void engine_world_prepare(struct engine_world *w, int kind)
 {
     struct noted n = {0};
     fake_engine_remove(w->fake, "c1");
+    fake_engine_add_image(w->fake, "busybox"); /* a removal may have gone before */
     fake_engine_add_registry_image(w->fake, &(struct fake_registry_image){.image = "busybox"});
     if (kind != FAKE_ENGINE_CREATE)
         engine_world_make(w, kind == FAKE_ENGINE_KILL || kind == FAKE_ENGINE_STOP);

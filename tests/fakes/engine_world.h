@@ -17,6 +17,11 @@
     "instance\":"                                                                                            \
     "\"i1\",\"io.sluice.class\":\"big\",\"io.prefect.flow-run-id\":\"f1\"}}"
 
+/* Two blocks of a tar, the zeros of its end only. */
+#define ENGINE_WORLD_IMPORT                                                                                  \
+    ((struct engine_import){                                                                                 \
+        .name = "made:t1", .label = "io.sluice.tune=t1", .tar = (const char[1024]){0}, .tar_len = 1024})
+
 struct engine_world {
     struct event_base *base;
     struct fake_clock clock;

@@ -41,6 +41,7 @@ void fake_engine_free_names(struct list *names)
     while ((l = list_take_first(names)) != NULL) {
         struct name_item *item = LIST_ITEM(l, struct name_item, link);
         free(item->name);
+        free(item->label);
         free(item);
     }
 }
@@ -271,7 +272,9 @@ struct route {
 static const struct route routes[] = {
     {"GET", "/_ping", "", FAKE_ENGINE_PING},
     {"POST", "/images/create", "", FAKE_ENGINE_PULL},
+    {"GET", "/images/json", "", FAKE_ENGINE_IMAGE_LIST},
     {"GET", "/images/", "/json", FAKE_ENGINE_IMAGE_INSPECT},
+    {"DELETE", "/images/", "", FAKE_ENGINE_IMAGE_REMOVE},
     {"POST", "/containers/create", "", FAKE_ENGINE_CREATE},
     {"GET", "/containers/json", "", FAKE_ENGINE_LIST},
     {"POST", "/networks/", "/connect", FAKE_ENGINE_NETWORK_CONNECT},
@@ -391,6 +394,9 @@ void fake_engine_perform(struct fake_call *call)
 {
     static void (*const perform[])(struct fake_call *) = {
         [FAKE_ENGINE_IMAGE_INSPECT] = fake_engine_do_image_inspect,
+        [FAKE_ENGINE_IMAGE_LIST] = fake_engine_do_image_list,
+        [FAKE_ENGINE_IMAGE_REMOVE] = fake_engine_do_image_remove,
+        [FAKE_ENGINE_IMPORT] = fake_engine_do_import,
         [FAKE_ENGINE_PULL] = fake_engine_do_pull,
         [FAKE_ENGINE_CREATE] = fake_engine_do_create,
         [FAKE_ENGINE_NETWORK_CONNECT] = fake_engine_do_network_connect,
@@ -435,7 +441,7 @@ static void on_delay_over(void *arg)
 static bool is_stream(int kind)
 {
     return kind == FAKE_ENGINE_EVENTS || kind == FAKE_ENGINE_LOGS || kind == FAKE_ENGINE_WAIT ||
-           kind == FAKE_ENGINE_PULL;
+           kind == FAKE_ENGINE_PULL || kind == FAKE_ENGINE_IMPORT;
 }
 
 static void on_request(void *arg, struct wire_exchange *x)
@@ -454,6 +460,8 @@ static void on_request(void *arg, struct wire_exchange *x)
     call->number = ++e->last_number;
     call->kind = find_route(wire_method(x), rest, &call->subject);
     call->query = check_strdup(target[strlen(path)] == '?' ? target + strlen(path) + 1 : "");
+    if (call->kind == FAKE_ENGINE_PULL && strncmp(call->query, "fromSrc=", 8) == 0)
+        call->kind = FAKE_ENGINE_IMPORT;
     list_add_last(&e->open_calls, &call->link);
     count_received(e, call->kind, x);
     wire_on_gone(x, on_client_gone, call);

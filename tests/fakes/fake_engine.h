@@ -35,6 +35,9 @@ struct fake_engine;
 #define FAKE_ENGINE_CALLS(X)                                                                                 \
     X(PING)                                                                                                  \
     X(IMAGE_INSPECT)                                                                                         \
+    X(IMAGE_LIST)                                                                                            \
+    X(IMAGE_REMOVE)                                                                                          \
+    X(IMPORT)                                                                                                \
     X(PULL)                                                                                                  \
     X(CREATE)                                                                                                \
     X(NETWORK_CONNECT)                                                                                       \
@@ -86,6 +89,7 @@ void fake_engine_add_image(struct fake_engine *e, const char *image);
 /* Emits untag and delete events. False: there was none. */
 bool fake_engine_remove_image(struct fake_engine *e, const char *image);
 bool fake_engine_has_image(const struct fake_engine *e, const char *image);
+size_t fake_engine_image_count(const struct fake_engine *e);
 
 /* What a pull of `image` finds at its registry; texts are copied. Unknown images: 404 "pull access denied".
  */

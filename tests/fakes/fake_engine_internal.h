@@ -3,7 +3,8 @@
  *
  * fake_engine.c          life; a request up to its effect: route, count, fault, delay
  * fake_engine_answer.c   answers, right and spoiled
- * fake_engine_rules.c    images, containers and networks: find, create, connect, look
+ * fake_engine_images.c   images: find, import, list, remove
+ * fake_engine_rules.c    containers and networks: find, create, connect, look
  * fake_engine_running.c  start, stop, kill, remove, and what runs
  * fake_engine_streams.c  answers that last: events, wait, logs, pull
  * fake_engine_script.c   what tests set and count
@@ -42,6 +43,7 @@ struct container {
 struct name_item {
     struct list link;
     char *name;
+    char *label; /* of an imported image: "KEY=VALUE"; else NULL */
 };
 
 struct registry_image {
@@ -165,9 +167,19 @@ bool fake_engine_stream_begin(struct fake_call *call);
 bool fake_engine_stream_send(struct fake_call *call, const void *data, size_t len);
 void fake_engine_stream_end(struct fake_call *call);
 
-/* fake_engine_rules.c */
-struct container *fake_engine_find_container(struct fake_engine *e, const char *ref);
+/* fake_engine_images.c */
 char *fake_engine_full_image_name(const char *image);
+char *fake_engine_image_id(const char *full_name);
+void fake_engine_drop_image(struct fake_engine *e, struct name_item *image);
+void fake_engine_do_image_inspect(struct fake_call *call);
+void fake_engine_do_image_list(struct fake_call *call);
+void fake_engine_do_image_remove(struct fake_call *call);
+void fake_engine_do_import(struct fake_call *call);
+
+/* fake_engine_rules.c */
+/* 64 hex digits that follow from a number. */
+char *fake_engine_make_id(uint64_t seed);
+struct container *fake_engine_find_container(struct fake_engine *e, const char *ref);
 /* Returns the status; *message (malloc'ed) is set if it is no 2xx, *made if it is. */
 int fake_engine_create_container(struct fake_engine *e, const char *name, const char *body,
                                  struct container **made, char **message);
@@ -177,10 +189,12 @@ bool fake_engine_is_running(const struct container *c);
 void fake_engine_free_container(struct container *c);
 /* Take it off every list and free it. */
 void fake_engine_forget_container(struct container *c);
-void fake_engine_do_image_inspect(struct fake_call *call);
 void fake_engine_do_create(struct fake_call *call);
 void fake_engine_do_network_connect(struct fake_call *call);
 void fake_engine_do_inspect(struct fake_call *call);
+/* The query's filters, the caller's; NULL without any. False: they can't be read, and a 500 has ended the
+ * call. */
+bool fake_engine_read_filters(struct fake_call *call, struct json **filters);
 void fake_engine_do_list(struct fake_call *call);
 
 /* fake_engine_running.c */

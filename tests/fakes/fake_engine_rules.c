@@ -60,15 +60,6 @@ struct container *fake_engine_subject(struct fake_call *call)
     return c;
 }
 
-/* ---- images ---- */
-
-char *fake_engine_full_image_name(const char *image)
-{
-    const char *slash = strrchr(image, '/');
-    bool has_tag = strchr(slash != NULL ? slash : image, ':') != NULL || strchr(image, '@') != NULL;
-    return check_printf("%s%s", image, has_tag ? "" : ":latest");
-}
-
 static uint64_t mix(uint64_t x)
 {
     x += 0x9e3779b97f4a7c15u;
@@ -77,40 +68,11 @@ static uint64_t mix(uint64_t x)
     return x ^ (x >> 31);
 }
 
-/* 64 hex digits that follow from a number. */
-static char *make_id(uint64_t seed)
+char *fake_engine_make_id(uint64_t seed)
 {
     return check_printf("%016llx%016llx%016llx%016llx", (unsigned long long)mix(seed * 4),
                         (unsigned long long)mix(seed * 4 + 1), (unsigned long long)mix(seed * 4 + 2),
                         (unsigned long long)mix(seed * 4 + 3));
-}
-
-static char *image_id(const char *full_name)
-{
-    uint64_t seed = 1469598103934665603u;
-    for (const char *c = full_name; *c != '\0'; c++)
-        seed = (seed ^ (unsigned char)*c) * 1099511628211u;
-    char *AUTO_FREE digits = make_id(seed);
-    return check_printf("sha256:%s", digits);
-}
-
-void fake_engine_do_image_inspect(struct fake_call *call)
-{
-    char *AUTO_FREE full = fake_engine_full_image_name(call->subject);
-    if (fake_engine_find_name(&call->engine->images, full) == NULL) {
-        fake_engine_answer_message(call, 404, "no such image: %s: No such image: %s", call->subject, full);
-        return;
-    }
-    char *AUTO_FREE id = image_id(full);
-    struct json *answer = json_new_object();
-    json_set_text(answer, "Id", id);
-    struct json *tags = json_new_array();
-    json_take_add(tags, json_new_text(full));
-    json_take_set(answer, "RepoTags", tags);
-    json_take_set(answer, "RepoDigests", json_new_array());
-    json_set_text(answer, "Architecture", "amd64");
-    json_set_text(answer, "Os", "linux");
-    fake_engine_answer_json(call, 200, answer);
 }
 
 bool fake_engine_is_running(const struct container *c)
@@ -168,7 +130,7 @@ static struct container *make_container(struct fake_engine *e, const char *name,
     *c = (struct container){.engine = e, .body = take_body};
     list_init(&c->networks);
     list_init(&c->outputs);
-    c->pub.id = make_id(++e->ids_made);
+    c->pub.id = fake_engine_make_id(++e->ids_made);
     c->pub.name =
         name[0] != '\0' ? check_strdup(name) : check_printf("fake_%llu", (unsigned long long)e->ids_made);
     c->pub.image = check_strdup(json_get_text(take_body, "Image", ""));
@@ -347,7 +309,7 @@ void fake_engine_do_inspect(struct fake_call *call)
         return;
     char *AUTO_FREE name = check_printf("/%s", c->pub.name);
     char *AUTO_FREE full = fake_engine_full_image_name(c->pub.image);
-    char *AUTO_FREE image = image_id(full);
+    char *AUTO_FREE image = fake_engine_image_id(full);
     struct json *config = json_new_object();
     json_set_bool(config, "Tty", c->pub.tty);
     json_set_text(config, "Image", c->pub.image);
@@ -394,17 +356,23 @@ static struct json *describe_item(const struct container *c)
     return item;
 }
 
+bool fake_engine_read_filters(struct fake_call *call, struct json **filters)
+{
+    char *AUTO_FREE text = fake_engine_query(call, "filters");
+    struct err err;
+    if (text == NULL || json_parse(text, strlen(text), filters, &err) == 0)
+        return true;
+    fake_engine_answer_message(call, 500, "unexpected end of JSON input");
+    return false;
+}
+
 void fake_engine_do_list(struct fake_call *call)
 {
     struct fake_engine *e = call->engine;
     char *AUTO_FREE all = fake_engine_query(call, "all");
-    char *AUTO_FREE filters_text = fake_engine_query(call, "filters");
     struct json *filters = NULL;
-    struct err err;
-    if (filters_text != NULL && json_parse(filters_text, strlen(filters_text), &filters, &err) != 0) {
-        fake_engine_answer_message(call, 500, "unexpected end of JSON input");
+    if (!fake_engine_read_filters(call, &filters))
         return;
-    }
     struct json *answer = json_new_array();
     for (struct list *l = e->containers.prev; l != &e->containers; l = l->prev) { /* newest first */
         const struct container *c = LIST_ITEM(l, struct container, link);

@@ -25,34 +25,7 @@ void fake_engine_set_api_version(struct fake_engine *e, const char *newest, cons
     e->oldest_api = check_strdup(oldest != NULL ? oldest : "1.12");
 }
 
-/* ---- images, networks ---- */
-
-void fake_engine_add_image(struct fake_engine *e, const char *image)
-{
-    char *AUTO_FREE full = fake_engine_full_image_name(image);
-    if (fake_engine_find_name(&e->images, full) == NULL)
-        fake_engine_add_name(&e->images, full);
-}
-
-bool fake_engine_remove_image(struct fake_engine *e, const char *image)
-{
-    char *AUTO_FREE full = fake_engine_full_image_name(image);
-    struct name_item *item = fake_engine_find_name(&e->images, full);
-    if (item == NULL)
-        return false;
-    list_remove(&item->link);
-    free(item->name);
-    free(item);
-    fake_engine_emit(e, "image", "untag", full, NULL, NULL);
-    fake_engine_emit(e, "image", "delete", full, NULL, NULL);
-    return true;
-}
-
-bool fake_engine_has_image(const struct fake_engine *e, const char *image)
-{
-    char *AUTO_FREE full = fake_engine_full_image_name(image);
-    return fake_engine_find_name(&e->images, full) != NULL;
-}
+/* ---- registries, networks ---- */
 
 void fake_engine_add_registry_image(struct fake_engine *e, const struct fake_registry_image *image)
 {

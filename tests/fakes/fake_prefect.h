@@ -210,6 +210,8 @@ bool fake_prefect_container_runs(struct fake_prefect *fake, const char *run_id);
 bool fake_prefect_container_completes(struct fake_prefect *fake, const char *run_id);
 bool fake_prefect_container_fails(struct fake_prefect *fake, const char *run_id);
 bool fake_prefect_container_cancelled(struct fake_prefect *fake, const char *run_id);
+/* Its flow failed and waits, in its live container, to try again: SCHEDULED, but nobody's to claim. */
+void fake_prefect_retries_in_process(struct fake_prefect *fake, const char *run_id);
 /* The user presses Cancel: CANCELLING, or CANCELLED at once where nothing has to be stopped. */
 void fake_prefect_user_cancels(struct fake_prefect *fake, const char *run_id);
 

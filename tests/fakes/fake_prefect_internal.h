@@ -102,6 +102,7 @@ struct fake_run {
     int64_t start_ms; /* FAKE_NO_TIME: null */
     int64_t end_ms;
     int run_count;
+    bool retries_in_process;
 };
 
 struct fake_armed {

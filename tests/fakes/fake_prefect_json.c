@@ -183,6 +183,9 @@ struct json *fake_run_to_json(const struct fake_run *run)
     fake_set_time(object, "start_time", run->start_ms);
     fake_set_time(object, "end_time", run->end_ms);
     json_set_text(object, "infrastructure_pid", run->pid);
+    struct json *policy = json_new_object();
+    json_set_text(policy, "retry_type", run->retries_in_process ? "in_process" : NULL);
+    json_take_set(object, "empirical_policy", policy);
     json_take_set(object, "state", fake_state_to_json(run, state));
     return object;
 }

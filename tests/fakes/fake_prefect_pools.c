@@ -173,7 +173,7 @@ static const struct fake_run **due_runs(const struct fake_prefect *fake, const s
     for (size_t i = 0; i < fake->runs.count; i++) {
         const struct fake_run *run = fake->runs.items[i];
         const struct fake_state *state = fake_present_state(run);
-        if (run->pool == pool && !pool->is_paused && !run->queue->is_paused &&
+        if (run->pool == pool && !pool->is_paused && !run->queue->is_paused && !run->retries_in_process &&
             state->type == PREFECT_STATE_SCHEDULED && state->scheduled_at_ms <= before_ms &&
             fake_is_named(names, run->queue->name))
             due[(*count)++] = run;

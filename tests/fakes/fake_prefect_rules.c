@@ -358,6 +358,14 @@ bool fake_prefect_container_cancelled(struct fake_prefect *fake, const char *run
     return propose_as(fake, run_id, PREFECT_STATE_CANCELLED);
 }
 
+void fake_prefect_retries_in_process(struct fake_prefect *fake, const char *run_id)
+{
+    fake_find_run(fake, run_id)->retries_in_process = true;
+    (void)fake_prefect_propose(
+        fake, run_id,
+        &(struct prefect_proposal){.type = PREFECT_STATE_SCHEDULED, .name = "AwaitingRetry", .force = true});
+}
+
 void fake_prefect_user_cancels(struct fake_prefect *fake, const char *run_id)
 {
     (void)propose_as(fake, run_id, PREFECT_STATE_CANCELLING);

@@ -10,24 +10,99 @@ enum { FILTER_LIMIT_MAX = 200 };
 
 /* --- flow runs --- */
 
+/* What a filter of flow runs asks for; a part that is NULL lets all through. */
+struct run_filter {
+    const struct json *ids;
+    const struct json *types;
+    const struct json *pools;
+    const struct json *queues;
+    int64_t before_ms; /* FAKE_NO_TIME: any */
+    int64_t after_ms;
+};
+
+static const struct json *names_of(const struct json *body, const char *key)
+{
+    return json_get(json_get(json_get(body, key), "name"), "any_");
+}
+
+/* False: a time can't be read. */
+static bool read_filter(const struct json *body, struct run_filter *filter)
+{
+    const struct json *runs = json_get(body, "flow_runs");
+    const struct json *due = json_get(runs, "next_scheduled_start_time");
+    *filter = (struct run_filter){.ids = json_get(json_get(runs, "id"), "any_"),
+                                  .types = json_get(json_get(json_get(runs, "state"), "type"), "any_"),
+                                  .pools = names_of(body, "work_pools"),
+                                  .queues = names_of(body, "work_pool_queues")};
+    return fake_read_time(due, "before_", &filter->before_ms) &&
+           fake_read_time(due, "after_", &filter->after_ms);
+}
+
+/* The list is absent, or holds the name: unlike those of a poll, an empty one lets nobody through. */
+static bool is_among(const struct json *names, const char *name)
+{
+    return names == NULL || (json_count(names) > 0 && fake_is_named(names, name));
+}
+
+/* In SCHEDULED; FAKE_NO_TIME otherwise. */
+static int64_t due_ms(const struct fake_run *run)
+{
+    const struct fake_state *state = fake_present_state(run);
+    return state->type == PREFECT_STATE_SCHEDULED ? state->scheduled_at_ms : FAKE_NO_TIME;
+}
+
+static bool is_wanted(const struct fake_run *run, const struct run_filter *f)
+{
+    bool is_timed = f->before_ms != FAKE_NO_TIME || f->after_ms != FAKE_NO_TIME;
+    int64_t due = due_ms(run);
+    if (is_timed && (due == FAKE_NO_TIME || (f->before_ms != FAKE_NO_TIME && due > f->before_ms) ||
+                     (f->after_ms != FAKE_NO_TIME && due < f->after_ms)))
+        return false;
+    return is_among(f->types, prefect_state_type_name(fake_present_state(run)->type)) &&
+           is_among(f->pools, run->pool != NULL ? run->pool->name : "") &&
+           is_among(f->queues, run->queue != NULL ? run->queue->name : "") && is_among(f->ids, run->id);
+}
+
+static int compare_id(const void *left, const void *right)
+{
+    const struct fake_run *const *a = left;
+    const struct fake_run *const *b = right;
+    return strcmp((*b)->id, (*a)->id);
+}
+
+static int compare_next_start(const void *left, const void *right)
+{
+    const struct fake_run *const *a = left;
+    const struct fake_run *const *b = right;
+    return due_ms(*a) != due_ms(*b) ? (due_ms(*a) < due_ms(*b) ? -1 : 1) : compare_id(left, right);
+}
+
 void fake_handle_filter_runs(struct fake_prefect *fake, const struct fake_call *call,
                              struct fake_answer *answer)
 {
-    const struct json *filter = json_get(call->body, "flow_runs");
-    const struct json *ids = json_get(json_get(filter, "id"), "any_");
-    const struct json *types = json_get(json_get(json_get(filter, "state"), "type"), "any_");
+    struct run_filter filter;
     int64_t limit = json_get_int(call->body, "limit", FILTER_LIMIT_MAX);
     int64_t offset = json_get_int(call->body, "offset", 0);
-    struct json *list = json_new_array();
-    for (size_t i = 0; i < fake->runs.count && limit > 0; i++) {
-        const struct fake_run *run = fake->runs.items[i];
-        bool is_wanted = ids == NULL || (json_count(ids) > 0 && fake_is_named(ids, run->id));
-        is_wanted = is_wanted && fake_is_named(types, prefect_state_type_name(fake_present_state(run)->type));
-        if (!is_wanted || offset-- > 0)
-            continue;
-        json_take_add(list, fake_run_to_json(run));
-        limit--;
+    const char *sort = json_get_text(call->body, "sort", "ID_DESC");
+    bool is_by_due = strcmp(sort, "NEXT_SCHEDULED_START_TIME_ASC") == 0;
+    if (limit > FILTER_LIMIT_MAX) {
+        fake_answer_detail(answer, 422, "Invalid limit: must be less than or equal to 200.");
+        return;
     }
+    if (!read_filter(call->body, &filter) || (!is_by_due && strcmp(sort, "ID_DESC") != 0)) {
+        fake_answer_invalid(answer, "flow_runs", "Input should be valid");
+        return;
+    }
+    const struct fake_run **found = check_alloc((fake->runs.count + 1) * sizeof(struct fake_run *));
+    int64_t count = 0;
+    for (size_t i = 0; i < fake->runs.count; i++)
+        if (is_wanted(fake->runs.items[i], &filter))
+            found[count++] = fake->runs.items[i];
+    qsort(found, (size_t)count, sizeof(struct fake_run *), is_by_due ? compare_next_start : compare_id);
+    struct json *list = json_new_array();
+    for (int64_t i = offset; i < count && i < offset + limit; i++)
+        json_take_add(list, fake_run_to_json(found[i]));
+    free(found);
     fake_answer_json(answer, 200, list);
 }
 

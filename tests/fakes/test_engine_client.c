@@ -320,6 +320,110 @@ static void test_wait_that_lost_the_code(void **state)
     assert_non_null(strstr(n.failure.message, "it is gone"));
 }
 
+/* ---- images made and removed ---- */
+
+static void test_image_import(void **state)
+{
+    struct engine_world *w = *state;
+    struct noted n = {0};
+    engine_world_call(w, FAKE_ENGINE_IMPORT, &n);
+    noted_assert_fine(&n);
+    assert_string_equal(
+        fake_engine_last_request(w->fake, FAKE_ENGINE_IMPORT),
+        "POST /v1.41/images/create?fromSrc=-&repo=made&tag=t1&changes=LABEL%20io.sluice.tune%3Dt1");
+    assert_true(fake_engine_has_image(w->fake, "made:t1"));
+    engine_world_call(w, FAKE_ENGINE_IMAGE_LIST, &n);
+    noted_assert_fine(&n);
+    assert_int_equal(n.count, 1);
+    assert_string_equal(fake_engine_last_request(w->fake, FAKE_ENGINE_IMAGE_LIST),
+                        "GET /v1.41/images/json?filters=%7B%22label%22%3A%5B%22io.sluice.tune%3Dt1%22%5D%7D");
+}
+
+/* Either before the answer begins or inside of it; the engine's own word both times: no registry is asked. */
+static void test_image_import_that_is_refused(void **state)
+{
+    struct engine_world *w = *state;
+    struct noted n = {0};
+    struct err err;
+    const struct http_clocks c = ENGINE_WORLD_CLOCKS;
+    struct engine_import import = ENGINE_WORLD_IMPORT;
+    import.tar_len = 1000;
+    assert_int_equal(engine_image_import(w->engine, &import, &c, noted_on_done, &n, NULL, &err), 0);
+    engine_world_turn(w);
+    noted_assert_refused(&n, 500, "Error processing tar file(exit status 1): unexpected EOF");
+    assert_int_equal(n.failure.dependency, DEPENDENCY_ENGINE);
+    assert_int_equal(n.failure.stage, STAGE_IMAGE);
+    assert_false(n.failure.changes);
+    fake_engine_add_fault(
+        w->fake, &(struct fake_fault){.call = FAKE_ENGINE_IMPORT,
+                                      .kind = FAKE_FAULT_BODY,
+                                      .body = "{\"errorDetail\":{\"message\":\"no space left\"}}\r\n"});
+    engine_world_call(w, FAKE_ENGINE_IMPORT, &n);
+    noted_assert_refused(&n, 200, "no space left");
+    assert_int_equal(n.failure.dependency, DEPENDENCY_ENGINE);
+}
+
+/* A tar is full of zeros: all of it must arrive, byte for byte. */
+static void test_image_import_sends_binary(void **state)
+{
+    struct engine_world *w = *state;
+    struct noted n = {0};
+    struct err err;
+    const struct http_clocks c = ENGINE_WORLD_CLOCKS;
+    char tar[512] = "exit";
+    struct engine_import import = ENGINE_WORLD_IMPORT;
+    import.tar = tar;
+    import.tar_len = sizeof(tar);
+    assert_int_equal(engine_image_import(w->engine, &import, &c, noted_on_done, &n, NULL, &err), 0);
+    memset(tar, 'x', sizeof(tar)); /* it was copied */
+    engine_world_turn(w);
+    noted_assert_fine(&n);
+    assert_string_equal(fake_engine_last_body(w->fake, FAKE_ENGINE_IMPORT), "exit");
+}
+
+static void test_image_import_of_invalid_texts(void **state)
+{
+    struct engine_world *w = *state;
+    static const char *const labels[] = {"", "a=b c", "a=b\nCMD x", "a=\"b\"", "a=$b"};
+    const struct http_clocks c = ENGINE_WORLD_CLOCKS;
+    struct noted n = {0};
+    struct err err;
+    struct engine_import import = ENGINE_WORLD_IMPORT;
+    for (size_t i = 0; i < ARRAY_LEN(labels); i++) {
+        import.label = labels[i];
+        assert_int_equal(engine_image_import(w->engine, &import, &c, noted_on_done, &n, NULL, &err), -1);
+        assert_int_equal(err.kind, ERR_INVALID);
+    }
+    import = ENGINE_WORLD_IMPORT;
+    import.name = "made:";
+    assert_int_equal(engine_image_import(w->engine, &import, &c, noted_on_done, &n, NULL, &err), -1);
+    assert_int_equal(engine_image_remove(w->engine, "..", true, &c, noted_on_done, &n, NULL, &err), -1);
+}
+
+static void test_image_remove(void **state)
+{
+    struct engine_world *w = *state;
+    struct noted n = {0};
+    struct err err;
+    const struct http_clocks c = ENGINE_WORLD_CLOCKS;
+    engine_world_make(w, true);
+    assert_int_equal(engine_image_remove(w->engine, "busybox", false, &c, noted_on_done, &n, NULL, &err), 0);
+    engine_world_turn(w);
+    assert_true(n.has_failed);
+    assert_int_equal(n.failure.status, 409);
+    assert_string_equal(fake_engine_last_request(w->fake, FAKE_ENGINE_IMAGE_REMOVE),
+                        "DELETE /v1.41/images/busybox?force=0");
+    fake_engine_remove(w->fake, "c1");
+    engine_world_call(w, FAKE_ENGINE_IMAGE_REMOVE, &n);
+    noted_assert_fine(&n);
+    assert_string_equal(fake_engine_last_request(w->fake, FAKE_ENGINE_IMAGE_REMOVE),
+                        "DELETE /v1.41/images/busybox?force=1");
+    assert_false(fake_engine_has_image(w->fake, "busybox"));
+    engine_world_call(w, FAKE_ENGINE_IMAGE_REMOVE, &n);
+    noted_assert_refused(&n, 404, "No such image: busybox:latest");
+    assert_int_equal(n.failure.stage, STAGE_IMAGE);
+}
+
 /* ---- texts that can't be sent ---- */
 
 static void test_invalid_texts(void **state)
@@ -375,6 +479,11 @@ int main(void)
         TEST(test_remove),
         TEST(test_wait),
         TEST(test_wait_that_lost_the_code),
+        TEST(test_image_import),
+        TEST(test_image_import_that_is_refused),
+        TEST(test_image_import_sends_binary),
+        TEST(test_image_import_of_invalid_texts),
+        TEST(test_image_remove),
         TEST(test_invalid_texts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-"""Who goes first, how many at once, and who not at all: A40, A41, A42."""
+"""Who goes first, how many at once, and who not at all: A40, A41, A42, D32."""
 
 from datetime import datetime
 
@@ -62,6 +62,28 @@ def test_a41_pool_and_queue_limits(rig: Rig) -> None:
     assert {run["state_type"] for run in runs.values()} == {"COMPLETED"}
     assert most_at_once([slot_span(rig, run) for run in narrow + wide]) == 2
     assert most_at_once([slot_span(rig, run) for run in narrow]) == 1
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.beyond_official("knows no classes, and sees no run behind the first 200")
+def test_runs_at_their_limit_hide_nobody(rig: Rig) -> None:
+    rig.make_pool()
+    blocked = rig.create_runs(rig.deploy("run-flow 600", flow="crowd"), 220, due_in_s=-60)
+    behind = rig.api.create_run(rig.deploy())
+    worker = rig.start_worker(config="[class crowd]\nmatch_deployment = crowd-*\nrunning = 1\n")
+    rig.api.wait_for_state(behind, "COMPLETED")
+
+    def queued() -> int:
+        return worker.ask_state("SELECT count(*) FROM launches WHERE state = 'QUEUED'")[0][0]
+
+    wait_until(lambda: queued() == len(blocked) - 1, "all others in the queue")
+    waiting = [run["id"] for run in rig.api.runs(rig.pool) if run["state_type"] == "SCHEDULED"]
+    assert len(waiting) == len(blocked) - 1
+    # What leaves the server's queue leaves ours, wherever it stands.
+    for run in waiting[::20]:
+        rig.api.cancel(run)
+    left = len(waiting) - len(waiting[::20])
+    wait_until(lambda: queued() == left, f"all but {left} to leave the queue", timeout_s=120)
 
 
 def wait_for_two_rounds(rig: Rig, proxy: Proxy) -> None:

@@ -355,6 +355,22 @@ static void test_image(void **state)
         expect_bad(engine_read_image, bodies[i]);
 }
 
+static void test_images(void **state)
+{
+    (void)state;
+    struct engine_parsed parsed = {0};
+    struct err err;
+    const char *body = "[{\"Id\":\"sha256:8f\",\"RepoTags\":null},{\"Id\":\"sha256:9a\"}]";
+    assert_int_equal(engine_read_images(body, strlen(body), &parsed, &err), 0);
+    assert_int_equal(parsed.count, 2);
+    assert_string_equal(parsed.image_ids[0], "sha256:8f");
+    assert_string_equal(parsed.image_ids[1], "sha256:9a");
+    engine_parsed_done(&parsed);
+    static const char *const bodies[] = {"", "null", "{}", "[null]", "[{}]", "[{\"Id\":\"a\"},{\"Id\":7}]"};
+    for (size_t i = 0; i < ARRAY_LEN(bodies); i++)
+        expect_bad(engine_read_images, bodies[i]);
+}
+
 static void test_wait(void **state)
 {
     (void)state;
@@ -717,6 +733,7 @@ int main(void)
         cmocka_unit_test(test_list),
         cmocka_unit_test(test_list_bad),
         cmocka_unit_test(test_image),
+        cmocka_unit_test(test_images),
         cmocka_unit_test(test_wait),
         cmocka_unit_test(test_event),
         cmocka_unit_test(test_message),

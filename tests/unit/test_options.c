@@ -90,6 +90,7 @@ static void test_flags_become_pairs(void **state)
         {"sluice|retry|otter|--state|s.db", COMMAND_RETRY, "state.path=s.db ", NULL},
         {"sluice|discard|--state|s.db|otter", COMMAND_DISCARD, "state.path=s.db ", NULL},
         {"sluice|why|otter|--pool|p", COMMAND_WHY, "prefect.pool=p ", NULL},
+        {"sluice|tune|--config|c|--image|a:1|--dry-run", COMMAND_TUNE, "", "c"},
         {"sluice|--version", COMMAND_VERSION, "", NULL},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -114,8 +115,8 @@ static void test_json(void **state)
 {
     (void)state;
     static const char *const lines[] = {
-        "sluice|config|--json", "sluice|queue|--json", "sluice|status|--json",   "sluice|explain|--json",
-        "sluice|pause|--json",  "sluice|drain|--json", "sluice|why|otter|--json"};
+        "sluice|config|--json", "sluice|queue|--json", "sluice|status|--json",    "sluice|explain|--json",
+        "sluice|pause|--json",  "sluice|drain|--json", "sluice|why|otter|--json", "sluice|tune|--json"};
     for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
         struct options options;
         struct err err;
@@ -166,6 +167,34 @@ static void test_explain(void **state)
     options_done(&options);
 }
 
+static void test_tune(void **state)
+{
+    (void)state;
+    struct options options;
+    struct err err;
+    char *AUTO_FREE first = NULL;
+    char *AUTO_FREE second = NULL;
+    assert_int_equal(parse("sluice|tune", &options, &first, &err), 0);
+    assert_null(options.tune.image);
+    assert_null(options.tune.pull);
+    assert_string_equal(options.tune.network, "bridge");
+    assert_int_equal(options.tune.time_ms, 60000);
+    assert_int_equal(options.tune.containers, 64);
+    assert_false(options.tune.dry_run);
+    options_done(&options);
+    assert_int_equal(parse("sluice|tune|--image|a:1|--pull|b|--network|host|--time|1.5m|--containers|1000|"
+                           "--dry-run",
+                           &options, &second, &err),
+                     0);
+    assert_string_equal(options.tune.image, "a:1");
+    assert_string_equal(options.tune.pull, "b");
+    assert_string_equal(options.tune.network, "host");
+    assert_int_equal(options.tune.time_ms, 90000);
+    assert_int_equal(options.tune.containers, 1000);
+    assert_true(options.tune.dry_run);
+    options_done(&options);
+}
+
 static void test_wrong_use(void **state)
 {
     (void)state;
@@ -210,6 +239,16 @@ static void test_wrong_use(void **state)
          "--status: \"x\" is not a status; allowed: a whole number from 0 to 999"},
         {"sluice|explain|--status|-1",
          "--status: \"-1\" is not a status; allowed: a whole number from 0 to 999"},
+        {"sluice|tune|--time|60", "--time: \"60\" can't be used; allowed: a duration from 6s to 1h"},
+        {"sluice|tune|--time|5.9s", "--time: \"5.9s\" can't be used; allowed: a duration from 6s to 1h"},
+        {"sluice|tune|--time|61m", "--time: \"61m\" can't be used; allowed: a duration from 6s to 1h"},
+        {"sluice|tune|--containers|9",
+         "--containers: \"9\" can't be used; allowed: a whole number from 10 to 1000"},
+        {"sluice|tune|--containers|1001",
+         "--containers: \"1001\" can't be used; allowed: a whole number from 10 to 1000"},
+        {"sluice|tune|--image|", "--image: \"\" is no name"},
+        {"sluice|tune|--pool|p", "--pool: unknown option; did you mean --pull?"},
+        {"sluice|start|--dry-run", "--dry-run: unknown option; see sluice start --help"},
         {"sluice|explain|--status|1000",
          "--status: \"1000\" is not a status; allowed: a whole number from 0 to 999"},
     };
@@ -242,7 +281,8 @@ static void test_help_is_asked_for(void **state)
                  {"sluice|explain|--help", COMMAND_EXPLAIN},
                  {"sluice|drain|--help", COMMAND_DRAIN},
                  {"sluice|retry|--help", COMMAND_RETRY},
-                 {"sluice|why|-h", COMMAND_WHY}};
+                 {"sluice|why|-h", COMMAND_WHY},
+                 {"sluice|tune|--help", COMMAND_TUNE}};
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct options options;
         struct err err;
@@ -303,7 +343,7 @@ static void test_help_of_start_names_every_option_and_setting(void **state)
 static void test_help_of_the_program_names_every_command(void **state)
 {
     (void)state;
-    static const char *const names[] = {"start", "check", "config", "queue", "status", "explain"};
+    static const char *const names[] = {"start", "check", "config", "queue", "status", "explain", "tune"};
     char *AUTO_FREE text = help(COMMAND_HELP);
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         char *AUTO_FREE line = check_printf("\n  %s ", names[i]);
@@ -330,6 +370,7 @@ int main(void)
         cmocka_unit_test(test_json),
         cmocka_unit_test(test_which_run_and_whether_to_wait),
         cmocka_unit_test(test_explain),
+        cmocka_unit_test(test_tune),
         cmocka_unit_test(test_wrong_use),
         cmocka_unit_test(test_help_is_asked_for),
         cmocka_unit_test(test_nothing_is_left_from_the_line_before),
