@@ -121,6 +121,11 @@ static void finish_failed(struct engine_call *call, const struct failure *failur
     finish(call, &reply);
 }
 
+int64_t engine_heard_ms(const struct engine_call *call)
+{
+    return call->heard_ms > 0 ? call->heard_ms : call->started_ms;
+}
+
 void engine_cancel(struct engine_call *call)
 {
     if (call == NULL)
@@ -200,6 +205,7 @@ static bool on_chunk(void *arg, const char *data, size_t len)
 {
     struct engine_call *call = MAGIC_CAST(struct engine_call, arg, ENGINE_CALL_MAGIC);
     call->callback_depth++;
+    call->heard_ms = clock_mono_ms(timers_clock(call->engine->timers));
     bool goes_on = feed_stream(call, data, len);
     return leave_callback(call) && goes_on;
 }

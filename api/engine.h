@@ -90,6 +90,8 @@ const char *engine_api_version(const struct engine *engine);
  * later, on the loop thread, and never after engine_cancel().
  */
 void engine_cancel(struct engine_call *call);
+/* engine_heard_ms - mono; when the last piece of a stream came, or else when the call was started. */
+int64_t engine_heard_ms(const struct engine_call *call);
 
 int engine_ping(struct engine *engine, const struct http_clocks *clocks, engine_done_fn done, void *arg,
                 struct engine_call **call, struct err *err) MUST_CHECK;

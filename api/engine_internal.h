@@ -98,6 +98,7 @@ struct engine_call {
     void *arg;
 
     int64_t started_ms;     /* mono */
+    int64_t heard_ms;       /* mono; of the last piece of a stream; 0: none yet */
     struct timer timer;     /* total clock while waiting; until the answer begins, for an endless call */
     struct http_call *http; /* NULL while waiting and after the end */
     int callback_depth;     /* stream callbacks on the stack: freeing waits for them */

@@ -55,7 +55,8 @@ void act_report(struct act *act, struct live *live)
 {
     struct prefect_ask ask = act_ask(act, live, STAGE_REPORT, on_reported);
     ask.can_wait = act_can_wait(live);
-    bool is_cancelled = live->launch->run.verdict == RUN_VERDICT_CANCELLED;
+    enum run_verdict verdict = live->launch->run.verdict;
+    bool is_cancelled = verdict == RUN_VERDICT_CANCELLED || verdict == RUN_VERDICT_SKIPPED;
     char *message = crash_text(live->launch);
     struct prefect_proposal proposal = {.type =
                                             is_cancelled ? PREFECT_STATE_CANCELLED : PREFECT_STATE_CRASHED,

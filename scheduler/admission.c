@@ -9,7 +9,8 @@
 
 #include "core/ahead.h"
 #include "core/bucket.h"
-#include "line.h"
+#include "core/order.h"
+#include "lanes.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -25,7 +26,7 @@ struct gate {
     const struct config_class *class_;
     char *bucket_name;
     struct bucket bucket;
-    struct line admit;
+    struct lanes admit;
     struct line start;
     struct line slot[LEARNING_STAGE_COUNT];
     int64_t let_in; /* claims let through in this call */
@@ -41,6 +42,8 @@ struct admission {
     struct timer token_timer;
     int64_t wall_base_ms; /* the wall clock, read once: see bucket_now_ms() */
     int64_t mono_base_ms;
+    struct order_rule order;
+    int32_t *priorities; /* of the classes; what `order` refers to */
     int64_t ahead_extra; /* core/ahead.h */
     struct admission_gates open;
 };
@@ -58,13 +61,15 @@ static int load_bucket(struct admission *a, const char *name, double rate, int64
 static void free_gates(struct admission *a)
 {
     for (size_t i = 0; i < a->gate_count; i++) {
-        line_done(&a->gates[i].admit);
+        lanes_done(&a->gates[i].admit);
         line_done(&a->gates[i].start);
         for (int stage = 0; stage < LEARNING_STAGE_COUNT; stage++)
             line_done(&a->gates[i].slot[stage]);
         free(a->gates[i].bucket_name);
     }
     free(a->gates);
+    free(a->priorities);
+    a->priorities = NULL;
     a->gates = NULL;
     a->gate_count = 0;
 }
@@ -80,8 +85,6 @@ static struct gate *gate_of(struct admission *a, const struct live *live)
 static struct line *line_of(struct admission *a, struct live *live)
 {
     switch ((int)live->waits_for) {
-    case RUN_ACTION_ADMIT:
-        return &gate_of(a, live)->admit;
     case RUN_ACTION_ASK_START:
         return &gate_of(a, live)->start;
     case RUN_ACTION_ASK_SLOT:
@@ -91,6 +94,36 @@ static struct line *line_of(struct admission *a, struct live *live)
     default:
         return NULL;
     }
+}
+
+/* Stand in line, at the place that is its own by today's configuration. */
+static void stand(struct admission *a, struct live *live)
+{
+    const struct launch *l = live->launch;
+    live->place = order_place(&a->order, l->queue_priority, l->class_priority, l->run.due_at_ms);
+    if (live->waits_for == RUN_ACTION_ADMIT)
+        lanes_add(&gate_of(a, live)->admit, live);
+    else
+        line_add(line_of(a, live), live);
+}
+
+static void leave(struct admission *a, struct live *live)
+{
+    if (live->waits_for == RUN_ACTION_ADMIT)
+        lanes_remove(&gate_of(a, live)->admit, live);
+    else if (live->waits_for != RUN_ACTION_NONE)
+        line_remove(line_of(a, live), live);
+}
+
+static void set_order(struct admission *a, const struct config *config)
+{
+    a->priorities = check_alloc(config->class_count * sizeof(*a->priorities));
+    for (size_t i = 0; i < config->class_count; i++)
+        a->priorities[i] = config->classes[i].priority;
+    a->order =
+        (struct order_rule){.ageing_ms = config->ageing_ms,
+                            .class_priorities = a->priorities,
+                            .class_priority_count = order_distinct(a->priorities, config->class_count)};
 }
 
 int admission_set_config(struct admission *a, const struct config *config, struct err *err)
@@ -107,6 +140,8 @@ int admission_set_config(struct admission *a, const struct config *config, struc
     line_done(&a->stop);
     free_gates(a);
     a->s.config = config;
+    set_order(a, config);
+    runner_recount_values(a->s.runner);
     a->gates = check_alloc(config->class_count * sizeof(*a->gates));
     a->gate_count = config->class_count;
     int rc = load_bucket(a, "pool", config->starts_per_second, config->start_burst, &a->pool_bucket, err);
@@ -119,7 +154,7 @@ int admission_set_config(struct admission *a, const struct config *config, struc
                              &g->bucket, err);
     }
     for (size_t i = 0; i < count; i++)
-        line_add(line_of(a, waiting[i]), waiting[i]);
+        stand(a, waiting[i]);
     free(waiting);
     return rc;
 }
@@ -151,13 +186,12 @@ void admission_free(struct admission *a)
 
 void admission_wait(struct admission *a, struct live *live, enum run_action what)
 {
-    if (live->waits_for != RUN_ACTION_NONE)
-        line_remove(line_of(a, live), live);
+    leave(a, live);
     live->waits_for = what;
     live->slot_stage = live->launch->run.state == RUN_STATE_STARTING ? LEARNING_START : LEARNING_CREATE;
     live->waits_since_ms = clock_mono_ms(a->s.clock);
     if (what != RUN_ACTION_NONE)
-        line_add(line_of(a, live), live);
+        stand(a, live);
 }
 
 void admission_open(struct admission *a, struct admission_gates gates)
@@ -385,10 +419,10 @@ static struct gate *best_claim(struct admission *a)
     struct gate *best = NULL;
     for (size_t i = 0; i < a->gate_count; i++) {
         struct gate *g = &a->gates[i];
-        struct live *first = line_first(&g->admit);
+        struct live *first = lanes_first(&g->admit);
         if (first == NULL || !class_may_claim(a, g))
             continue;
-        if (best == NULL || line_is_before(first, line_first(&best->admit)))
+        if (best == NULL || line_is_before(first, lanes_first(&best->admit)))
             best = g;
     }
     return best;
@@ -418,10 +452,11 @@ static size_t run_claims(struct admission *a)
         struct gate *g = best_claim(a);
         if (g == NULL)
             break;
-        struct live *live = line_first(&g->admit);
+        struct live *live = lanes_first(&g->admit);
         enum sight sight = live->launch->run.has_claim ? SIGHT_FRESH : a->s.sight(a->s.arg, live);
         if (may_let && room > 0 && sight == SIGHT_FRESH) {
             g->let_in++;
+            values_let_in(runner_values(a->s.runner), live);
             let_through(a, live);
             room--;
             let++;
@@ -433,10 +468,10 @@ static size_t run_claims(struct admission *a)
         if (sight == SIGHT_STALE)
             stale[stale_count++] = live;
         aside[aside_count++] = live;
-        line_remove(&g->admit, live);
+        lanes_remove(&g->admit, live);
     }
     for (size_t i = 0; i < aside_count; i++)
-        line_add(&gate_of(a, aside[i])->admit, aside[i]);
+        lanes_add(&gate_of(a, aside[i])->admit, aside[i]);
     if (stale_count > 0)
         a->s.want_sight(a->s.arg, stale, stale_count);
     return let;
@@ -445,6 +480,9 @@ static size_t run_claims(struct admission *a)
 size_t admission_run(struct admission *a)
 {
     size_t let = 0;
+    struct value *value;
+    while ((value = values_take_changed(runner_values(a->s.runner))) != NULL)
+        lanes_reopen(value);
     for (size_t i = 0; i < a->gate_count; i++) {
         a->gates[i].let_in = 0;
         for (int stage = 0; stage < LEARNING_STAGE_COUNT; stage++)

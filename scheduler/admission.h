@@ -3,7 +3,7 @@
  * the start (a token and a launch slot at every level that applies). Here, and only here, tokens are taken.
  *
  * Launches of each class stand in lines of their own, so that a class at its limit never holds up another;
- * among the heads of the lines that can go on, the order of line.h decides. Slots are counted from rows
+ * among the heads of the lines that can go on, the order of core/order.h decides. Slots are counted from rows
  * (runner_slots), tokens are GCRA buckets whose state is saved before the start they paid for.
  *
  * With a fixed `launching` a slot is a create or a start; with auto each has a limit of its own, and no

@@ -204,6 +204,13 @@ static void check_class(const struct config_class *class, const struct config_fi
                        "%s: %s base: %lldms is longer than cap, %lldms (%s); allowed: a base up to cap",
                        config_is_own(base_from, path) ? base_from : cap_from, label,
                        (long long)class->retry.base_ms, (long long)class->retry.cap_ms, cap_from);
+    const char *late_from = from[row_of(key_named("limits.when_late"))];
+    if (class->late_after.ms == 0 && strcmp(class->when_late, "run") != 0)
+        config_problem(
+            problems,
+            "%s: %s when_late: \"%s\" without late_after would mean nothing; allowed: with late_after "
+            "above 0",
+            late_from, where != NULL ? label : "[limits]", class->when_late);
     if (where != NULL && match_rule_is_empty(&class->rule))
         config_problem(problems,
                        "%s:%d: [class %s]: no rule, so no run would belong to it; allowed: at least one of "

@@ -47,6 +47,7 @@ struct config_class {
     double starts_per_second; /* CONFIG_NO_LIMIT */
     int64_t start_burst;
     int64_t running;                                /* CONFIG_NO_LIMIT */
+    struct match_list running_per;                  /* as in struct config, within the class */
     int64_t launching;                              /* CONFIG_NO_LIMIT: only the pool's */
     struct config_clocks clocks[STAGE_COUNT];       /* by enum stage; RUN unused */
     double timeout_margin;                          /* of learned times */
@@ -56,6 +57,8 @@ struct config_class {
     struct retry_policy retry;                      /* remove_ended_container is filled in per run */
     struct retry_override stage_retry[STAGE_COUNT]; /* what STAGE_max_attempts and the like say instead */
     struct config_time keep_containers;             /* ended ones; 0: for ever */
+    const char *when_late;                          /* "run", "leave" or "skip" */
+    struct config_time late_after;                  /* due longer ago; 0: no run is late */
     const char *when_run_is_over; /* "leave" or "stop": a container whose run has ended at the server */
 };
 
@@ -118,6 +121,10 @@ struct config {
     const char *shared_limit; /* a global concurrency limit of Prefect whose tokens starts take; NULL: none */
     double shared_limit_fallback; /* starts a second while it can't be asked */
     int64_t stops;
+    struct match_list running_per;    /* each text good for per_value_parse() */
+    struct match_list registry_pulls; /* both good for registry_limit_parse() */
+    struct match_list registry_pulls_per_second;
+    int64_t ageing_ms; /* core/order.h; 0: none */
 
     /* [log] */
     const char *log_format; /* "logfmt" or "json" */

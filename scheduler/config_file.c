@@ -215,8 +215,8 @@ static void list_keys(const char *section, struct buf *out)
             ? "STAGE, STAGE_connect and STAGE_inactivity (stages: api, resolve, image, pull, create, "
               "network, start, inspect, stop, report, remove), STAGE_floor and STAGE_ceiling (but for api, "
               "resolve and report), timeout_margin, timeout_samples, launch_deadline, max_run_time"
-        : strcmp(section, "class") == 0
-            ? ", keep_containers, when_run_is_over and the keys of [timeouts] and [retry]"
+        : strcmp(section, "class") == 0 ? ", when_late, late_after, keep_containers, when_run_is_over and "
+                                          "the keys of [timeouts] and [retry]"
         : strcmp(section, "retry") == 0
             ? ", and STAGE_max_attempts, STAGE_max_time, STAGE_base, STAGE_factor, STAGE_cap, STAGE_jitter "
               "(stages: resolve, pull, create, network, start)"

@@ -90,6 +90,9 @@ const char *config_value_text(const struct config_key *key, const void *base, st
         return items_text((const char *const *)list->items, list->count, arena);
     case CONFIG_TYPE_GLOBS:
     case CONFIG_TYPE_PARAMETERS:
+    case CONFIG_TYPE_PER_VALUE:
+    case CONFIG_TYPE_REGISTRY_COUNTS:
+    case CONFIG_TYPE_REGISTRY_RATES:
     case CONFIG_TYPE_WORDS:
     case CONFIG_TYPE_TRANSPORTS:
     case CONFIG_TYPE_STATUSES:

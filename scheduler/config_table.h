@@ -29,17 +29,20 @@ enum config_type {
     CONFIG_TYPE_LIST,       /* struct config_list */
     CONFIG_TYPE_GLOBS,      /* struct match_list */
     CONFIG_TYPE_PARAMETERS, /* struct match_list of NAME=GLOB */
-    CONFIG_TYPE_WORDS,      /* struct match_list, each item one of `words` */
-    CONFIG_TYPE_TRANSPORTS, /* struct match_list of what goes wrong below HTTP (core/classify.h) */
-    CONFIG_TYPE_STATUSES,   /* struct match_list of 429, 5xx, 500-599 */
-    CONFIG_TYPE_DURATION,   /* int64_t, ms */
-    CONFIG_TYPE_TIME,       /* struct config_time */
-    CONFIG_TYPE_TIME_AUTO,  /* struct config_time, or the word auto */
-    CONFIG_TYPE_RATE,       /* double > 0, or no limit when not given */
-    CONFIG_TYPE_FACTOR,     /* double */
-    CONFIG_TYPE_COUNT,      /* int64_t, or no limit when not given */
-    CONFIG_TYPE_COUNT_AUTO, /* int64_t, or the word auto (INT64_MIN) */
-    CONFIG_TYPE_COUNT32     /* int32_t */
+    CONFIG_TYPE_REGISTRY_COUNTS, /* struct match_list of HOST COUNT (core/registry.h) */
+    CONFIG_TYPE_REGISTRY_RATES,  /* struct match_list of HOST RATE */
+    CONFIG_TYPE_PER_VALUE,       /* struct match_list of WORD LIMIT (core/per_value.h) */
+    CONFIG_TYPE_WORDS,           /* struct match_list, each item one of `words` */
+    CONFIG_TYPE_TRANSPORTS,      /* struct match_list of what goes wrong below HTTP (core/classify.h) */
+    CONFIG_TYPE_STATUSES,        /* struct match_list of 429, 5xx, 500-599 */
+    CONFIG_TYPE_DURATION,        /* int64_t, ms */
+    CONFIG_TYPE_TIME,            /* struct config_time */
+    CONFIG_TYPE_TIME_AUTO,       /* struct config_time, or the word auto */
+    CONFIG_TYPE_RATE,            /* double > 0, or no limit when not given */
+    CONFIG_TYPE_FACTOR,          /* double */
+    CONFIG_TYPE_COUNT,           /* int64_t, or no limit when not given */
+    CONFIG_TYPE_COUNT_AUTO,      /* int64_t, or the word auto (INT64_MIN) */
+    CONFIG_TYPE_COUNT32          /* int32_t */
 };
 
 /* Where the target offset counts from. */

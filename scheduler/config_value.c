@@ -7,6 +7,8 @@
  */
 #include "config_internal.h"
 #include "config_text.h"
+#include "core/per_value.h"
+#include "core/registry.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -54,6 +56,12 @@ static const char *const fixed_texts[] = {
     [CONFIG_TYPE_GLOBS] =
         "globs separated by commas, such as etl, nightly-*, team-[ab]; \\ before a special character",
     [CONFIG_TYPE_PARAMETERS] = "NAME=GLOB, separated by commas",
+    [CONFIG_TYPE_REGISTRY_COUNTS] =
+        "HOST NUMBER, separated by commas, such as docker.io 2, *.internal:5000 8",
+    [CONFIG_TYPE_REGISTRY_RATES] = "HOST RATE, separated by commas, such as docker.io 0.5, *.internal:5000 8",
+    [CONFIG_TYPE_PER_VALUE] =
+        "tag:GLOB, deployment, flow, work_queue or parameter:NAME, each with a number from 1 to 1000000, "
+        "separated by commas, such as tag:team-* 5",
     [CONFIG_TYPE_TRANSPORTS] =
         "words of `sluice explain --transport`, separated by commas, such as DNS failure, partial body",
     [CONFIG_TYPE_STATUSES] = "statuses from 100 to 599, separated by commas, such as 429, 5xx, 500-504",
@@ -164,10 +172,37 @@ static size_t item_length(const char *p, bool is_glob)
     return (size_t)(end - p);
 }
 
-static const char *check_item(const struct config_key *key, const char *item)
+/* Two limits by the same word would contradict each other. */
+static const char *check_per_value(const char *item, char *const *before, size_t before_count)
+{
+    struct per_value limit;
+    const char *wrong = per_value_parse(item, &limit);
+    if (wrong == NULL && limit.kind == PER_VALUE_TAG)
+        wrong = config_check_glob(limit.name);
+    for (size_t i = 0; wrong == NULL && i < before_count; i++) {
+        struct per_value other;
+        if (per_value_parse(before[i], &other) == NULL && strcmp(other.word, limit.word) == 0)
+            wrong = "limits the same twice";
+    }
+    return wrong;
+}
+
+static const char *check_registry(const char *item, bool is_count)
+{
+    struct registry_limit limit;
+    const char *wrong = registry_limit_parse(item, is_count, &limit);
+    return wrong != NULL ? wrong : config_check_glob(limit.host);
+}
+
+static const char *check_item(const struct config_key *key, const char *item, char *const *before,
+                              size_t before_count)
 {
     if (key->type == CONFIG_TYPE_LIST)
         return NULL;
+    if (key->type == CONFIG_TYPE_PER_VALUE)
+        return check_per_value(item, before, before_count);
+    if (key->type == CONFIG_TYPE_REGISTRY_COUNTS || key->type == CONFIG_TYPE_REGISTRY_RATES)
+        return check_registry(item, key->type == CONFIG_TYPE_REGISTRY_COUNTS);
     if (key->type == CONFIG_TYPE_GLOBS)
         return config_check_glob(item);
     if (key->type == CONFIG_TYPE_WORDS)
@@ -189,7 +224,9 @@ static const char *read_items(const struct config_key *key, const char *text, st
     char **items = config_arena_alloc(arena, (strlen(text) + 1) * sizeof(*items));
     size_t count = 0;
     for (const char *p = text; *text != '\0';) {
-        bool is_glob = key->type == CONFIG_TYPE_GLOBS || key->type == CONFIG_TYPE_PARAMETERS;
+        bool is_glob = key->type == CONFIG_TYPE_GLOBS || key->type == CONFIG_TYPE_PARAMETERS ||
+                       key->type == CONFIG_TYPE_PER_VALUE || key->type == CONFIG_TYPE_REGISTRY_COUNTS ||
+                       key->type == CONFIG_TYPE_REGISTRY_RATES;
         size_t len = item_length(p, is_glob);
         const char *next = p + len;
         for (; len > 0 && isspace((unsigned char)*p); len--)
@@ -199,7 +236,8 @@ static const char *read_items(const struct config_key *key, const char *text, st
         if (len == 0)
             return "has an empty item";
         items[count] = config_arena_copy(arena, p, len);
-        const char *wrong = check_item(key, items[count++]);
+        const char *wrong = check_item(key, items[count], items, count);
+        count++;
         if (wrong != NULL)
             return wrong;
         if (*next == '\0')
@@ -359,6 +397,9 @@ static const char *store(const struct config_key *key, const char *text, enum co
     case CONFIG_TYPE_LIST:
     case CONFIG_TYPE_GLOBS:
     case CONFIG_TYPE_PARAMETERS:
+    case CONFIG_TYPE_PER_VALUE:
+    case CONFIG_TYPE_REGISTRY_COUNTS:
+    case CONFIG_TYPE_REGISTRY_RATES:
     case CONFIG_TYPE_WORDS:
     case CONFIG_TYPE_TRANSPORTS:
     case CONFIG_TYPE_STATUSES:
@@ -380,7 +421,7 @@ static const char *store(const struct config_key *key, const char *text, enum co
 static int refuse(const struct config_key *key, const char *text, enum config_style style, const char *wrong,
                   struct err *err)
 {
-    char allowed[200];
+    char allowed[300];
     describe(key, style, allowed, sizeof(allowed));
     bool is_address = key->type == CONFIG_TYPE_URL || key->type == CONFIG_TYPE_ENGINE_HOST ||
                       key->type == CONFIG_TYPE_PROXY;

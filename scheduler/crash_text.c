@@ -81,6 +81,11 @@ char *crash_text(const struct launch *launch)
         return check_strdup("Flow run infrastructure was stopped after max_run_time.");
     case RUN_VERDICT_CANCELLED:
         return check_strdup("Flow run cancelled by worker.");
+    case RUN_VERDICT_SKIPPED:
+        return check_printf(
+            "Flow run skipped by worker: it was due %lld s before it could be claimed, which is "
+            "longer than late_after allows (when_late = skip).",
+            (long long)((run->claimed_at_ms - run->due_at_ms) / 1000));
     case RUN_VERDICT_OVER:
         return check_strdup("Flow run was given up: it was seen to have ended while it was being launched.");
     case RUN_VERDICT_NONE:

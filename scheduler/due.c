@@ -94,7 +94,7 @@ static size_t read_parameters(const char *text, struct json **parameters, const 
     return count;
 }
 
-static void classify_launch(struct due *due)
+static const struct config_class *classify_launch(struct due *due)
 {
     struct launch *l = due->launch;
     const char *names[PARAMETERS_MAX];
@@ -112,9 +112,13 @@ static void classify_launch(struct due *due)
     const struct config_class *c = config_class_for(due->dues->config, &subject);
     launch_set_text(&l->class_name, c->name);
     l->class_priority = c->priority;
+    char *lines = values_lines(due->dues->config, c, &subject, "");
+    launch_set_text(&l->limit_values, lines);
+    free(lines);
     for (size_t i = 0; i < count; i++)
         free(values[i]);
     json_free(parameters);
+    return c;
 }
 
 bool dues_have_room(size_t launches, int64_t queued_of_class)
@@ -134,9 +138,15 @@ static void become_launch(struct due *due)
         launch_set_text(&l->work_queue_name, queue->name);
         l->queue_priority = queue->priority;
     }
-    classify_launch(due);
-    if (due->sight.generation == 0 &&
-        !dues_have_room(runner_count(d->runner), runner_slots(d->runner, l->class_name).queued)) {
+    const struct config_class *c = classify_launch(due);
+    bool is_left =
+        strcmp(c->when_late, "leave") == 0 && run_is_late(&l->run, clock_wall_ms(d->clock), c->late_after.ms);
+    if (is_left)
+        log_debug("late run is left to other workers", kv_s("run", l->flow_run_id),
+                  kv_s("name", l->run_name));
+    if (is_left ||
+        (due->sight.generation == 0 &&
+         !dues_have_room(runner_count(d->runner), runner_slots(d->runner, l->class_name).queued))) {
         free_due(due);
         return;
     }

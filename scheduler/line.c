@@ -10,14 +10,9 @@ void line_done(struct line *line)
 
 bool line_is_before(const struct live *a, const struct live *b)
 {
-    const struct launch *x = a->launch;
-    const struct launch *y = b->launch;
-    if (x->queue_priority != y->queue_priority)
-        return x->queue_priority < y->queue_priority;
-    if (x->class_priority != y->class_priority)
-        return x->class_priority > y->class_priority;
-    if (x->run.due_at_ms != y->run.due_at_ms)
-        return x->run.due_at_ms < y->run.due_at_ms;
+    int order = order_compare(&a->place, &b->place);
+    if (order != 0)
+        return order < 0;
     return a->arrival < b->arrival;
 }
 

@@ -1,6 +1,6 @@
 /*
- * line.h - a line of waiting launches, served in the order: Prefect's queue priority (1 first), class
- * priority (higher first), due time, then as they came. A heap; each launch stands in at most one line.
+ * line.h - a line of waiting launches, served in the order of core/order.h (live.place, set by whoever adds
+ * them), then as they came. A heap; each launch stands in at most one line.
  */
 #ifndef SLUICE_LINE_H
 #define SLUICE_LINE_H

@@ -8,6 +8,7 @@
 #include "base/list.h"
 #include "base/timers.h"
 #include "core/launch.h"
+#include "core/order.h"
 #include "learned_timeouts.h"
 #include "learning.h"
 
@@ -19,6 +20,8 @@ struct look;
 struct runner;
 struct act;
 struct leases;
+struct lane;
+struct value;
 
 #define LIVE_MAGIC 0x6c697665u
 /* Names of containers to remove while CLEARING; a launch has one, rarely two. */
@@ -50,15 +53,17 @@ struct live {
     /* The runner's. */
     enum run_action action; /* decided, saved or about to be, not yet performed; NONE otherwise */
     int64_t action_delay_ms;
-    bool is_dirty;      /* the row differs from the file */
-    bool has_row;       /* the file has a row of it */
-    bool is_wait_said;  /* runner_say_wait() */
-    bool was_drained;   /* asked to go back since we began to stop */
-    bool is_forgotten;  /* freed at the end of the turn */
-    uint64_t arrival;   /* order of coming into memory */
-    bool awaits_list;   /* the watcher's: its look is answered by the first round of lists */
-    uint64_t runs_in;   /* the watcher's: the last round that showed it running */
-    uint64_t listed_in; /* the watcher's: the last round of lists that showed its container */
+    bool is_dirty;         /* the row differs from the file */
+    bool has_row;          /* the file has a row of it */
+    bool is_wait_said;     /* runner_say_wait() */
+    bool was_drained;      /* asked to go back since we began to stop */
+    bool is_forgotten;     /* freed at the end of the turn */
+    uint64_t arrival;      /* order of coming into memory */
+    bool awaits_list;      /* the watcher's: its look is answered by the first round of lists */
+    uint64_t runs_in;      /* the watcher's: the last round that showed it running */
+    uint64_t listed_in;    /* the watcher's: the last round of lists that showed its container */
+    struct value **values; /* what it counts against; values.c */
+    size_t value_count;
     struct list dirty_link;
     struct list acting_link;
     struct list all_link;
@@ -73,7 +78,9 @@ struct live {
 
     /* Admission's. */
     enum run_action waits_for;      /* ADMIT, ASK_START, ASK_SLOT, ASK_STOP; NONE: in no line */
-    size_t line_index;              /* place in its line's heap */
+    struct order_place place;       /* in the order of core/order.h */
+    struct lane *lane;              /* while it waits to be claimed */
+    size_t line_index;              /* in its line's heap */
     int64_t waits_since_ms;         /* mono */
     enum learning_stage slot_stage; /* with ASK_SLOT: of which stage the slot is */
 

@@ -1,14 +1,25 @@
 /*
  * pulls.c - one `flight` per image and platform: LOOK (image inspect), WAIT for a pull slot, PULL, done.
  * Waiters join a flight of the same needs; a flight nobody waits for any more is cancelled.
+ *
+ * A pull that has fallen silent leaves its slot to another while its inactivity clock runs: a dead registry
+ * must not hold up images of others. So that an engine that is stuck altogether is not given ever more to do,
+ * there are never more than twice `pulls` in flight.
  */
 #include "pulls.h"
 
 #include "base/list.h"
+#include "core/registry.h"
 #include "index.h"
+#include "pull_limits.h"
 
 #include <stdio.h>
 #include <string.h>
+
+/* Silent for so long, it no longer counts as in flight. An engine that makes progress says so ten times a
+ * second. */
+#define SILENT_MS 2000
+#define SILENT_FACTOR 2
 
 enum flight_step { FLIGHT_LOOKS, FLIGHT_WAITS, FLIGHT_PULLS, FLIGHT_LOOKS_AFTER };
 
@@ -17,6 +28,7 @@ struct flight {
     struct pulls *pulls;
     char *image;
     char *platform; /* NULL: none */
+    char registry[REGISTRY_SIZE];
     char *class_name;
     enum jobspec_pull_policy policy;
     bool must_pull;
@@ -50,14 +62,18 @@ struct pulls {
     struct list ready;    /* waits whose answer is known from memory, delivered by their timer */
     struct index present; /* keys owned: "image platform" seen here */
     size_t in_flight;
+    struct pull_limits *limits;
+    struct timer slot_timer; /* when a pull that waits may have a slot */
 };
 
-struct pulls *pulls_new(struct engine *engine, struct timers *timers, const struct config *config)
+struct pulls *pulls_new(struct engine *engine, struct timers *timers, struct store *store,
+                        const struct config *config)
 {
     struct pulls *p = check_alloc(sizeof(*p));
     p->engine = engine;
     p->timers = timers;
     p->config = config;
+    p->limits = pull_limits_new(store, timers_clock(timers));
     list_init(&p->flights);
     list_init(&p->ready);
     return p;
@@ -204,11 +220,63 @@ static void on_pulled(void *arg, const struct engine_reply *reply)
     finish(f, reply->failure, reply->took_ms, false, NULL);
 }
 
+static void on_slot(void *arg)
+{
+    start_waiting_pulls(arg);
+}
+
+/* Come back then, or sooner. */
+static void come_back(struct pulls *p, int64_t wait_ms)
+{
+    int64_t at_ms = clock_mono_ms(timers_clock(p->timers)) + wait_ms;
+    if (!timer_is_running(&p->slot_timer) || at_ms < p->slot_timer.deadline_ms)
+        timer_start(p->timers, &p->slot_timer, wait_ms, on_slot, p);
+}
+
+struct in_flight {
+    int64_t active;      /* not silent */
+    int64_t of_registry; /* silent or not */
+    int64_t silent_in_ms;
+};
+
+static struct in_flight count_pulls(const struct pulls *p, const char *registry)
+{
+    struct in_flight count = {.silent_in_ms = SILENT_MS};
+    int64_t now_ms = clock_mono_ms(timers_clock(p->timers));
+    for (const struct list *link = p->flights.next; link != &p->flights; link = link->next) {
+        const struct flight *f = (const struct flight *)((const char *)link - offsetof(struct flight, link));
+        if (f->step != FLIGHT_PULLS)
+            continue;
+        int64_t left_ms = SILENT_MS - (now_ms - engine_heard_ms(f->call));
+        count.active += left_ms > 0 ? 1 : 0;
+        count.of_registry += strcmp(f->registry, registry) == 0 ? 1 : 0;
+        if (left_ms > 0 && left_ms < count.silent_in_ms)
+            count.silent_in_ms = left_ms;
+    }
+    return count;
+}
+
+/* Is there a slot? If not, come back when there may be one. */
+static bool has_slot(struct pulls *p, const struct flight *f)
+{
+    int64_t limit = p->config->pulls;
+    struct in_flight count = count_pulls(p, f->registry);
+    if (limit != CONFIG_NO_LIMIT &&
+        (count.active >= limit || (int64_t)p->in_flight >= limit * SILENT_FACTOR)) {
+        come_back(p, count.silent_in_ms);
+        return false;
+    }
+    int64_t wait_ms = pull_limits_wait_ms(p->limits, p->config, f->registry, count.of_registry);
+    if (wait_ms > 0)
+        come_back(p, wait_ms);
+    return wait_ms == 0;
+}
+
 static void pull(struct flight *f)
 {
     struct pulls *p = f->pulls;
     f->step = FLIGHT_WAITS;
-    if (p->config->pulls != CONFIG_NO_LIMIT && (int64_t)p->in_flight >= p->config->pulls)
+    if (!has_slot(p, f))
         return;
     struct http_clocks clocks = clocks_of(f, STAGE_PULL);
     struct err err;
@@ -219,10 +287,12 @@ static void pull(struct flight *f)
     }
     f->step = FLIGHT_PULLS;
     p->in_flight++;
+    pull_limits_take(p->limits, p->config, f->registry);
 }
 
 static void start_waiting_pulls(struct pulls *p)
 {
+    timer_cancel(&p->slot_timer);
     for (struct list *link = p->flights.next; link != &p->flights;) {
         struct flight *f = LIST_ITEM(link, struct flight, link);
         link = link->next;
@@ -295,6 +365,7 @@ static struct flight *new_flight(struct pulls *p, const char *image, const char 
     struct flight *f = check_alloc(sizeof(*f));
     f->pulls = p;
     f->image = check_strdup(image);
+    registry_of(image, f->registry);
     f->platform = check_strdup_or_null(platform);
     f->class_name = check_strdup(class_name);
     f->policy = policy;
@@ -369,6 +440,8 @@ void pulls_free(struct pulls *p)
         timer_cancel(&wait->timer);
         free(wait);
     }
+    timer_cancel(&p->slot_timer);
+    pull_limits_free(p->limits);
     pulls_forget(p);
     free(p);
 }

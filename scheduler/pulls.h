@@ -1,7 +1,8 @@
 /*
  * pulls.h - images: is it here, and if not, one pull per image shared by everybody who waits for it.
  *
- * At most `pulls` pulls are in flight; the others wait. What was seen here is remembered until the engine
+ * At most `pulls` pulls are in flight; the others wait. One that has fallen silent does not count. A
+ * registry may allow less, and holds up no other then. What was seen here is remembered until the engine
  * says that an image was deleted or untagged (pulls_forget), so that a burst of runs of one image costs one
  * look.
  */
@@ -14,13 +15,16 @@
 #include "learned_timeouts.h"
 
 struct pulls;
+struct store;
 struct pull_wait;
 
 /* failure NULL: the image is here, as far as the policy asks. warning: something to log, or NULL. */
 typedef void (*pull_done_fn)(void *arg, const struct failure *failure, int64_t took_ms, bool was_pulled,
                              const char *warning);
 
-struct pulls *pulls_new(struct engine *engine, struct timers *timers, const struct config *config);
+/* store NULL: the rates of registries are not kept over a restart. */
+struct pulls *pulls_new(struct engine *engine, struct timers *timers, struct store *store,
+                        const struct config *config);
 void pulls_free(struct pulls *pulls);
 void pulls_set_config(struct pulls *pulls, const struct config *config);
 /* Timeouts that are `auto` come from there, and learn from what looks and pulls took. Borrowed. */

@@ -25,6 +25,7 @@ struct runner *runner_new(const struct runner_settings *settings)
     struct runner *r = check_alloc(sizeof(*r));
     r->s = *settings;
     r->wall_minus_mono_ms = clock_wall_ms(settings->clock) - clock_mono_ms(settings->clock);
+    r->values = values_new();
     list_init(&r->all);
     list_init(&r->events);
     list_init(&r->dirty);
@@ -33,8 +34,9 @@ struct runner *runner_new(const struct runner_settings *settings)
     return r;
 }
 
-static void free_live(struct live *live)
+static void free_live(struct runner *r, struct live *live)
 {
+    values_detach(r->values, live);
     timer_cancel(&live->timer);
     timer_cancel(&live->deadline);
     list_remove(&live->all_link);
@@ -65,12 +67,14 @@ void runner_free(struct runner *r)
     while ((link = list_take_first(&r->events)) != NULL)
         free(LIST_ITEM(link, struct queued_event, link));
     while ((link = list_take_first(&r->dead)) != NULL)
-        free_live(LIST_ITEM(link, struct live, all_link));
+        free_live(r, LIST_ITEM(link, struct live, all_link));
     while ((link = list_take_first(&r->all)) != NULL) {
         struct live *live = LIST_ITEM(link, struct live, all_link);
         forget(r, live);
-        free_live(live);
+        runner_count_change(r, live, &live->launch->run, NULL);
+        free_live(r, live);
     }
+    values_free(r->values);
     timer_cancel(&r->save_timer);
     index_done(&r->by_flow_run);
     index_done(&r->by_launch);
@@ -102,6 +106,7 @@ void runner_count_change(struct runner *r, const struct live *live, const struct
 {
     slots_change(&r->slots, before, after);
     slots_change(class_slots(r, live->launch->class_name), before, after);
+    values_count(r->values, live, before, after);
 }
 
 struct slots runner_slots(const struct runner *r, const char *class_name)
@@ -112,6 +117,39 @@ struct slots runner_slots(const struct runner *r, const char *class_name)
         if (strcmp(r->classes[i].name, class_name) == 0)
             return r->classes[i].slots;
     return (struct slots){0};
+}
+
+struct values *runner_values(struct runner *r)
+{
+    return r->values;
+}
+
+void runner_refresh_values(struct runner *r, struct live *live)
+{
+    struct launch *l = live->launch;
+    const struct match_subject known = {.tags = (const char *const *)live->tags,
+                                        .tag_count = live->tag_count,
+                                        .deployment = l->deployment_name,
+                                        .flow = l->flow_name,
+                                        .work_queue = l->work_queue_name};
+    char *AUTO_FREE lines = values_lines(r->s.config, runner_class_of(r, live), &known, l->limit_values);
+    if (strcmp(lines, l->limit_values) != 0) {
+        launch_set_text(&l->limit_values, lines);
+        runner_mark_dirty(r, live);
+        runner_save_soon(r);
+    }
+    values_attach(r->values, r->s.config, live);
+}
+
+void runner_recount_values(struct runner *r)
+{
+    for (struct list *link = r->all.next; link != &r->all; link = link->next) {
+        struct live *live = LIST_ITEM(link, struct live, all_link);
+        values_count(r->values, live, &live->launch->run, NULL);
+        values_detach(r->values, live);
+        runner_refresh_values(r, live);
+        values_count(r->values, live, NULL, &live->launch->run);
+    }
 }
 
 /* ---- feeding ---- */
@@ -175,6 +213,9 @@ struct retry_policy runner_policy_of(const struct runner *r, const struct live *
     struct retry_policy policy = c->retry;
     retry_policy_override(&policy, &c->stage_retry[run_state_stage(live->launch->run.state)]);
     policy.remove_ended_container = live->launch->auto_remove;
+    policy.late_after_ms = c->late_after.ms;
+    policy.leave_late = strcmp(c->when_late, "leave") == 0;
+    policy.skip_late = strcmp(c->when_late, "skip") == 0;
     policy.stop_when_over = strcmp(c->when_run_is_over, "stop") == 0;
     int64_t start_ms = learned_timeouts_total_ms(r->s.timeouts, c, STAGE_START);
     if (start_ms > 0)
@@ -212,6 +253,9 @@ static int step(struct runner *r, struct live *live, const struct queued_event *
     runner_mark_dirty(r, live);
     if (s.next.is_left_alone && !before.is_left_alone)
         runner_tell_left_alone(r, live);
+    if (before.state == RUN_STATE_QUEUED && s.next.state == RUN_STATE_FINISHED &&
+        q->event.kind == RUN_EVENT_ADMITTED)
+        runner_tell_too_late(r, live);
     if (s.next.state != before.state) {
         if (runner_tell_change(r, live, before.state, q->event.kind) != 0)
             return -1;
@@ -375,7 +419,7 @@ int runner_flush(struct runner *r)
         if (live->is_dirty || !list_is_empty(&r->events))
             list_add_last(&kept, link);
         else
-            free_live(live);
+            free_live(r, live);
     }
     while ((link = list_take_first(&kept)) != NULL)
         list_add_last(&r->dead, link);

@@ -17,6 +17,7 @@
 #include "core/slots.h"
 #include "live.h"
 #include "store/store.h"
+#include "values.h"
 
 struct runner;
 
@@ -96,6 +97,10 @@ struct list *runner_all(struct runner *runner); /* of live.all_link */
 size_t runner_count(const struct runner *runner);
 /* class_name NULL: the whole pool. */
 struct slots runner_slots(const struct runner *runner, const char *class_name);
+struct values *runner_values(struct runner *runner);
+/* runner_recount_values - after another configuration: what each launch counts against, and how many do.
+ * Nobody may stand in a lane meanwhile. */
+void runner_recount_values(struct runner *runner);
 /* Requests of launches that are out, for a clean stop. */
 size_t runner_calls_out(const struct runner *runner);
 

@@ -37,6 +37,7 @@ struct runner {
     size_t count;
     uint64_t arrivals; /* launches that ever came into memory */
     struct slots slots;
+    struct values *values;
     struct class_slots *classes;
     size_t class_count;
     struct timer save_timer;
@@ -60,12 +61,16 @@ int runner_tell_change(struct runner *r, struct live *live, enum run_state from,
 void runner_on_live_timer(void *arg);
 /* Say in log and row that the container of a run that is over is left alone. */
 void runner_tell_left_alone(struct runner *r, struct live *live);
+/* Say that a run is left to others because it is late. */
+void runner_tell_too_late(struct runner *r, struct live *live);
 /* live may be NULL: the default class. */
 const struct config_class *runner_class_of(const struct runner *r, const struct live *live);
 /* What holds for a launch in its present state. */
 struct retry_policy runner_policy_of(const struct runner *r, const struct live *live);
 /* Arm the launch's deadline for the state it is in: launch_deadline or max_run_time. */
 void runner_start_deadline(struct runner *r, struct live *live);
+/* What the launch counts against, by today's configuration; it must not be counted yet. */
+void runner_refresh_values(struct runner *r, struct live *live);
 /* Slots follow from rows; either may be NULL (not there). */
 void runner_count_change(struct runner *r, const struct live *live, const struct run *before,
                          const struct run *after);

@@ -124,6 +124,15 @@ void runner_tell_left_alone(struct runner *r, struct live *live)
                 "the flow run is over, and its container runs on: left alone (when_run_is_over = leave)");
 }
 
+void runner_tell_too_late(struct runner *r, struct live *live)
+{
+    const struct launch *l = live->launch;
+    log_info("a run that is late is left to other workers", kv_s("run", l->flow_run_id),
+             kv_s("name", l->run_name), kv_s("class", l->class_name),
+             kv_int("late_ms", clock_wall_ms(r->s.clock) - l->run.due_at_ms));
+    runner_note(r, live, "due longer ago than late_after: left to other workers (when_late = leave)");
+}
+
 void runner_note(struct runner *r, struct live *live, const char *sentence)
 {
     set_note(live, sentence);

@@ -18,6 +18,7 @@ static struct live *adopt(struct runner *r, struct launch *launch)
     list_add_last(&r->all, &live->all_link);
     index_put(&r->by_launch, launch->launch_id, live);
     index_put(&r->by_flow_run, launch->flow_run_id, live);
+    runner_refresh_values(r, live);
     runner_count_change(r, live, NULL, &launch->run);
     live->arrival = r->arrivals++;
     r->count++;

@@ -5,6 +5,7 @@
 #include "service_internal.h"
 
 #include "base/log.h"
+#include "core/per_value.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -46,9 +47,26 @@ void service_mark(const char *instance, const char *state_path, char text[static
     hash_text(parts, ARRAY_LEN(parts), text);
 }
 
+/* kinds: where the texts are kept that the limits refer to. */
+static void add_per_value(const struct match_list *list, const char *class_name, struct store_limit *limits,
+                          size_t *count, char **kinds, size_t *kind_count)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        struct per_value limit;
+        CHECK(per_value_parse(list->globs[i], &limit) == NULL);
+        kinds[*kind_count] = check_printf("running_per %s", limit.word);
+        limits[(*count)++] =
+            (struct store_limit){class_name, kinds[(*kind_count)++], (double)limit.limit, 0, NULL, NULL};
+    }
+}
+
 int service_save_limits(struct service *s, const struct config *c, struct err *err)
 {
-    size_t max = 5 + 4 * c->class_count;
+    size_t max = 5 + 4 * c->class_count + c->running_per.count;
+    for (size_t i = 0; i < c->class_count; i++)
+        max += c->classes[i].running_per.count;
+    char **kinds = check_alloc(max * sizeof(*kinds));
+    size_t kind_count = 0;
     struct store_limit *limits = check_alloc(max * sizeof(*limits));
     char **buckets = check_alloc(c->class_count * sizeof(*buckets));
     struct store_class *classes = check_alloc(c->class_count * sizeof(*classes));
@@ -60,6 +78,7 @@ int service_save_limits(struct service *s, const struct config *c, struct err *e
     limits[n++] = (struct store_limit){"", "running", (double)c->running, 0, NULL, NULL};
     limits[n++] = (struct store_limit){"", "pulls", (double)c->pulls, 0, NULL, NULL};
     limits[n++] = (struct store_limit){"", "stops", (double)c->stops, 0, NULL, NULL};
+    add_per_value(&c->running_per, "", limits, &n, kinds, &kind_count);
     for (size_t i = 0; i < c->class_count; i++) {
         const struct config_class *k = &c->classes[i];
         buckets[i] = check_printf("class:%s", k->name);
@@ -68,16 +87,22 @@ int service_save_limits(struct service *s, const struct config *c, struct err *e
                                            k->start_burst, buckets[i],          NULL};
         limits[n++] = (struct store_limit){k->name, "launching", (double)k->launching, 0, NULL, NULL};
         limits[n++] = (struct store_limit){k->name, "running", (double)k->running, 0, NULL, NULL};
+        add_per_value(&k->running_per, k->name, limits, &n, kinds, &kind_count);
     }
     int rc = store_begin(s->store, err);
     if (rc == 0)
         rc = store_replace_classes(s->store, classes, c->class_count, err);
+    if (rc == 0)
+        rc = store_save_ageing(s->store, c->ageing_ms, err);
     if (rc == 0)
         rc = store_replace_limits(s->store, limits, n, err);
     if (rc == 0)
         rc = store_commit(s->store, err);
     for (size_t i = 0; i < c->class_count; i++)
         free(buckets[i]);
+    for (size_t i = 0; i < kind_count; i++)
+        free(kinds[i]);
+    free(kinds);
     free(buckets);
     free(classes);
     free(limits);

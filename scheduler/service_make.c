@@ -208,7 +208,7 @@ static int make_clients(struct service *s, struct err *err)
 static void make_askers(struct service *s, const char *template_json)
 {
     const struct service_settings *set = &s->s;
-    s->pulls = pulls_new(s->engine, set->timers, set->config);
+    s->pulls = pulls_new(s->engine, set->timers, s->store, set->config);
     s->catalog = catalog_new(s->prefect, set->timers, set->config);
     s->looks = looks_new(s->prefect, set->timers);
     s->output = output_new(s->engine, set->timers, set->output_fd);

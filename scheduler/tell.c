@@ -109,12 +109,14 @@ void tell_container(struct tell *t, struct live *live, enum tell_container_event
 
 void tell_reported(struct tell *t, struct live *live)
 {
-    if (live->launch->run.verdict == RUN_VERDICT_CANCELLED)
+    enum run_verdict verdict = live->launch->run.verdict;
+    if (verdict == RUN_VERDICT_CANCELLED)
         return;
     char *message = crash_text(live->launch);
     const char *hint = crash_hint(live->launch);
     log_line(t, live, PREFECT_LOG_INFO,
-             check_printf("Reported flow run '%s' as crashed: %s", live->launch->flow_run_id, message));
+             check_printf("Reported flow run '%s' as %s: %s", live->launch->flow_run_id,
+                          verdict == RUN_VERDICT_SKIPPED ? "cancelled" : "crashed", message));
     if (hint != NULL)
         log_line(t, live, PREFECT_LOG_INFO, check_strdup(hint));
     free(message);

@@ -56,6 +56,7 @@ static const struct column columns[] = {
     MEMBER("container_name", container_name, COLUMN_TEXT),
     MEMBER("image", image, COLUMN_TEXT),
     MEMBER("last_error", last_error, COLUMN_TEXT),
+    MEMBER("limit_values", limit_values, COLUMN_TEXT),
     MEMBER("queue_priority", queue_priority, COLUMN_INT32),
     MEMBER("class_priority", class_priority, COLUMN_INT32),
     MEMBER("grace_ms", grace_ms, COLUMN_INT64),

@@ -74,6 +74,19 @@ int store_replace_classes(struct store *store, const struct store_class *classes
     return store_leave(store, began, add_classes(store, classes, count, err), err);
 }
 
+int store_save_ageing(struct store *store, int64_t ageing_ms, struct err *err)
+{
+    CHECK(store->is_begun);
+    sqlite3_stmt *statement = NULL;
+    if (store_prepare(store, STORE_SAVE_AGEING,
+                      "INSERT INTO order_row (order_key, ageing_ms) VALUES (1, ?1) "
+                      "ON CONFLICT (order_key) DO UPDATE SET ageing_ms = excluded.ageing_ms",
+                      &statement, err) != 0)
+        return -1;
+    store_bind_int(statement, 1, ageing_ms);
+    return store_run(store, statement, "save the order of runs", err);
+}
+
 static int add_limits(struct store *store, const struct store_limit *limits, size_t count, struct err *err)
 {
     sqlite3_stmt *statement = NULL;

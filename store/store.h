@@ -110,6 +110,8 @@ struct store_limit {
 };
 int store_replace_classes(struct store *store, const struct store_class *classes, size_t count,
                           struct err *err) MUST_CHECK;
+/* store_save_ageing - how the view `queue` orders runs (core/order.h). */
+int store_save_ageing(struct store *store, int64_t ageing_ms, struct err *err) MUST_CHECK;
 int store_replace_limits(struct store *store, const struct store_limit *limits, size_t count,
                          struct err *err) MUST_CHECK;
 

@@ -11,8 +11,9 @@ struct launch *launch_new(const char *flow_run_id, int64_t due_at_ms)
     struct launch *l = check_alloc(sizeof(*l));
     l->run = run_new(due_at_ms);
     snprintf(l->flow_run_id, sizeof(l->flow_run_id), "%s", flow_run_id);
-    char **texts[] = {&l->run_name,   &l->flow_name,      &l->deployment_name, &l->work_queue_name,
-                      &l->class_name, &l->container_name, &l->image,           &l->last_error};
+    char **texts[] = {&l->run_name,        &l->flow_name,  &l->deployment_name,
+                      &l->work_queue_name, &l->class_name, &l->container_name,
+                      &l->image,           &l->last_error, &l->limit_values};
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
         *texts[i] = check_strdup("");
     l->queue_priority = 1;
@@ -72,6 +73,7 @@ void launch_free(struct launch *launch)
     free(launch->container_name);
     free(launch->image);
     free(launch->last_error);
+    free(launch->limit_values);
     free(launch);
 }
 

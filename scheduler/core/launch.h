@@ -33,6 +33,7 @@ struct launch {
     char *container_name;   /* the name create was or will be sent under; "" until rendered */
     char *image;            /* "" until rendered */
     char *last_error;       /* a sentence for people; "" if none */
+    char *limit_values;     /* what it counts against: lines of core/per_value.h; "" if nothing */
     int32_t queue_priority; /* Prefect's: 1 is first */
     int32_t class_priority; /* higher first */
     int64_t grace_ms;       /* stop's grace time */

@@ -40,6 +40,9 @@ struct retry_policy {
     bool stop_when_over;     /* stop it then also when the run is over though not cancelled; else leave it */
     int64_t start_clock_ms;  /* after this long an unanswered start is looked at for the last time */
     int64_t settle_ms;       /* after this long a state proposed to Prefect can't land any more */
+    int64_t late_after_ms;   /* a run that was due longer ago is late; 0: none is */
+    bool leave_late;         /* a late one is not claimed */
+    bool skip_late;          /* a late one is claimed and ended as Cancelled */
     bool park; /* when the policy is exhausted: keep the run aside instead of reporting Crashed */
     bool remove_ended_container; /* the job's auto_remove: REMOVING removes; otherwise it is kept */
 };

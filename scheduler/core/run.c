@@ -98,6 +98,11 @@ bool run_is_backing_off(const struct run *run)
     return run->next_try_at_ms != 0 && waits_for_dependency && !run->waits_for_create;
 }
 
+bool run_is_late(const struct run *run, int64_t at_ms, int64_t late_after_ms)
+{
+    return late_after_ms > 0 && at_ms - run->due_at_ms > late_after_ms;
+}
+
 bool run_state_gives_up(enum run_state s)
 {
     return s >= RUN_STATE_RESOLVING && s <= RUN_STATE_STARTING;

@@ -133,6 +133,7 @@ enum run_event_kind {
     X(DISAPPEARED, "disappeared")     /* CRASHED: the container is gone, its exit code unknown */            \
     X(RAN_TOO_LONG, "ran_too_long")   /* CRASHED: max_run_time */                                            \
     X(CANCELLED, "cancelled")                                                                                \
+    X(SKIPPED, "skipped") /* CANCELLED: claimed too long after it was due (when_late = skip) */              \
     X(OVER, "over") /* none: the server knows the run's end from others; look whether that still holds */    \
     X(HAND_BACK, "hand_back") /* no verdict on the run: after CLEARING it goes back */
 
@@ -220,6 +221,9 @@ bool run_action_is_durable(enum run_action a);
 /* It waits because its last request failed, and would do no harm to try again sooner. Other waits are of its
  * own choosing. */
 bool run_is_backing_off(const struct run *run);
+
+/* It was due longer ago than that at this time (wall). late_after_ms 0: never. */
+bool run_is_late(const struct run *run, int64_t at_ms, int64_t late_after_ms);
 
 /* Which slots a run holds follows from its row, so it cannot leak (design: "Limits"). */
 bool run_holds_running_slot(const struct run *run); /* CLAIMING to CLEARING */

@@ -17,6 +17,9 @@ static struct run_step step_queued(struct run run, const struct step_input *in)
 {
     switch ((int)in->event->kind) {
     case RUN_EVENT_ADMITTED:
+        if (in->policy->leave_late && !run.has_claim &&
+            run_is_late(&run, in->event->now_ms, in->policy->late_after_ms))
+            return step_enter(run, RUN_STATE_FINISHED, in);
         return step_enter(run, RUN_STATE_CLAIMING, in);
     case RUN_EVENT_CANCEL:
         if (run.has_claim)
@@ -35,6 +38,15 @@ static struct run_step step_queued(struct run run, const struct step_input *in)
     }
 }
 
+/* Ours. Whether it is too late for it was decided when it was first claimed: a restart, or a person who
+ * releases a parked run, doesn't skip it. */
+static struct run_step step_claimed(struct run run, const struct step_input *in)
+{
+    if (in->policy->skip_late && run_is_late(&run, run.claimed_at_ms, in->policy->late_after_ms))
+        return step_end_with(run, RUN_VERDICT_SKIPPED, in);
+    return step_enter(run, RUN_STATE_SUBMITTING, in);
+}
+
 /* A claim whose answer is missing may be another worker's run: only a look tells whose cancellation that is.
  */
 static struct run_step step_claiming(struct run run, const struct step_input *in)
@@ -44,7 +56,7 @@ static struct run_step step_claiming(struct run run, const struct step_input *in
         return run.pending == RUN_ACTION_NONE ? step_begin(run, false, in) : step_stay(run);
     case RUN_EVENT_DONE:
     case RUN_EVENT_RUN_PENDING:
-        return step_enter(run, RUN_STATE_SUBMITTING, in);
+        return step_claimed(run, in);
     case RUN_EVENT_RUN_SCHEDULED:
         return step_act(run, RUN_ACTION_CLAIM);
     case RUN_EVENT_OVERTOOK:

@@ -112,6 +112,54 @@ static void test_a_class_at_its_limit_holds_up_nobody(void **state)
     assert_int_equal(world_number(w, "SELECT count(*) FROM queue WHERE class = 'etl'"), 7);
 }
 
+static void add_with_tag(struct world *w, const char *const *tags, int count)
+{
+    for (int i = 0; i < count; i++)
+        fake_prefect_add_run(w->prefect,
+                             &(struct fake_prefect_run){.deployment_id = w->deployment, .tags = tags});
+}
+
+/* By the run's tags, as the poll told them; and after a kill, by the rows. */
+static void test_a_value_at_its_limit_holds_up_nobody(void **state)
+{
+    struct world *w = *state;
+    static const char *const team_a[] = {"x", "team-a", NULL};
+    static const char *const team_b[] = {"team-b", NULL};
+    add_with_tag(w, team_a, 10);
+    add_with_tag(w, team_b, 1);
+    add_runs(w, 2);
+    w->flow.run_ms = -1;
+    world_start(w, "[limits]\nlaunching = 20\nrunning_per = tag:team-* 3\n");
+    world_pass(w, SECONDS(30));
+    assert_int_equal(fake_engine_starts(w->engine, NULL), 6);
+    assert_string_equal(world_query(w,
+                                    "SELECT group_concat(n) FROM (SELECT value || ' ' || count(*) AS n FROM "
+                                    "value_slots GROUP BY value ORDER BY value)"),
+                        "team-a 3,team-b 1");
+    assert_string_equal(world_query(w, "SELECT DISTINCT waits_for FROM queue"),
+                        "pool limit: running_per tag:team-* 3 (team-a)");
+    world_crash(w);
+    world_start(w, NULL);
+    world_pass(w, SECONDS(30));
+    assert_int_equal(fake_engine_starts(w->engine, NULL), 6);
+}
+
+static int larger(int a, int b)
+{
+    return a > b ? a : b;
+}
+
+static void test_a_deployment_runs_one_at_a_time(void **state)
+{
+    struct world *w = *state;
+    add_runs(w, 5);
+    world_start(w, "[limits]\nlaunching = 20\nrunning_per = deployment 1\n");
+    int most = 0;
+    UNTIL_DOING(w, MINUTES(10), world_count(w, PREFECT_STATE_COMPLETED) == 5,
+                most = larger(most, running_of(w, "")));
+    assert_int_equal(most, 1);
+}
+
 static void test_a_class_has_its_own_rate(void **state)
 {
     struct world *w = *state;
@@ -135,11 +183,6 @@ static int launching_now(const struct world *w)
 {
     return fake_engine_in_flight(w->engine, FAKE_ENGINE_CREATE) +
            fake_engine_in_flight(w->engine, FAKE_ENGINE_START);
-}
-
-static int larger(int a, int b)
-{
-    return a > b ? a : b;
 }
 
 static void test_launching_counts_engine_calls_in_flight(void **state)
@@ -326,6 +369,8 @@ int main(void)
         FLOW_TEST(test_a_restart_grants_no_new_burst),
         FLOW_TEST(test_runs_that_waited_for_one_pull_start_at_the_buckets_rate),
         FLOW_TEST(test_a_class_at_its_limit_holds_up_nobody),
+        FLOW_TEST(test_a_value_at_its_limit_holds_up_nobody),
+        FLOW_TEST(test_a_deployment_runs_one_at_a_time),
         FLOW_TEST(test_a_class_has_its_own_rate),
         FLOW_TEST(test_launching_counts_engine_calls_in_flight),
         FLOW_TEST(test_a_class_may_launch_less_at_once),

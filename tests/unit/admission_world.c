@@ -62,7 +62,8 @@ static void on_failure(void *arg, const struct err *err)
 
 static enum sight sight_of(void *arg, const struct live *live)
 {
-    const struct admission_world *w = arg;
+    struct admission_world *w = arg;
+    w->sights++;
     return live->seen_generation == 0 ? w->sight : (enum sight)(live->seen_generation - 1);
 }
 
@@ -141,6 +142,7 @@ int admission_world_setup(void **state)
                                               .running = CONFIG_NO_LIMIT,
                                               .launching = CONFIG_NO_LIMIT,
                                               .retry = retry_policy_default(),
+                                              .when_late = "run",
                                               .when_run_is_over = "leave"};
     w->config = (struct config){.classes = w->classes,
                                 .class_count = WORLD_CLASSES_MAX,
@@ -170,14 +172,15 @@ int admission_world_teardown(void **state)
     return store_fixture_teardown(&fixture);
 }
 
-struct live *world_add_with(struct admission_world *w, const char *class_name, int32_t queue_priority,
-                            int64_t due_at_ms)
+static struct live *add(struct admission_world *w, const char *class_name, int32_t queue_priority,
+                        int64_t due_at_ms, const char *lines)
 {
     char id[UUID_TEXT_SIZE];
     w->added++;
     snprintf(id, sizeof(id), "00000000-0000-4000-8000-%012x", (unsigned)w->added);
     struct launch *launch = launch_new(id, due_at_ms);
     launch_set_text(&launch->class_name, class_name);
+    launch_set_text(&launch->limit_values, lines);
     launch->queue_priority = queue_priority;
     launch->class_priority = config_class_by_name(&w->config, class_name)->priority;
     struct live *live = runner_add(w->runner, launch);
@@ -185,9 +188,25 @@ struct live *world_add_with(struct admission_world *w, const char *class_name, i
     return live;
 }
 
+struct live *world_add_with(struct admission_world *w, const char *class_name, int32_t queue_priority,
+                            int64_t due_at_ms)
+{
+    return add(w, class_name, queue_priority, due_at_ms, "");
+}
+
+static int64_t next_due_ms(struct admission_world *w)
+{
+    return clock_wall_ms(fake_clock_clock(&w->clock)) + w->added;
+}
+
 struct live *world_add(struct admission_world *w, const char *class_name)
 {
-    return world_add_with(w, class_name, 1, clock_wall_ms(fake_clock_clock(&w->clock)) + w->added);
+    return add(w, class_name, 1, next_due_ms(w), "");
+}
+
+struct live *world_add_valued(struct admission_world *w, const char *class_name, const char *lines)
+{
+    return add(w, class_name, 1, next_due_ms(w), lines);
 }
 
 void world_add_many(struct admission_world *w, const char *class_name, int count)
@@ -198,6 +217,7 @@ void world_add_many(struct admission_world *w, const char *class_name, int count
 
 void world_turn(struct admission_world *w)
 {
+    w->sights = 0;
     w->sight_calls = 0;
     w->wanted = 0;
     for (int pass = 0; pass < TURN_PASSES_MAX; pass++)

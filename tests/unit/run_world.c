@@ -198,7 +198,7 @@ static void expect_nothing_to_land(struct world *w)
 static struct run_event effect_report(struct world *w, enum run_verdict verdict)
 {
     expect_nothing_to_land(w);
-    bool cancels = verdict == RUN_VERDICT_CANCELLED;
+    bool cancels = verdict == RUN_VERDICT_CANCELLED || verdict == RUN_VERDICT_SKIPPED;
     if (w->server == CANCELLING && !cancels)
         return answer(RUN_EVENT_RUN_CANCELLING);
     if (is_ended(w->server))
@@ -694,7 +694,9 @@ struct walk_result run_walk(uint64_t seed, run_step_fn step)
     w.policy.remove_ended_container = chance(&w, 30);
     w.policy.stop_when_over = chance(&w, 50);
     w.stop_is_refused = chance(&w, 10);
-    w.row.run = run_new(w.now_ms);
+    w.policy.skip_late = seed % 13 == 0;
+    w.policy.late_after_ms = w.policy.skip_late ? 1000 : 0;
+    w.row.run = run_new(w.now_ms - (seed % 2 == 0 ? 2000 : 0));
     w.saved = w.row;
     w.has_stranger = chance(&w, 20);
     if (w.has_stranger) {

@@ -98,6 +98,79 @@ static void test_order_is_queue_class_due(void **state)
     }
 }
 
+/* Where the one that is `ageing_ms` older than the other stands, whose class is a step higher. */
+static void test_waiting_makes_up_for_priority(void **state)
+{
+    struct admission_world *w = *state;
+    struct err err;
+    w->classes[1].priority = 5;
+    w->config.ageing_ms = 60000;
+    assert_int_equal(admission_set_config(w->admission, &w->config, &err), 0);
+    int64_t now_ms = clock_wall_ms(fake_clock_clock(&w->clock));
+    struct live *third = world_add_with(w, "a", 1, now_ms - 59999);
+    struct live *second = world_add_with(w, "b", 1, now_ms);
+    struct live *first = world_add_with(w, "a", 1, now_ms - 60001);
+    struct live *wanted[] = {first, second, third};
+    world_turn(w);
+    assert_memory_equal(w->claimed, wanted, sizeof(wanted));
+    assert_memory_equal(w->created, wanted, sizeof(wanted));
+}
+
+/* The view computes the order anew, in SQL. */
+static void expect_view_in_order(struct admission_world *w, int count)
+{
+    for (int i = 0; i < count; i++) {
+        uint64_t r = random_splitmix64(&w->random);
+        static const int32_t queues[] = {1, 2, 3, 7, 1500000, 2000000};
+        struct live *live = world_add_with(w, w->classes[r % 3].name, queues[r / 8 % ARRAY_LEN(queues)],
+                                           INT64_C(1763856000000) + (int64_t)(r / 64 % 40) * 30000);
+        if (r / 4096 % 8 == 0)
+            live->launch->class_priority = (int32_t)(r / 65536 % 20); /* of a class that is gone */
+    }
+    world_turn(w);
+    assert_int_equal(runner_sync(w->runner), 0);
+    char *AUTO_FREE seen = store_fixture_shell(w->fixture->path, "select launch_id from queue");
+    w->config.running = CONFIG_NO_LIMIT;
+    world_turn(w);
+    assert_int_equal(w->claimed_count, count);
+    const char *p = seen;
+    for (size_t i = 0; i < w->claimed_count; i++, p += UUID_TEXT_SIZE)
+        assert_memory_equal(p, w->claimed[i]->launch->launch_id, UUID_TEXT_SIZE - 1);
+}
+
+static void show_order(struct admission_world *w)
+{
+    struct err err;
+    struct store_class classes[WORLD_CLASSES_MAX];
+    for (size_t i = 0; i < WORLD_CLASSES_MAX; i++)
+        classes[i] = (struct store_class){w->classes[i].name, "rule", w->classes[i].priority};
+    assert_int_equal(store_replace_classes(w->store, classes, WORLD_CLASSES_MAX, &err), 0);
+    assert_int_equal(store_begin(w->store, &err), 0);
+    assert_int_equal(store_save_ageing(w->store, w->config.ageing_ms, &err), 0);
+    assert_int_equal(store_commit(w->store, &err), 0);
+}
+
+static void test_the_view_shows_the_order(void **state)
+{
+    struct admission_world *w = *state;
+    struct err err;
+    w->classes[0].priority = 9;
+    w->classes[1].priority = -3;
+    w->config.running = 0;
+    w->config.ageing_ms = 60000;
+    assert_int_equal(admission_set_config(w->admission, &w->config, &err), 0);
+    show_order(w);
+    expect_view_in_order(w, 300);
+}
+
+static void test_the_view_shows_the_order_without_ageing(void **state)
+{
+    struct admission_world *w = *state;
+    w->config.running = 0;
+    show_order(w);
+    expect_view_in_order(w, 300);
+}
+
 static void test_who_leaves_the_line_is_not_let_through(void **state)
 {
     struct admission_world *w = *state;
@@ -533,6 +606,9 @@ int main(void)
         TEST(test_running_limit_of_the_pool),
         TEST(test_a_class_at_its_running_limit_holds_up_nobody),
         TEST(test_order_is_queue_class_due),
+        TEST(test_waiting_makes_up_for_priority),
+        TEST(test_the_view_shows_the_order),
+        TEST(test_the_view_shows_the_order_without_ageing),
         TEST(test_who_leaves_the_line_is_not_let_through),
         TEST(test_stale_sights_are_asked_for_together),
         TEST(test_a_sight_is_asked_for_a_bounded_number),

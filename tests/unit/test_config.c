@@ -22,6 +22,10 @@
 #define COUNT_FROM(range) "; allowed: a whole number from " range
 #define NO_LIMIT "; leave the key out for no limit"
 
+#define PER_VALUE                                                                                            \
+    "; allowed: tag:GLOB, deployment, flow, work_queue or parameter:NAME, each with a number from 1 to "     \
+    "1000000, separated by commas, such as tag:team-* 5"
+
 struct key_case {
     const char *section;
     const char *key;
@@ -77,8 +81,21 @@ static const struct key_case key_cases[] = {
     {"limits", "launching", "5", "5", "many",
      "\"many\" is not a whole number; allowed: auto or a whole number from 1 to 1000000"},
     {"limits", "running", "200", "200", "0", "\"0\" is too small" COUNT_FROM("1 to 1000000") NO_LIMIT},
+    {"limits", "running_per", "tag:team-* 5, deployment 1", "tag:team-* 5, deployment 1", "tag:a 5, tag:a 6",
+     "\"tag:a 5, tag:a 6\" limits the same twice" PER_VALUE},
     {"limits", "pulls", "2", "2", "1.5", "\"1.5\" is not a whole number" COUNT_FROM("1 to 1000000")},
+    {"limits", "registry_pulls", "docker.io 2, *:5000 8", "docker.io 2, *:5000 8", "docker.io 0.5",
+     "\"docker.io 0.5\" has no number at its end; allowed: HOST NUMBER, separated by commas, such as "
+     "docker.io 2, *.internal:5000 8"},
+    {"limits", "registry_pulls_per_second", "docker.io 0.5", "docker.io 0.5", "[ 5",
+     "\"[ 5\" has a [ that is never closed; allowed: HOST RATE, separated by commas, such as docker.io 0.5, "
+     "*.internal:5000 8"},
     {"limits", "stops", "2", "2", "-3", "\"-3\" is too small" COUNT_FROM("1 to 1000000")},
+    {"limits", "when_late", "run", "run", "never",
+     "\"never\" is not known; allowed: one of run, leave, skip"},
+    {"limits", "late_after", "6h", "6h", "6", "\"6\" has no unit" DURATION_FROM("0")},
+    {"limits", "ageing", "5m", "5m", "8d",
+     "\"8d\" is too large; allowed: a duration such as 500ms, 60s, 5m, 2h or 7d, from 0 to 7d"},
     {"timeouts", "timeout_margin", "3", "3", "0.5", "\"0.5\" is too small; allowed: a number from 1 to 100"},
     {"timeouts", "timeout_samples", "5", "5", "0", "\"0\" is too small" COUNT_FROM("1 to 1000000")},
     {"timeouts", "launch_deadline", "30s", "30s", "1 h", "\"1 h\" is not a duration" DURATION_FROM("0")},
@@ -116,6 +133,8 @@ static const struct key_case key_cases[] = {
     {"class", "starts_per_second", "8", "8", "-1",
      "\"-1\" is too small; allowed: a number above 0, such as 8 or 0.5" NO_LIMIT},
     {"class", "start_burst", "2", "2", "0", "\"0\" is too small" COUNT_FROM("1 to 1000000")},
+    {"class", "running_per", "parameter:region 2", "parameter:region 2", "tag:[a 5",
+     "\"tag:[a 5\" has a [ that is never closed" PER_VALUE},
     {"class", "running", "20", "20", "0", "\"0\" is too small" COUNT_FROM("1 to 1000000") NO_LIMIT},
     {"class", "launching", "2", "2", "auto",
      "\"auto\" is not a whole number" COUNT_FROM("1 to 1000000") NO_LIMIT},
@@ -253,11 +272,13 @@ static void test_every_key_that_a_class_may_set(void **state)
         const struct config_key *key = &config_keys[row];
         if (!key->in_class)
             continue;
+        char *AUTO_FREE words =
+            key->words == NULL ? NULL : strndup(key->words, strcspn(key->words, " ")); /* the first */
         const char *value = key->type == CONFIG_TYPE_TIME || key->type == CONFIG_TYPE_TIME_AUTO ||
                                     key->type == CONFIG_TYPE_DURATION
                                 ? "45s"
                             : key->type == CONFIG_TYPE_JITTER ? "none"
-                            : key->type == CONFIG_TYPE_WORD   ? "stop"
+                            : key->type == CONFIG_TYPE_WORD   ? words
                                                               : "3";
         char *AUTO_FREE text = file_with("class", key->key, value);
         char *AUTO_FREE name = check_printf("class k.%s", key->key);
@@ -267,7 +288,7 @@ static void test_every_key_that_a_class_may_set(void **state)
         if (strcmp(key->key, "base") != 0 || f->problems.count == 0)
             assert_string_equal(fixture_printed(f, name), shown);
     }
-    assert_int_equal(count, 3 * 11 + 2 * 8 + 2 + 3 + 7 + 2 + 5 * 6);
+    assert_int_equal(count, 3 * 11 + 2 * 8 + 2 + 3 + 7 + 2 + 5 * 6 + 2);
 }
 
 static void test_values_arrive_in_the_struct(void **state)
@@ -378,6 +399,21 @@ static void test_classes_choose(void **state)
 
 /* ---- mistakes ---- */
 
+static void test_late_needs_to_be_told_when(void **state)
+{
+    static const struct fixture_text cases[] = {
+        {"[limits]\nwhen_late = skip\nlate_after = 1h\n[class k]\nmatch_tag = t\nwhen_late = leave\n", ""},
+        {"[limits]\nwhen_late = skip\n", "c.conf:2: [limits] when_late: \"skip\" without late_after would "
+                                         "mean nothing; allowed: with late_after "
+                                         "above 0\n"},
+        {"[class k]\nmatch_tag = t\nwhen_late = leave\n",
+         "c.conf:3: [class k] when_late: \"leave\" without late_after would mean nothing; allowed: with "
+         "late_after "
+         "above 0\n"},
+    };
+    fixture_check_texts(*state, cases, ARRAY_LEN(cases));
+}
+
 static void test_unknown_words(void **state)
 {
     static const struct fixture_text cases[] = {
@@ -386,7 +422,9 @@ static void test_unknown_words(void **state)
         {"[limits]\npusl = 5\n", "c.conf:2: [limits] pusl: unknown key; did you mean \"pulls\"?\n"},
         {"[limits]\nbanana = 5\n",
          "c.conf:2: [limits] banana: unknown key; allowed: starts_per_second, start_burst, "
-         "shared_limit, shared_limit_fallback, launching, running, pulls, stops\n"},
+         "shared_limit, shared_limit_fallback, launching, running, running_per, pulls, registry_pulls, "
+         "registry_pulls_per_second, stops, "
+         "ageing, when_late, late_after\n"},
         {"[prefect]\nrunning = 5\n", "c.conf:2: [prefect] running: unknown key; it belongs to [limits]\n"},
         {"[prefect]\nmatch_tag = x\n",
          "c.conf:2: [prefect] match_tag: unknown key; it belongs to [class NAME]\n"},
@@ -847,6 +885,7 @@ int main(void)
         TEST(test_values_arrive_in_the_struct),
         TEST(test_defaults),
         TEST(test_classes_choose),
+        TEST(test_late_needs_to_be_told_when),
         TEST(test_unknown_words),
         TEST(test_learned_times_with_mistakes),
         TEST(test_learned_times),

@@ -19,17 +19,9 @@ static struct live *new_live(int32_t queue_priority, int32_t class_priority, int
                              uint64_t arrival)
 {
     struct live *live = check_alloc(sizeof(*live));
-    live->launch = launch_new("00000000-0000-4000-8000-000000000000", due_at_ms);
-    live->launch->queue_priority = queue_priority;
-    live->launch->class_priority = class_priority;
+    live->place = order_place(&(struct order_rule){0}, queue_priority, class_priority, due_at_ms);
     live->arrival = arrival;
     return live;
-}
-
-static void free_live(struct live *live)
-{
-    launch_free(live->launch);
-    free(live);
 }
 
 /* Each one comes before the next. */
@@ -54,7 +46,7 @@ static void test_order(void **state)
     for (size_t i = 0; i < ARRAY_LEN(lives); i++) {
         assert_ptr_equal(line_first(&line), lives[i]);
         line_remove(&line, lives[i]);
-        free_live(lives[i]);
+        free(lives[i]);
     }
     assert_null(line_first(&line));
     line_done(&line);
@@ -104,7 +96,7 @@ static void test_random_coming_and_going(void **state)
     assert_is_heap(&line, stands, lives);
     line_done(&line);
     for (size_t i = 0; i < LIVES; i++)
-        free_live(lives[i]);
+        free(lives[i]);
 }
 
 int main(void)

@@ -49,7 +49,7 @@ static int setup(void **state)
     w->config.classes = &w->class_;
     w->config.class_count = 1;
     w->config.pulls = 3;
-    w->pulls = pulls_new(w->engine_world->engine, w->engine_world->timers, &w->config);
+    w->pulls = pulls_new(w->engine_world->engine, w->engine_world->timers, NULL, &w->config);
     fake_engine_add_registry_image(
         w->fake, &(struct fake_registry_image){.image = ABSENT, .took_ms = PULL_MS, .lines = 2});
     *state = w;
@@ -211,6 +211,113 @@ static void test_a_raised_limit_counts_at_once(void **state)
     pulls_set_config(w->pulls, &raised);
     assert_int_equal(pulls_in_flight(w->pulls), 4);
     wait_for_pulls(w);
+    for (int i = 0; i < 4; i++)
+        assert_fine(&told[i], true);
+}
+
+static void stall_pulls(struct world *w, int nth)
+{
+    fake_engine_add_fault(
+        w->fake, &(struct fake_fault){.call = FAKE_ENGINE_PULL, .nth = nth, .kind = FAKE_FAULT_STALL_BODY});
+}
+
+static void test_a_silent_pull_leaves_its_slot(void **state)
+{
+    struct world *w = *state;
+    char images[5][NAME_SIZE];
+    struct told told[5] = {0};
+    w->config.pulls = 1;
+    add_images(w, images, 5);
+    stall_pulls(w, 1);
+    for (int i = 0; i < 5; i++)
+        want(w, images[i], JOBSPEC_PULL_ALWAYS, false, &told[i]);
+    engine_world_advance(w->engine_world, 1990);
+    assert_int_equal(pulls_in_flight(w->pulls), 1);
+    engine_world_advance(w->engine_world, 60);
+    assert_int_equal(pulls_in_flight(w->pulls), 2);
+    engine_world_advance(w->engine_world, 4 * PULL_MS + 100);
+    assert_int_equal(told[0].times, 0);
+    for (int i = 1; i < 5; i++)
+        assert_fine(&told[i], true);
+    assert_int_equal(pulls_in_flight(w->pulls), 1);
+}
+
+/* An engine that is stuck gets no more than twice as much. */
+static void test_silent_pulls_are_bounded(void **state)
+{
+    struct world *w = *state;
+    char images[12][NAME_SIZE];
+    struct told told[12] = {0};
+    w->config.pulls = 3;
+    add_images(w, images, 12);
+    stall_pulls(w, -1);
+    for (int i = 0; i < 12; i++)
+        want(w, images[i], JOBSPEC_PULL_ALWAYS, false, &told[i]);
+    engine_world_advance(w->engine_world, 20000);
+    assert_int_equal(pulls_in_flight(w->pulls), 6);
+}
+
+static void test_a_slow_pull_with_progress_keeps_its_slot(void **state)
+{
+    struct world *w = *state;
+    struct told told[2] = {0};
+    w->config.pulls = 1;
+    static const char *const images[] = {"slow:1", "slow:2"};
+    for (int i = 0; i < 2; i++) {
+        fake_engine_add_registry_image(
+            w->fake, &(struct fake_registry_image){.image = images[i], .took_ms = 9000, .lines = 9});
+        want(w, images[i], JOBSPEC_PULL_ALWAYS, false, &told[i]);
+    }
+    engine_world_advance(w->engine_world, 19000);
+    assert_fine(&told[0], true);
+    assert_fine(&told[1], true);
+    assert_int_equal(fake_engine_peak(w->fake, FAKE_ENGINE_PULL), 1);
+}
+
+static void add_image(struct world *w, const char *image, struct told *told)
+{
+    fake_engine_add_registry_image(
+        w->fake, &(struct fake_registry_image){.image = image, .took_ms = PULL_MS, .lines = 1});
+    want(w, image, JOBSPEC_PULL_ALWAYS, false, told);
+}
+
+static void test_a_registry_at_its_limit_holds_up_no_other(void **state)
+{
+    struct world *w = *state;
+    struct told told[5] = {0};
+    static char *limits[] = {"slow.io 1"};
+    w->config.registry_pulls = (struct match_list){limits, 1};
+    static const char *const images[] = {"slow.io/a", "slow.io/b", "slow.io/c", "ghcr.io/a", "hub"};
+    for (int i = 0; i < 5; i++)
+        add_image(w, images[i], &told[i]);
+    turn(w);
+    assert_int_equal(pulls_in_flight(w->pulls), 3); /* one of the slow one, two others */
+    engine_world_advance(w->engine_world, PULL_MS + 100);
+    assert_fine(&told[0], true);
+    assert_fine(&told[3], true);
+    assert_fine(&told[4], true);
+    assert_int_equal(pulls_in_flight(w->pulls), 1);
+    wait_for_pulls(w);
+    assert_fine(&told[1], true);
+    assert_fine(&told[2], true);
+}
+
+static void test_a_registry_gives_so_many_a_second(void **state)
+{
+    struct world *w = *state;
+    struct told told[4] = {0};
+    static char *limits[] = {"*.io 0.1"};
+    w->config.registry_pulls_per_second = (struct match_list){limits, 1};
+    static const char *const images[] = {"slow.io/a", "slow.io/b", "slow.io/c", "127.0.0.1:5000/a"};
+    for (int i = 0; i < 4; i++)
+        add_image(w, images[i], &told[i]);
+    engine_world_advance(w->engine_world, 9990);
+    assert_int_equal(fake_engine_calls(w->fake, FAKE_ENGINE_PULL), 2);
+    engine_world_advance(w->engine_world, 100);
+    assert_int_equal(fake_engine_calls(w->fake, FAKE_ENGINE_PULL), 3);
+    engine_world_advance(w->engine_world, 9800);
+    assert_int_equal(fake_engine_calls(w->fake, FAKE_ENGINE_PULL), 3);
+    engine_world_advance(w->engine_world, 2000);
     for (int i = 0; i < 4; i++)
         assert_fine(&told[i], true);
 }
@@ -443,6 +550,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_one_pull_is_shared_by_many, setup, teardown),
         cmocka_unit_test_setup_teardown(test_pulls_in_flight_are_limited, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_raised_limit_counts_at_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_silent_pull_leaves_its_slot, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_silent_pulls_are_bounded, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_slow_pull_with_progress_keeps_its_slot, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_registry_at_its_limit_holds_up_no_other, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_registry_gives_so_many_a_second, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_failed_pull_is_told_to_all_and_not_remembered, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_a_failed_look_is_a_failure, setup, teardown),

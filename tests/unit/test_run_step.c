@@ -42,6 +42,60 @@ static void assert_goes(const char *path, enum run_state state, enum run_action 
     assert_at(&trip, state, action);
 }
 
+/* ---- late runs ---- */
+
+static struct trip late_trip(bool skip, bool leave)
+{
+    struct trip trip = trip_new();
+    trip.policy.late_after_ms = 60000;
+    trip.policy.skip_late = skip;
+    trip.policy.leave_late = leave;
+    return trip;
+}
+
+static void test_a_late_run_is_skipped_once_it_is_ours(void **state)
+{
+    (void)state;
+    struct trip trip = late_trip(true, false);
+    trip_go(&trip, "ENTER +60001 ADMITTED");
+    assert_at(&trip, RUN_STATE_CLAIMING, RUN_ACTION_CLAIM); /* unclaimed it may be another's */
+    trip_go(&trip, "DONE");
+    assert_at(&trip, RUN_STATE_REPORTING, RUN_ACTION_REPORT);
+    assert_int_equal(trip.run.verdict, RUN_VERDICT_SKIPPED);
+    trip_go(&trip, "DONE");
+    assert_at(&trip, RUN_STATE_FINISHED, RUN_ACTION_FORGET);
+    trip = late_trip(true, false); /* the claim's answer was lost */
+    trip_go(&trip, "ENTER +60001 ADMITTED UNKNOWN_OUTCOME ENTER RUN_PENDING");
+    assert_int_equal(trip.run.verdict, RUN_VERDICT_SKIPPED);
+}
+
+static void test_what_was_claimed_in_time_is_not_late(void **state)
+{
+    (void)state;
+    struct trip trip = late_trip(true, false);
+    trip_go(&trip, "ENTER +60000 ADMITTED +600000 DONE");
+    assert_at(&trip, RUN_STATE_SUBMITTING, RUN_ACTION_SUBMIT);
+    trip = late_trip(false, false);
+    trip_go(&trip, "ENTER +600000 ADMITTED DONE");
+    assert_at(&trip, RUN_STATE_SUBMITTING, RUN_ACTION_SUBMIT);
+    trip = late_trip(true, true);
+    trip.policy.late_after_ms = 0; /* no run is late */
+    trip_go(&trip, "ENTER +600000 ADMITTED DONE");
+    assert_at(&trip, RUN_STATE_SUBMITTING, RUN_ACTION_SUBMIT);
+}
+
+static void test_a_late_run_is_left_unclaimed(void **state)
+{
+    (void)state;
+    struct trip trip = late_trip(false, true);
+    trip_go(&trip, "ENTER +60001 ADMITTED");
+    assert_at(&trip, RUN_STATE_FINISHED, RUN_ACTION_FORGET);
+    assert_false(trip.run.has_claim);
+    trip = late_trip(false, true);
+    trip_go(&trip, "ENTER +60000 ADMITTED");
+    assert_at(&trip, RUN_STATE_CLAIMING, RUN_ACTION_CLAIM);
+}
+
 /* ---- giving up ---- */
 
 static void test_attempts_are_exhausted(void **state)
@@ -519,6 +573,9 @@ static void test_a_hand_back_with_a_container_clears_first(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_late_run_is_skipped_once_it_is_ours),
+        cmocka_unit_test(test_what_was_claimed_in_time_is_not_late),
+        cmocka_unit_test(test_a_late_run_is_left_unclaimed),
         cmocka_unit_test(test_attempts_are_exhausted),
         cmocka_unit_test(test_attempts_of_the_launch_clear_before_the_verdict),
         cmocka_unit_test(test_each_state_counts_its_own_attempts),

@@ -45,7 +45,7 @@ static void test_names_and_columns(void **state)
     store_fixture_expect(f->path,
                          "select group_concat(name, ' ') from (select name from sqlite_schema "
                          "where type = 'view' order by name)",
-                         "attempts classes history limits parked queue running timeouts");
+                         "attempts classes history limits parked queue running timeouts value_slots");
     expect_columns(f->path, "queue",
                    "position run_id run_name flow deployment class state due_at next_try_at tries "
                    "waits_for last_error");
@@ -58,12 +58,13 @@ static void test_names_and_columns(void **state)
     expect_columns(f->path, "limits", "class kind limit in_use tokens learned_value");
     expect_columns(f->path, "classes", "class rule queued claiming submitting");
     expect_columns(f->path, "parked", "run_id run_name class reason since release");
+    expect_columns(f->path, "value_slots", "run_id class per value");
     /* every view can be read when nothing is in it */
     store_fixture_expect(
         f->path,
         "select * from queue; select * from running; select * from attempts; select * from "
         "timeouts; select * from history; select * from limits; select * from classes; select * "
-        "from parked",
+        "from parked; select * from value_slots",
         "");
 }
 
