@@ -14,6 +14,7 @@
 #include "api/engine.h"
 #include "api/prefect.h"
 #include "catalog.h"
+#include "guards.h"
 #include "history.h"
 #include "looks.h"
 #include "output.h"
@@ -28,6 +29,7 @@ struct act {
     struct engine *engine;
     struct prefect *prefect;
     struct pulls *pulls;
+    struct guards *guards;
     struct catalog *catalog;
     struct looks *looks;
     struct output *output;

@@ -18,6 +18,7 @@ struct look;
 struct runner;
 struct act;
 struct leases;
+struct guard;
 
 #define LIVE_MAGIC 0x6c697665u
 /* Names of containers to remove while CLEARING; a launch has one, rarely two. */
@@ -68,6 +69,13 @@ struct live {
     struct pull_wait *pull_wait;
     bool in_catalog;   /* waits for a deployment or a flow */
     struct look *look; /* at its flow run, gathered or out */
+
+    /* The guards'. */
+    struct guard *held_by; /* waits for a retry of that one's budget; NULL: does not */
+    struct list held_link;
+    bool has_retry;    /* has got it */
+    bool is_excused;   /* its tries were never answered: the next one is no retry */
+    bool is_wait_said; /* the runner's: the state file says what it waits for */
 
     /* Admission's. */
     enum run_action waits_for; /* ADMIT, ASK_START, ASK_SLOT, ASK_STOP; NONE: in no line */

@@ -320,6 +320,7 @@ static void test_goodput_is_back_ten_seconds_after_an_overload(void **state)
 struct outage {
     int calls_a_second; /* most in one second of the outage, from 10 s after its begin */
     int calls;          /* from then on to its end */
+    int64_t full_rate_s; /* after its end: the first second with nearly all that the dependency can do */
     int64_t all_done_s; /* after its end; -1: not within 200 s */
 };
 
@@ -333,7 +334,7 @@ static struct outage outage(bool is_guarded, uint64_t seed)
         add(s, i * 10);
     live(s, 600, 0, 0);
     s->is_gone = false;
-    struct outage o = {.all_done_s = -1};
+    struct outage o = {.all_done_s = -1, .full_rate_s = -1};
     for (int64_t i = 10; i < 600; i++) {
         int calls = s->offered[i] + s->retried[i] + s->probes[i];
         o.calls += calls;
@@ -341,6 +342,8 @@ static struct outage outage(bool is_guarded, uint64_t seed)
     }
     for (int64_t i = 1; i <= 200; i++) {
         live(s, 1, 0, 0);
+        if (o.full_rate_s < 0 && s->done[599 + i] >= 95)
+            o.full_rate_s = i;
         if (s->done_in_all == PENDING && o.all_done_s < 0)
             o.all_done_s = i;
     }
@@ -355,11 +358,14 @@ static void test_an_outage_of_ten_minutes_is_probed_and_left_quickly(void **stat
         struct outage with = outage(true, seed);
         struct outage without = outage(false, seed);
         print_message(
-            "outage of 600 s with %d pending (seed %d): %.2f calls/s, %d in the worst second, all done %d s "
-            "after; without budget and breaker %.2f calls/s, %d in the worst second, all done after %d s\n",
-            PENDING, (int)seed, share(with.calls, 590), with.calls_a_second, (int)with.all_done_s,
-            share(without.calls, 590), without.calls_a_second, (int)without.all_done_s);
+            "outage of 600 s with %d pending (seed %d): %.2f calls/s, %d in the worst second, full rate %d s "
+            "after, all done %d s after; without budget and breaker %.2f calls/s, %d in the worst second, "
+            "full rate %d s after, all done %d s after\n",
+            PENDING, (int)seed, share(with.calls, 590), with.calls_a_second, (int)with.full_rate_s,
+            (int)with.all_done_s, share(without.calls, 590), without.calls_a_second, (int)without.full_rate_s,
+            (int)without.all_done_s);
         assert_true(with.calls_a_second <= 1);
+        assert_true(with.full_rate_s >= 0 && with.full_rate_s <= 10);
         /* The dependency does 100 a second: 10 s is what a thousand take at its full rate. */
         assert_true(with.all_done_s >= 0 && with.all_done_s <= 10 + PENDING / 100);
         assert_true(without.calls > 590);
