@@ -36,7 +36,7 @@ struct runner_ports {
     void (*on_failure)(void *arg, const struct err *err);
     /* A call has failed in a way that may pass: is the dependency out of reach altogether? Then it costs no
      * attempt. May be NULL. */
-    bool (*is_away)(void *arg, const struct failure *failure);
+    bool (*is_away)(void *arg, const struct live *live, const struct failure *failure);
 };
 
 struct runner_settings {

@@ -95,9 +95,12 @@ static void on_prefect_back(void *arg, int64_t answered_since_ms)
     watcher_look(s->watcher);
 }
 
-static bool is_away(void *arg, const struct failure *failure)
+static bool is_away(void *arg, const struct live *live, const struct failure *failure)
 {
     struct service *s = arg;
+    if (failure->stage == STAGE_PULL && live->launch->image[0] != '\0' &&
+        guard_is_open(guards_registry(s->guards, live->launch->image)))
+        return true; /* it was the probe */
     if (failure->dependency == DEPENDENCY_PREFECT)
         return reach_is_away(s->reach);
     if (failure->dependency != DEPENDENCY_ENGINE)
