@@ -276,6 +276,7 @@ static void pull(struct flight *f)
     if (p->config->pulls != CONFIG_NO_LIMIT && (int64_t)p->in_flight >= p->config->pulls)
         return;
     struct failure failure;
+    f->step = FLIGHT_LOOKS; /* no longer one of those that wait, whatever comes of it */
     if (is_held(f, &failure)) {
         if (!goes_on_without(f, &failure, 0))
             fail_early(f, &failure);
@@ -283,7 +284,6 @@ static void pull(struct flight *f)
     }
     struct http_clocks clocks = clocks_of(f, STAGE_PULL);
     struct err err;
-    f->step = FLIGHT_LOOKS;
     f->pull_began_ms = clock_mono_ms(timers_clock(p->timers));
     if (p->guards != NULL)
         guard_probe(guards_registry(p->guards, f->image));

@@ -135,16 +135,3 @@ struct breaker breaker_read(const char *text, int64_t now_ms)
     }
     return b;
 }
-
-const char *breaker_state_name(enum breaker_state state)
-{
-    switch (state) {
-    case BREAKER_CLOSED:
-        return "closed";
-    case BREAKER_OPEN:
-        return "open";
-    case BREAKER_HALF_OPEN:
-        return "half open";
-    }
-    return "?";
-}

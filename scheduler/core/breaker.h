@@ -73,6 +73,4 @@ void breaker_probe(struct breaker *breaker, int64_t now_ms, uint64_t random);
 void breaker_write(const struct breaker *breaker, char text[static BREAKER_TEXT_SIZE]);
 struct breaker breaker_read(const char *text, int64_t now_ms);
 
-const char *breaker_state_name(enum breaker_state state); /* "closed", "open", "half open" */
-
 #endif

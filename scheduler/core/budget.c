@@ -82,12 +82,3 @@ int64_t budget_wait_ms(const struct budget *b, int64_t now_ms, int64_t ahead)
     wait_ms = by_share_ms < wait_ms ? by_share_ms : wait_ms;
     return wait_ms > 0 ? wait_ms : 1;
 }
-
-int64_t budget_left(const struct budget *b, int64_t now_ms)
-{
-    int64_t now_s = second_of(b, now_ms);
-    int64_t by_share = share_of(b, now_s) - sum(b, b->retries, now_s, WINDOW_S);
-    int64_t by_floor = BUDGET_FLOOR - sum(b, b->retries, now_s, FLOOR_WINDOW_S);
-    int64_t left = by_share > by_floor ? by_share : by_floor;
-    return left > 0 ? left : 0;
-}

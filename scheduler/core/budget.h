@@ -41,7 +41,4 @@ void budget_retry(struct budget *budget, int64_t now_ms);
  */
 int64_t budget_wait_ms(const struct budget *budget, int64_t now_ms, int64_t ahead);
 
-/* budget_left - retries that may go now, for people. */
-int64_t budget_left(const struct budget *budget, int64_t now_ms);
-
 #endif

@@ -276,13 +276,14 @@ static void test_a_restart_keeps_an_open_breaker_open(void **state)
 /* ---- registries ---- */
 
 #define ILL_IMAGE "ill.example:5000/team/a:1"
+#define ILL_IMAGE_HERE "ill.example:5000/team/c:1"
 #define WELL_IMAGE "well.example/team/b:1"
 
-static void ill_registry(struct world *w)
+static void throttle(struct world *w, const char *image)
 {
     fake_engine_add_registry_image(
         w->engine,
-        &(struct fake_registry_image){.image = ILL_IMAGE,
+        &(struct fake_registry_image){.image = image,
                                       .status = 500,
                                       .message = "toomanyrequests: You have reached your pull rate limit"});
 }
@@ -293,7 +294,7 @@ static void test_a_registry_that_throttles_holds_up_its_own_images_only(void **s
     enum { EACH = 8 };
     const char *ill[EACH];
     const char *well[EACH];
-    ill_registry(w);
+    throttle(w, ILL_IMAGE);
     fake_engine_add_registry_image(
         w->engine, &(struct fake_registry_image){.image = WELL_IMAGE, .took_ms = 2000, .lines = 4});
     for (int i = 0; i < EACH; i++) {
@@ -324,6 +325,25 @@ static void test_a_registry_that_throttles_holds_up_its_own_images_only(void **s
     assert_int_equal(world_times_run(w, ill[0]), 1);
 }
 
+/* Who may do without the pull doesn't wait for the registry. */
+static void test_behind_an_open_breaker_an_image_that_is_here_will_do(void **state)
+{
+    struct world *w = *state;
+    throttle(w, ILL_IMAGE);
+    throttle(w, ILL_IMAGE_HERE);
+    fake_engine_add_image(w->engine, ILL_IMAGE_HERE);
+    w->flow_variables = "{\"image\":\"" ILL_IMAGE "\"}";
+    for (int i = 0; i < 4; i++)
+        world_add_run(w);
+    world_start(w, "[limits]\npulls = 1\n");
+    UNTIL(w, SECONDS(30),
+          world_number(w, "SELECT count(*) FROM limits WHERE kind = 'breaker' AND learned_value = 1") == 1);
+    w->flow_variables = "{\"image\":\"" ILL_IMAGE_HERE "\",\"image_pull_policy\":\"IfPossible\"}";
+    for (int i = 0; i < 10; i++)
+        world_add_run(w);
+    UNTIL(w, SECONDS(30), world_count(w, PREFECT_STATE_COMPLETED) == 10);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -334,6 +354,7 @@ int main(void)
         FLOW_TEST(test_a_server_that_throttles_everybody_is_left_alone),
         FLOW_TEST(test_a_restart_keeps_an_open_breaker_open),
         FLOW_TEST(test_a_registry_that_throttles_holds_up_its_own_images_only),
+        FLOW_TEST(test_behind_an_open_breaker_an_image_that_is_here_will_do),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

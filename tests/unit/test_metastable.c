@@ -318,10 +318,10 @@ static void test_goodput_is_back_ten_seconds_after_an_overload(void **state)
 #define PENDING 1000
 
 struct outage {
-    int calls_a_second; /* most in one second of the outage, from 10 s after its begin */
-    int calls;          /* from then on to its end */
+    int calls_a_second;  /* most in one second of the outage, from 10 s after its begin */
+    int calls;           /* from then on to its end */
     int64_t full_rate_s; /* after its end: the first second with nearly all that the dependency can do */
-    int64_t all_done_s; /* after its end; -1: not within 200 s */
+    int64_t all_done_s;  /* after its end; -1: not within 200 s */
 };
 
 /* 1,000 operations pending, gone for 10 minutes. */
