@@ -73,9 +73,8 @@ struct live {
     /* The guards'. */
     struct guard *held_by; /* waits for a retry of that one's budget; NULL: does not */
     struct list held_link;
-    bool has_retry;    /* has got it */
-    bool is_excused;   /* its tries were never answered: the next one is no retry */
-    bool is_wait_said; /* the runner's: the state file says what it waits for */
+    bool has_retry;  /* has got it */
+    bool is_excused; /* its tries were never answered: the next one is no retry */
 
     /* Admission's. */
     enum run_action waits_for; /* ADMIT, ASK_START, ASK_SLOT, ASK_STOP; NONE: in no line */

@@ -28,7 +28,7 @@ struct flight {
     int64_t pull_took_ms;
     int64_t total_ms; /* of the call that is out */
     enum stage expired_stage;
-    int64_t expired_ms; /* the total that ran out; 0: none did */
+    int64_t expired_ms;    /* the total that ran out; 0: none did */
     int64_t pull_began_ms; /* mono */
     struct timer early;    /* delivers a failure that was known before anything was sent */
     struct failure *early_failure;

@@ -54,8 +54,6 @@ int runner_begin_row(struct runner *r, struct live *live, struct err *err) MUST_
 /* A state change is told once, here: history and log. */
 int runner_tell_change(struct runner *r, struct live *live, enum run_state from,
                        enum run_event_kind why) MUST_CHECK;
-/* What the launch waits for, in the state file; "": nothing to say. Rides with the next commit. */
-void runner_say_wait(struct runner *r, struct live *live, const char *waits_for);
 /* The launch's timer rings: feed ENTER. arg: the struct live. */
 void runner_on_live_timer(void *arg);
 /* Say in log and row that the container of a run that is over is left alone. */
