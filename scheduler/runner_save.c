@@ -239,7 +239,8 @@ static bool is_our_own(const struct failure *failure)
     return failure->transport == TRANSPORT_BREAKER_OPEN || failure->transport == TRANSPORT_BUDGET_EMPTY;
 }
 
-/* By the operator's rules, then by the built-in table; what we have not sent ourselves is none of a rule's business. */
+/* By the operator's rules, then by the built-in table; what we have not sent ourselves is none of a rule's
+ * business. */
 static struct ruling judge(const struct runner *r, const struct live *live, const struct failure *failure)
 {
     const struct config *config = r->s.config;

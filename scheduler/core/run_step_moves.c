@@ -272,10 +272,13 @@ static struct run_step wait_uncounted(struct run run, const struct step_input *i
     return step_wait(run, in, delay_ms);
 }
 
-/* Nothing was sent, and it is known when it may be. */
+/* Nothing was sent, and it is known when it may be: counts for nothing, neither as a try nor as time. */
 static struct run_step wait_held(struct run run, const struct step_input *in)
 {
-    return step_wait(run, in, in->event->retry_after_ms > 0 ? in->event->retry_after_ms : 0);
+    int64_t delay_ms = in->event->retry_after_ms > 0 ? in->event->retry_after_ms : 0;
+    if (run.retrying_since_ms != 0 && !in->event->out_of_reach)
+        run.retrying_since_ms += delay_ms;
+    return step_wait(run, in, delay_ms);
 }
 
 /* Nobody's fault but the dependency's: costs no attempt. A claimed run that has nothing on the engine goes

@@ -302,6 +302,20 @@ static void test_a_held_retry_waits_and_costs_nothing(void **state)
     }
 }
 
+static void test_the_time_for_retries_stands_still_while_one_is_held(void **state)
+{
+    (void)state;
+    struct trip trip = go(CREATE_OUT);
+    trip.policy.max_time_ms = 10000;
+    trip_go(&trip, "TRANSIENT");
+    for (int i = 0; i < 10; i++)
+        trip_go(&trip, "ENTER ADMITTED FOUND_ABSENT held +7000");
+    trip_go(&trip, "ENTER ADMITTED FOUND_ABSENT TRANSIENT");
+    assert_at(&trip, RUN_STATE_CREATING, RUN_ACTION_WAIT);
+    trip_go(&trip, "+10000 ENTER ADMITTED FOUND_ABSENT TRANSIENT");
+    assert_int_not_equal(trip.run.state, RUN_STATE_CREATING);
+}
+
 /* Held by a breaker: the next try comes with the next probe, and a run without a container goes back in the
  * end. */
 static void test_behind_an_open_breaker_it_waits_for_the_probe(void **state)
@@ -570,6 +584,7 @@ int main(void)
         cmocka_unit_test(test_delays_grow_to_the_cap),
         cmocka_unit_test(test_out_of_reach_costs_no_attempt),
         cmocka_unit_test(test_a_held_retry_waits_and_costs_nothing),
+        cmocka_unit_test(test_the_time_for_retries_stands_still_while_one_is_held),
         cmocka_unit_test(test_behind_an_open_breaker_it_waits_for_the_probe),
         cmocka_unit_test(test_hand_back_after_a_dependency_was_out_of_reach),
         cmocka_unit_test(test_no_hand_back_while_prefect_itself_is_away),
