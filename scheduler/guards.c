@@ -210,7 +210,8 @@ void guard_note(struct guard *g, const struct failure *f, int64_t began_ms)
         breaker_fail(&g->breaker, g->rule, now_ms(g),
                      &(struct breaker_failure){.began_ms = began_ms,
                                                .retry_after_ms = f->retry_after_ms,
-                                               .is_silent = is_silence(f)});
+                                               .is_silent = is_silence(f),
+                                               .is_refusal = f->status == 503});
     else
         breaker_succeed(&g->breaker, now_ms(g));
     if (guard_is_open(g) == was_open)

@@ -76,7 +76,7 @@ void breaker_fail(struct breaker *b, const struct breaker_rule *rule, int64_t no
     if (b->failures < INT32_MAX)
         b->failures++;
     if (b->state == BREAKER_CLOSED && is_down(b, rule, now_ms, failure->is_silent))
-        open_it(b, now_ms, failure->is_silent);
+        open_it(b, now_ms, failure->is_silent && !failure->is_refusal);
     if (b->state == BREAKER_CLOSED)
         return;
     b->state = BREAKER_OPEN;

@@ -52,7 +52,8 @@ struct breaker {
 struct breaker_failure {
     int64_t began_ms;
     int64_t retry_after_ms; /* what the dependency asked for; -1: nothing */
-    bool is_silent;         /* nobody answered */
+    bool is_silent;         /* nobody answered, or a gateway did */
+    bool is_refusal;        /* an answer all the same, that may come from too much load */
 };
 
 /* All zero is a closed breaker. */

@@ -61,6 +61,20 @@ static void test_answers_that_say_it_is_ill_take_more_of_them(void **state)
     assert_false(b.is_silent);
 }
 
+/* A 503 is as good as silence while it lasts, but its retries are not free afterwards. */
+static void test_a_gateways_refusal_opens_it_like_silence_and_is_none(void **state)
+{
+    (void)state;
+    struct breaker b = {0};
+    for (int i = 0; i < 2; i++)
+        breaker_fail(
+            &b, &rule, T0 + i * 3000,
+            &(struct breaker_failure){
+                .began_ms = T0 + i * 3000, .retry_after_ms = -1, .is_silent = true, .is_refusal = true});
+    assert_int_equal(b.state, BREAKER_OPEN);
+    assert_false(b.is_silent);
+}
+
 static void test_a_good_call_in_between_begins_the_row_anew(void **state)
 {
     (void)state;
@@ -203,6 +217,7 @@ int main(void)
         cmocka_unit_test(test_silence_that_lasts_opens_it),
         cmocka_unit_test(test_a_single_failure_opens_nothing),
         cmocka_unit_test(test_answers_that_say_it_is_ill_take_more_of_them),
+        cmocka_unit_test(test_a_gateways_refusal_opens_it_like_silence_and_is_none),
         cmocka_unit_test(test_a_good_call_in_between_begins_the_row_anew),
         cmocka_unit_test(test_nearly_all_calls_of_ten_seconds),
         cmocka_unit_test(test_probes_are_spaced_and_one_at_a_time),
