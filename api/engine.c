@@ -26,7 +26,12 @@ int engine_new(struct http *http, struct timers *timers, const struct engine_set
                struct engine **out, struct err *err)
 {
     struct engine *engine = check_alloc(sizeof(*engine));
-    *engine = (struct engine){.magic = ENGINE_MAGIC, .http = http, .timers = timers};
+    *engine = (struct engine){.magic = ENGINE_MAGIC,
+                              .http = http,
+                              .timers = timers,
+                              .on_call_end = settings->on_call_end,
+                              .may_go = settings->may_go,
+                              .arg = settings->arg};
     list_init(&engine->waiting);
     list_init(&engine->out);
     const char *pinned = settings->api_version;
@@ -104,6 +109,12 @@ int64_t engine_now_ms(const struct engine *engine)
 
 /* ---- the end of a call ---- */
 
+/* Its end says nothing of the engine: of a registry, of a container, of who listens. */
+static bool is_stream(enum engine_answer_kind kind)
+{
+    return kind == ENGINE_ANSWER_PULL || kind == ENGINE_ANSWER_EVENTS || kind == ENGINE_ANSWER_LOGS;
+}
+
 static void finish(struct engine_call *call, struct engine_reply *reply)
 {
     call->http = NULL;
@@ -111,6 +122,9 @@ static void finish(struct engine_call *call, struct engine_reply *reply)
     timer_cancel(&call->timer);
     list_remove(&call->link);
     reply->took_ms = clock_mono_ms(timers_clock(call->engine->timers)) - call->started_ms;
+    struct engine *engine = call->engine;
+    if (engine->on_call_end != NULL && !is_stream(call->kind))
+        engine->on_call_end(engine->arg, reply->failure, call->started_ms);
     call->done(call->arg, reply);
     free_call(call);
 }
@@ -316,8 +330,7 @@ static void list_headers(const struct engine_call *call, const char *headers[sta
 static int send_call(struct engine_call *call, struct err *err)
 {
     struct engine *engine = call->engine;
-    bool is_stream = call->kind == ENGINE_ANSWER_PULL || call->kind == ENGINE_ANSWER_EVENTS ||
-                     call->kind == ENGINE_ANSWER_LOGS;
+    bool streams = is_stream(call->kind);
     const char *headers[3];
     list_headers(call, headers);
     char *AUTO_FREE url = call->is_unversioned
@@ -336,15 +349,15 @@ static int send_call(struct engine_call *call, struct err *err)
         .dependency = DEPENDENCY_ENGINE,
         .stage = call->stage,
         .clocks = clocks_to_send(call),
-        .on_chunk = is_stream ? on_chunk : NULL,
-        .on_headers = is_stream ? on_headers : NULL,
+        .on_chunk = streams ? on_chunk : NULL,
+        .on_headers = streams ? on_headers : NULL,
         .done = on_http_done,
         .arg = call,
     };
     if (http_start(engine->http, &request, &call->http, err) != 0)
         return -1;
     timer_cancel(&call->timer);
-    if (is_stream && call->is_endless && call->clocks.inactivity_ms > 0)
+    if (streams && call->is_endless && call->clocks.inactivity_ms > 0)
         timer_start(engine->timers, &call->timer, call->clocks.inactivity_ms, on_never_accepted, call);
     call->generation = engine->generation;
     list_remove(&call->link);
@@ -435,6 +448,24 @@ struct engine_call *engine_call_new(struct engine *engine, enum engine_answer_ki
     return call;
 }
 
+/* Nobody may hear of the end before the start has returned. */
+static void on_not_let(void *arg)
+{
+    struct engine_call *call = MAGIC_CAST(struct engine_call, arg, ENGINE_CALL_MAGIC);
+    struct failure failure;
+    engine_answer_fail(call, &failure, 0, TRANSPORT_BREAKER_OPEN, "breaker of engine");
+    failure.sent = false;
+    finish_failed(call, &failure);
+}
+
+/* Those that find out whether it is there go in any case. */
+static bool may_go(const struct engine_call *call)
+{
+    const struct engine *engine = call->engine;
+    return engine->may_go == NULL || call->kind == ENGINE_ANSWER_PING || call->kind == ENGINE_ANSWER_EVENTS ||
+           engine->may_go(engine->arg);
+}
+
 int engine_call_start(struct engine_call *call, const struct http_clocks *clocks, engine_done_fn done,
                       void *arg, struct engine_call **out, struct err *err)
 {
@@ -445,7 +476,10 @@ int engine_call_start(struct engine_call *call, const struct http_clocks *clocks
     call->number = ++engine->last_number;
     call->started_ms = clock_mono_ms(timers_clock(engine->timers));
     bool is_ready = call->is_unversioned || engine->is_version_known;
-    if ((is_ready ? send_call(call, err) : wait_for_version(call, err)) != 0) {
+    if (!may_go(call)) {
+        list_add_last(&engine->out, &call->link);
+        timer_start(engine->timers, &call->timer, 0, on_not_let, call);
+    } else if ((is_ready ? send_call(call, err) : wait_for_version(call, err)) != 0) {
         free_call(call);
         return -1;
     }

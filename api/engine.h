@@ -69,6 +69,13 @@ struct engine_settings {
     const char *host; /* DOCKER_HOST's text; NULL: unix:///var/run/docker.sock. Borrowed for engine_new() */
     const char *api_version; /* NULL: negotiate */
     bool is_tls;             /* tcp:// means https; the certificates are the http bridge's */
+    /* Told of every call's end but a stream's, just before its own callback; failure NULL: it went well.
+     * began_ms: mono. May be NULL. Must not start or end calls. */
+    void (*on_call_end)(void *arg, const struct failure *failure, int64_t began_ms);
+    /* Asked before a call is sent, but for ping and events, which find out; false: it is not, and fails with
+     * TRANSPORT_BREAKER_OPEN. May be NULL. */
+    bool (*may_go)(void *arg);
+    void *arg;
 };
 
 /* engine_new - http is borrowed. Errors: INVALID, with a sentence, for a host text that can't be used. */

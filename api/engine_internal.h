@@ -40,6 +40,9 @@ struct engine {
     struct http *http;     /* borrowed */
     struct timers *timers; /* borrowed */
     struct engine_target target;
+    void (*on_call_end)(void *arg, const struct failure *failure, int64_t began_ms);
+    bool (*may_go)(void *arg);
+    void *arg;
     bool is_pinned; /* the settings name the version: never asked */
     bool is_version_known;
     bool is_asking;
@@ -97,9 +100,10 @@ struct engine_call {
     engine_output_fn on_output;
     void *arg;
 
-    int64_t started_ms;     /* mono */
-    int64_t heard_ms;       /* mono; of the last piece of a stream; 0: none yet */
-    struct timer timer;     /* total clock while waiting; until the answer begins, for an endless call */
+    int64_t started_ms; /* mono */
+    int64_t heard_ms;   /* mono; of the last piece of a stream; 0: none yet */
+    struct timer timer; /* its end, if it may not go; total clock while waiting; until the answer begins, for
+                           an endless call */
     struct http_call *http; /* NULL while waiting and after the end */
     int callback_depth;     /* stream callbacks on the stack: freeing waits for them */
     bool is_cancelled;

@@ -43,6 +43,8 @@ static bool is_connection_lost(enum transport transport)
     case TRANSPORT_TOTAL_TIMEOUT:
     case TRANSPORT_BODY_TOO_LARGE:
     case TRANSPORT_BAD_ANSWER:
+    case TRANSPORT_BREAKER_OPEN:
+    case TRANSPORT_BUDGET_EMPTY:
     case TRANSPORT_CANCELLED:
         return false;
     case TRANSPORT_ENOENT_UNIX:

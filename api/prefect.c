@@ -217,6 +217,7 @@ int prefect_new(struct http *http, struct timers *timers, const struct prefect_s
                           .http = http,
                           .timers = timers,
                           .on_call_end = settings->on_call_end,
+                          .may_go = settings->may_go,
                           .arg = settings->arg};
     p->worker_name = check_strdup(settings->worker_name != NULL ? settings->worker_name : "");
     list_init(&p->calls);
@@ -450,8 +451,21 @@ int prefect_call_send(struct prefect_call *call, struct err *err)
     return result;
 }
 
+/* Nobody may hear of the end before the start has returned. */
+static void on_not_let(void *arg)
+{
+    struct prefect_call *call = MAGIC_CAST(struct prefect_call, arg, CALL_MAGIC);
+    struct failure failure = prefect_call_local_failure(call, TRANSPORT_BREAKER_OPEN, "breaker of prefect");
+    prefect_call_fail(call, &failure);
+}
+
 int prefect_call_go(struct prefect_call *call, struct err *err)
 {
+    struct prefect *p = call->prefect;
+    if (p->may_go != NULL && !p->may_go(p->arg)) {
+        timer_start(p->timers, &call->waiting_timer, 0, on_not_let, call);
+        return 0;
+    }
     bool is_ready = prefect_csrf_is_ready(call->prefect, call->method);
     return is_ready ? prefect_call_send(call, err) : prefect_csrf_wait(call, err);
 }

@@ -129,6 +129,8 @@ struct prefect_settings {
     /* Told of every call's end, just before its own callback; failure NULL: it went well. began_ms: mono. May
      * be NULL. Must not start or end calls. */
     void (*on_call_end)(void *arg, const struct failure *failure, int64_t began_ms);
+    /* Asked before a call is sent; false: it is not, and fails with TRANSPORT_BREAKER_OPEN. May be NULL. */
+    bool (*may_go)(void *arg);
     void *arg;
     bool csrf_enabled; /* false for Prefect Cloud, which has no such tokens */
     const struct random_source *random;

@@ -49,6 +49,7 @@ struct prefect {
     size_t header_count;
     struct list calls; /* of prefect_call.link */
     void (*on_call_end)(void *arg, const struct failure *failure, int64_t began_ms);
+    bool (*may_go)(void *arg);
     void *arg;
     struct prefect_csrf csrf;
     struct prefect_lane lane;
@@ -84,7 +85,7 @@ struct prefect_call {
     bool is_finished;
     uint64_t token_generation; /* of the token it was sent with */
     int64_t started_mono_ms;
-    struct timer waiting_timer; /* its total clock while it waits for a token */
+    struct timer waiting_timer; /* its total clock while it waits for a token; its end, if it may not go */
     struct http_call *http;
 };
 

@@ -105,6 +105,46 @@ static bool needs_job(enum run_action action)
     return action == RUN_ACTION_PULL || action == RUN_ACTION_CREATE || action == RUN_ACTION_CONNECT;
 }
 
+/* What counts as a retry when it is done again. Looks don't, nor what a look has led to and is done once
+ * (start, retire, kill); a pull and the reads of a job are shared, and their retries counted where they are
+ * made. */
+static const struct counted {
+    bool is_counted;
+    enum dependency dependency;
+    enum stage stage;
+} counted_actions[RUN_ACTION_COUNT] = {
+    [RUN_ACTION_CLAIM] = {true, DEPENDENCY_PREFECT, STAGE_API},
+    [RUN_ACTION_ANNOUNCE] = {true, DEPENDENCY_PREFECT, STAGE_API},
+    [RUN_ACTION_REPORT] = {true, DEPENDENCY_PREFECT, STAGE_REPORT},
+    [RUN_ACTION_HAND_BACK] = {true, DEPENDENCY_PREFECT, STAGE_REPORT},
+    [RUN_ACTION_RESTORE] = {true, DEPENDENCY_PREFECT, STAGE_REPORT},
+    [RUN_ACTION_CREATE] = {true, DEPENDENCY_ENGINE, STAGE_CREATE},
+    [RUN_ACTION_CONNECT] = {true, DEPENDENCY_ENGINE, STAGE_NETWORK},
+    [RUN_ACTION_STOP] = {true, DEPENDENCY_ENGINE, STAGE_STOP},
+    [RUN_ACTION_CLEAR] = {true, DEPENDENCY_ENGINE, STAGE_REMOVE},
+    [RUN_ACTION_REMOVE] = {true, DEPENDENCY_ENGINE, STAGE_REMOVE},
+};
+
+/* A retry for which there is no budget is not sent: it was fed as such, and comes again. */
+static bool is_held(struct act *act, struct live *live, enum run_action action)
+{
+    const struct counted *c = &counted_actions[action];
+    if (!c->is_counted)
+        return false;
+    struct guard *guard =
+        c->dependency == DEPENDENCY_PREFECT ? guards_prefect(act->guards) : guards_engine(act->guards);
+    bool is_retry = live->launch->run.attempt > 0 && !live->is_excused;
+    int64_t wait_ms;
+    live->is_excused = false;
+    if (!is_retry || guard_lets(guard, live, &wait_ms)) {
+        guard_leave(live);
+        return false;
+    }
+    struct failure failure = guard_hold(guard, c->stage, wait_ms);
+    runner_fail(act->runner, live, &failure, 0);
+    return true;
+}
+
 void act_perform(void *arg, struct live *live, enum run_action action)
 {
     struct act *act = arg;
@@ -116,6 +156,8 @@ void act_perform(void *arg, struct live *live, enum run_action action)
         return;
     }
     live->after_resolve = RUN_ACTION_NONE;
+    if (is_held(act, live, action))
+        return;
     static void (*const table[RUN_ACTION_COUNT])(struct act *, struct live *) = {
         [RUN_ACTION_CLAIM] = act_claim,
         [RUN_ACTION_LOOK_RUN] = act_look_run,

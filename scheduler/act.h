@@ -14,6 +14,7 @@
 #include "api/engine.h"
 #include "api/prefect.h"
 #include "catalog.h"
+#include "guards.h"
 #include "history.h"
 #include "learning.h"
 #include "looks.h"
@@ -29,6 +30,7 @@ struct act {
     struct engine *engine;
     struct prefect *prefect;
     struct pulls *pulls;
+    struct guards *guards;
     struct catalog *catalog;
     struct looks *looks;
     struct learning *learning;

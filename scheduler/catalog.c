@@ -17,7 +17,8 @@ struct entry {
     bool is_known;
     struct catalog_item item;
     struct prefect_call *call;
-    struct timer hold; /* the server has said when it may be asked again */
+    struct timer hold; /* the server has said when it may be asked again, or the retry budget is empty */
+    bool has_failed;   /* the last time it was read */
     struct list waits; /* wait.link */
 };
 
@@ -31,6 +32,7 @@ struct catalog {
     struct prefect *prefect;
     struct timers *timers;
     const struct config *config;
+    struct guard *guard; /* NULL: none */
     struct index deployments;
     struct index flows;
     struct list entries;
@@ -44,6 +46,11 @@ struct catalog *catalog_new(struct prefect *prefect, struct timers *timers, cons
     c->config = config;
     list_init(&c->entries);
     return c;
+}
+
+void catalog_set_guard(struct catalog *catalog, struct guard *guard)
+{
+    catalog->guard = guard;
 }
 
 void catalog_set_config(struct catalog *catalog, const struct config *config)
@@ -128,6 +135,7 @@ static void on_read(void *arg, const struct prefect_reply *reply)
 {
     struct entry *e = arg;
     e->call = NULL;
+    e->has_failed = reply->failure != NULL && reply->failure->transport != TRANSPORT_BREAKER_OPEN;
     if (reply->failure == NULL)
         keep(e, reply);
     else if (reply->failure->retry_after_ms > 0)
@@ -168,6 +176,11 @@ static struct entry *entry_of(struct catalog *c, struct index *index, const char
 static void read_entry(struct entry *e)
 {
     struct catalog *c = e->catalog;
+    int64_t wait_ms;
+    if (e->has_failed && c->guard != NULL && !guard_take(c->guard, &wait_ms)) {
+        timer_start(c->timers, &e->hold, wait_ms, on_hold_is_over, e);
+        return;
+    }
     struct prefect_ask ask = {.stage = STAGE_RESOLVE,
                               .clocks = clocks_for(c->config, "default", STAGE_RESOLVE),
                               .done = on_read,

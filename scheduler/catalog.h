@@ -9,6 +9,7 @@
 
 #include "api/prefect.h"
 #include "config.h"
+#include "guards.h"
 
 struct catalog;
 
@@ -23,6 +24,8 @@ struct catalog_item {
 
 struct catalog *catalog_new(struct prefect *prefect, struct timers *timers, const struct config *config);
 void catalog_free(struct catalog *catalog);
+/* catalog_set_guard - Prefect's; borrowed. Reading again what could not be read is a retry. */
+void catalog_set_guard(struct catalog *catalog, struct guard *guard);
 void catalog_set_config(struct catalog *catalog, const struct config *config);
 
 /* What is known now, however old; NULL if nothing. Borrowed until the next turn of the loop. */

@@ -22,6 +22,7 @@ struct act;
 struct leases;
 struct lane;
 struct value;
+struct guard;
 
 #define LIVE_MAGIC 0x6c697665u
 /* Names of containers to remove while CLEARING; a launch has one, rarely two. */
@@ -75,6 +76,12 @@ struct live {
     bool in_catalog;                    /* waits for a deployment or a flow */
     struct look *look;                  /* at its flow run, gathered or out */
     struct learning_call learning_call; /* the create or start that is out, as it is measured */
+
+    /* The guards'. */
+    struct guard *held_by; /* waits for a retry of that one's budget; NULL: does not */
+    struct list held_link;
+    bool has_retry;  /* has got it */
+    bool is_excused; /* its tries were never answered: the next one is no retry */
 
     /* Admission's. */
     enum run_action waits_for;      /* ADMIT, ASK_START, ASK_SLOT, ASK_STOP; NONE: in no line */

@@ -40,8 +40,9 @@ struct flight {
     int64_t pull_took_ms;
     int64_t total_ms; /* of the call that is out */
     enum stage expired_stage;
-    int64_t expired_ms; /* the total that ran out; 0: none did */
-    struct timer early; /* delivers a failure that was known before anything was sent */
+    int64_t expired_ms;    /* the total that ran out; 0: none did */
+    int64_t pull_began_ms; /* mono */
+    struct timer early;    /* delivers a failure that was known before anything was sent */
     struct failure *early_failure;
 };
 
@@ -59,8 +60,10 @@ struct pulls {
     const struct config *config;
     struct learned_timeouts *timeouts; /* NULL: as configured */
     struct list flights;
-    struct list ready;    /* waits whose answer is known from memory, delivered by their timer */
-    struct index present; /* keys owned: "image platform" seen here */
+    struct list ready;     /* waits whose answer is known from memory, delivered by their timer */
+    struct index present;  /* keys owned: "image platform" seen here */
+    struct guards *guards; /* NULL: none */
+    struct index failed;   /* keys owned: images whose last pull failed through their registry */
     size_t in_flight;
     struct pull_limits *limits;
     struct timer slot_timer; /* when a pull that waits may have a slot */
@@ -97,12 +100,22 @@ size_t pulls_in_flight(const struct pulls *pulls)
     return pulls->in_flight;
 }
 
+static void forget_all(struct index *index)
+{
+    for (size_t i = 0; i < index->cap; i++)
+        if (index->slots[i].key != NULL)
+            free(index->slots[i].value);
+    index_done(index);
+}
+
 void pulls_forget(struct pulls *p)
 {
-    for (size_t i = 0; i < p->present.cap; i++)
-        if (p->present.slots[i].key != NULL)
-            free(p->present.slots[i].value);
-    index_done(&p->present);
+    forget_all(&p->present);
+}
+
+void pulls_set_guards(struct pulls *pulls, struct guards *guards)
+{
+    pulls->guards = guards;
 }
 
 static char *presence_key(const char *image, const char *platform)
@@ -182,6 +195,27 @@ static void finish(struct flight *f, const struct failure *failure, int64_t took
 
 static void look(struct flight *f, enum flight_step step);
 
+/* Only what the registry has said, or has not said in time, counts; not that the engine was away. */
+static void note_pull(struct flight *f, const struct failure *failure)
+{
+    struct pulls *p = f->pulls;
+    bool is_registrys =
+        failure == NULL || failure->transport == TRANSPORT_NONE || failure->clock == CLOCK_KIND_INACTIVITY;
+    if (p->guards == NULL || !is_registrys)
+        return;
+    guard_note(guards_registry(p->guards, f->image), failure, f->pull_began_ms);
+    char *known = index_find(&p->failed, f->image);
+    enum error_class class = failure == NULL ? ERROR_CLASS_PERMANENT : classify(failure).error_class;
+    bool has_failed = class == ERROR_CLASS_TRANSIENT || class == ERROR_CLASS_THROTTLED;
+    if (has_failed && known == NULL) {
+        known = check_strdup(f->image);
+        index_put(&p->failed, known, known);
+    } else if (!has_failed && known != NULL) {
+        index_remove(&p->failed, f->image);
+        free(known);
+    }
+}
+
 static void on_early(void *arg)
 {
     struct flight *f = arg;
@@ -189,13 +223,34 @@ static void on_early(void *arg)
 }
 
 /* Nobody may hear of the end before pulls_want() has returned. */
-static void fail_call(struct flight *f, const struct err *err)
+static void fail_early(struct flight *f, const struct failure *failure)
 {
     f->early_failure = check_alloc(sizeof(*f->early_failure));
-    *f->early_failure = (struct failure){
-        .dependency = DEPENDENCY_ENGINE, .stage = STAGE_IMAGE, .status = 400, .retry_after_ms = -1};
-    snprintf(f->early_failure->message, sizeof(f->early_failure->message), "%s", err->msg);
+    *f->early_failure = *failure;
+    f->step = FLIGHT_LOOKS;
     timer_start(f->pulls->timers, &f->early, 0, on_early, f);
+}
+
+static void fail_call(struct flight *f, const struct err *err)
+{
+    struct failure failure = {
+        .dependency = DEPENDENCY_ENGINE, .stage = STAGE_IMAGE, .status = 400, .retry_after_ms = -1};
+    snprintf(failure.message, sizeof(failure.message), "%s", err->msg);
+    fail_early(f, &failure);
+}
+
+/* One that may go without its pull looks whether the image is here all the same. */
+static bool goes_on_without(struct flight *f, const struct failure *failure, int64_t took_ms)
+{
+    if (f->policy != JOBSPEC_PULL_IF_POSSIBLE)
+        return false;
+    f->pull_error = check_strdup(failure->message);
+    f->pull_failure = check_alloc(sizeof(*f->pull_failure));
+    *f->pull_failure = *failure;
+    f->pull_took_ms = took_ms;
+    start_waiting_pulls(f->pulls);
+    look(f, FLIGHT_LOOKS_AFTER);
+    return true;
 }
 
 static void on_pulled(void *arg, const struct engine_reply *reply)
@@ -204,20 +259,30 @@ static void on_pulled(void *arg, const struct engine_reply *reply)
     f->call = NULL;
     f->pulls->in_flight--;
     learn(f, STAGE_PULL, reply);
-    if (reply->failure == NULL) {
+    note_pull(f, reply->failure);
+    if (reply->failure == NULL)
         finish(f, NULL, reply->took_ms, true, NULL);
-        return;
-    }
-    if (f->policy == JOBSPEC_PULL_IF_POSSIBLE) {
-        f->pull_error = check_strdup(reply->failure->message);
-        f->pull_failure = check_alloc(sizeof(*f->pull_failure));
-        *f->pull_failure = *reply->failure;
-        f->pull_took_ms = reply->took_ms;
-        start_waiting_pulls(f->pulls);
-        look(f, FLIGHT_LOOKS_AFTER);
-        return;
-    }
-    finish(f, reply->failure, reply->took_ms, false, NULL);
+    else if (!goes_on_without(f, reply->failure, reply->took_ms))
+        finish(f, reply->failure, reply->took_ms, false, NULL);
+}
+
+/* What keeps a pull from being sent: the breaker of its registry, or that registry's retry budget. */
+static bool is_held(struct flight *f, struct failure *failure)
+{
+    struct pulls *p = f->pulls;
+    int64_t wait_ms;
+    if (p->guards == NULL)
+        return false;
+    struct guard *guard = guards_registry(p->guards, f->image);
+    bool is_open = guard_is_open(guard);
+    bool is_retry = index_find(&p->failed, f->image) != NULL;
+    if (is_open && guard_wait_ms(guard) > 0)
+        *failure = guard_refusal(guard, STAGE_PULL);
+    else if (!is_open && is_retry && !guard_take(guard, &wait_ms))
+        *failure = guard_hold(guard, STAGE_PULL, wait_ms);
+    else
+        return false;
+    return true;
 }
 
 static void on_slot(void *arg)
@@ -278,9 +343,18 @@ static void pull(struct flight *f)
     f->step = FLIGHT_WAITS;
     if (!has_slot(p, f))
         return;
+    struct failure failure;
+    f->step = FLIGHT_LOOKS; /* no longer one of those that wait, whatever comes of it */
+    if (is_held(f, &failure)) {
+        if (!goes_on_without(f, &failure, 0))
+            fail_early(f, &failure);
+        return;
+    }
     struct http_clocks clocks = clocks_of(f, STAGE_PULL);
     struct err err;
-    f->step = FLIGHT_LOOKS;
+    f->pull_began_ms = clock_mono_ms(timers_clock(p->timers));
+    if (p->guards != NULL)
+        guard_probe(guards_registry(p->guards, f->image));
     if (engine_pull(p->engine, f->image, f->platform, NULL, &clocks, on_pulled, f, &f->call, &err) != 0) {
         fail_call(f, &err);
         return;
@@ -443,5 +517,6 @@ void pulls_free(struct pulls *p)
     timer_cancel(&p->slot_timer);
     pull_limits_free(p->limits);
     pulls_forget(p);
+    forget_all(&p->failed);
     free(p);
 }

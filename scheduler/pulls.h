@@ -2,9 +2,11 @@
  * pulls.h - images: is it here, and if not, one pull per image shared by everybody who waits for it.
  *
  * At most `pulls` pulls are in flight; the others wait. One that has fallen silent does not count. A
- * registry may allow less, and holds up no other then. What was seen here is remembered until the engine
- * says that an image was deleted or untagged (pulls_forget), so that a burst of runs of one image costs one
- * look.
+ * registry may allow less, and holds up no other then. One that refuses or doesn't answer is left alone by
+ * its breaker, and pulls that failed are repeated within its retry budget (guards.h): meanwhile whoever waits
+ * for an image of that registry, and nobody else, is told when to ask again. What was seen here is remembered
+ * until the engine says that an image was deleted or untagged (pulls_forget), so that a burst of runs of one
+ * image costs one look.
  */
 #ifndef SLUICE_PULLS_H
 #define SLUICE_PULLS_H
@@ -12,6 +14,7 @@
 #include "api/engine.h"
 #include "api/jobspec.h"
 #include "config.h"
+#include "guards.h"
 #include "learned_timeouts.h"
 
 struct pulls;
@@ -26,6 +29,8 @@ typedef void (*pull_done_fn)(void *arg, const struct failure *failure, int64_t t
 struct pulls *pulls_new(struct engine *engine, struct timers *timers, struct store *store,
                         const struct config *config);
 void pulls_free(struct pulls *pulls);
+/* pulls_set_guards - borrowed; without any, registries are asked without bounds. */
+void pulls_set_guards(struct pulls *pulls, struct guards *guards);
 void pulls_set_config(struct pulls *pulls, const struct config *config);
 /* Timeouts that are `auto` come from there, and learn from what looks and pulls took. Borrowed. */
 void pulls_set_timeouts(struct pulls *pulls, struct learned_timeouts *timeouts);

@@ -335,6 +335,8 @@ static void act(struct runner *r, struct live *live)
     timer_cancel(&live->timer);
     r->s.ports.abandon(r->s.ports.arg, live);
     r->s.ports.wait(r->s.ports.arg, live, RUN_ACTION_NONE);
+    if (live->is_wait_said && action != RUN_ACTION_WAIT && action != RUN_ACTION_FORGET)
+        runner_say_wait(r, live, "");
     switch (action) {
     case RUN_ACTION_NONE:
         break;

@@ -37,7 +37,7 @@ struct runner_ports {
     void (*on_failure)(void *arg, const struct err *err);
     /* A call has failed in a way that may pass: is the dependency out of reach altogether? Then it costs no
      * attempt. May be NULL. */
-    bool (*is_away)(void *arg, const struct failure *failure);
+    bool (*is_away)(void *arg, const struct live *live, const struct failure *failure);
     /* A commit is about to be made: what others have for the state file may go along. May be NULL. */
     int (*ride)(void *arg, struct err *err);
 };
@@ -83,8 +83,14 @@ void runner_record(struct runner *runner, struct live *live, enum stage stage, i
 void runner_record_timeout(struct runner *runner, const struct failure *failure, int64_t took_ms);
 
 /* runner_wake - the dependency is within reach again: launches in a backoff because of it try again soon, one
- * after the other. */
-void runner_wake(struct runner *runner, enum dependency dependency);
+ * after the other. was_silent: nobody has answered them, so that next try is none that the retry budget
+ * counts.
+ */
+void runner_wake(struct runner *runner, enum dependency dependency, bool was_silent);
+/* runner_go_on - its backoff is over now. False: it is in none. */
+bool runner_go_on(struct live *live);
+/* There will be a commit within 50 ms of what was begun in the state file. */
+void runner_save_soon(struct runner *runner);
 
 /* End of the turn. Returns -1 after a failed save. */
 int runner_flush(struct runner *runner);

@@ -52,8 +52,6 @@ void runner_mark_dirty(struct runner *r, struct live *live);
 /* History and attempts refer to the launch's row: see to it that there is one. Opens the turn's transaction.
  */
 int runner_begin_row(struct runner *r, struct live *live, struct err *err) MUST_CHECK;
-/* There will be a commit within SAVE_DELAY_MS. */
-void runner_save_soon(struct runner *r);
 /* A state change is told once, here: history and log. */
 int runner_tell_change(struct runner *r, struct live *live, enum run_state from,
                        enum run_event_kind why) MUST_CHECK;

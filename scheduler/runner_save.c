@@ -244,7 +244,14 @@ void runner_record_timeout(struct runner *r, const struct failure *failure, int6
         runner_record(r, NULL, failure->stage, took_ms, failure);
 }
 
-/* By the operator's rules, then by the built-in table. */
+/* Nothing was sent: the dependency's breaker or its retry budget is what the launch waits for. */
+static bool is_our_own(const struct failure *failure)
+{
+    return failure->transport == TRANSPORT_BREAKER_OPEN || failure->transport == TRANSPORT_BUDGET_EMPTY;
+}
+
+/* By the operator's rules, then by the built-in table; what we have not sent ourselves is none of a rule's
+ * business. */
 static struct ruling judge(const struct runner *r, const struct live *live, const struct failure *failure)
 {
     const struct config *config = r->s.config;
@@ -257,7 +264,25 @@ static struct ruling judge(const struct runner *r, const struct live *live, cons
                                      .spent_ms =
                                          run->retrying_since_ms == 0 ? 0 : now_ms - run->retrying_since_ms,
                                      .policy = &policy};
-    return rules_judge(config->rules, config->rule_count, failure, &place);
+    return rules_judge(config->rules, is_our_own(failure) ? 0 : config->rule_count, failure, &place);
+}
+
+/* What people see of it. */
+static void tell_failure(struct runner *r, struct live *live, const struct failure *failure,
+                         const struct verdict_on_failure *v, int64_t took_ms)
+{
+    if (is_our_own(failure)) {
+        runner_say_wait(r, live, failure->message);
+        return;
+    }
+    record(r, live, failure->stage, took_ms, failure, v->error_class);
+    char *AUTO_FREE sentence = check_printf("%s: %s", stage_name(failure->stage), failure->message);
+    set_note(live, sentence);
+    log_info("call failed", kv_s("run", live->launch->flow_run_id), kv_s("stage", stage_name(failure->stage)),
+             kv_s("dependency", dependency_name(failure->dependency)), kv_int("status", failure->status),
+             kv_s("transport", transport_name(failure->transport)),
+             kv_s("class", error_class_name(v->error_class)), kv_s("rule", v->rule),
+             kv_s("error", failure->message));
 }
 
 void runner_fail(struct runner *r, struct live *live, const struct failure *failure, int64_t took_ms)
@@ -265,22 +290,15 @@ void runner_fail(struct runner *r, struct live *live, const struct failure *fail
     const struct ruling ruling = judge(r, live, failure);
     struct verdict_on_failure v = ruling.verdict;
     /* Asked in any case: it is also how the watch over the engine learns that something is wrong. */
-    bool is_away = r->s.ports.is_away != NULL && r->s.ports.is_away(r->s.ports.arg, failure);
-    if (is_away && ruling.acts_as == ERROR_CLASS_TRANSIENT)
+    bool is_away = r->s.ports.is_away != NULL && r->s.ports.is_away(r->s.ports.arg, live, failure);
+    if (is_away && (ruling.acts_as == ERROR_CLASS_TRANSIENT || ruling.acts_as == ERROR_CLASS_THROTTLED))
         v.out_of_reach = true;
-    record(r, live, failure->stage, took_ms, failure, v.error_class);
-    char *sentence = check_printf("%s: %s", stage_name(failure->stage), failure->message);
-    set_note(live, sentence);
-    log_info("call failed", kv_s("run", live->launch->flow_run_id), kv_s("stage", stage_name(failure->stage)),
-             kv_s("dependency", dependency_name(failure->dependency)), kv_int("status", failure->status),
-             kv_s("transport", transport_name(failure->transport)),
-             kv_s("class", error_class_name(v.error_class)), kv_s("rule", v.rule),
-             kv_s("error", failure->message));
-    free(sentence);
+    tell_failure(r, live, failure, &v, took_ms);
     runner_feed(
         r, live,
         (struct run_event){.kind = (enum run_event_kind)((int)RUN_EVENT_TRANSIENT + (int)ruling.acts_as),
                            .out_of_reach = v.out_of_reach,
+                           .is_held = is_our_own(failure) && failure->retry_after_ms > 0,
                            .was_sent = failure->sent,
                            .retry_after_ms = ruling.retry_after_ms,
                            .retry = ruling.retry,

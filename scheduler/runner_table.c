@@ -15,6 +15,7 @@ static struct live *adopt(struct runner *r, struct launch *launch)
     list_init(&live->dirty_link);
     list_init(&live->acting_link);
     list_init(&live->all_link);
+    list_init(&live->held_link);
     list_add_last(&r->all, &live->all_link);
     index_put(&r->by_launch, launch->launch_id, live);
     index_put(&r->by_flow_run, launch->flow_run_id, live);

@@ -7,9 +7,10 @@
  */
 #include "runner_internal.h"
 
-/* Launches woken in each second are 1000 / PACE_MS; the last ones begin after PACE_MAX_MS at the latest. */
-#define PACE_MS 10
-#define PACE_MAX_MS 8000
+/* Launches woken in each second are 1000 / PACE_MS; the last ones begin after PACE_MAX_MS at the latest. With
+ * the time until a probe notices, a thousand are under way within 10 s. */
+#define PACE_MS 7
+#define PACE_MAX_MS 7000
 
 /* States whose requests go to Prefect; the others' go to the engine. */
 static enum dependency dependency_of(enum run_state state)
@@ -46,10 +47,20 @@ static bool waits_for(const struct run *run, enum dependency dependency)
 {
     if (!run_is_backing_off(run))
         return false;
+    if (dependency == DEPENDENCY_REGISTRY)
+        return run->state == RUN_STATE_PULLING;
     return run->unreachable_since_ms != 0 || dependency_of(run->state) == dependency;
 }
 
-void runner_wake(struct runner *r, enum dependency dependency)
+bool runner_go_on(struct live *live)
+{
+    if (!run_is_backing_off(&live->launch->run) || !timer_is_running(&live->timer))
+        return false;
+    timer_start(live->runner->s.timers, &live->timer, 0, runner_on_live_timer, live);
+    return true;
+}
+
+void runner_wake(struct runner *r, enum dependency dependency, bool was_silent)
 {
     int64_t now_ms = clock_mono_ms(r->s.clock);
     int64_t delay_ms = 0;
@@ -57,6 +68,7 @@ void runner_wake(struct runner *r, enum dependency dependency)
         struct live *live = LIST_ITEM(link, struct live, all_link);
         if (!waits_for(&live->launch->run, dependency) || !timer_is_running(&live->timer))
             continue;
+        live->is_excused = live->is_excused || was_silent;
         if (now_ms + delay_ms < live->timer.deadline_ms)
             timer_start(r->s.timers, &live->timer, delay_ms, runner_on_live_timer, live);
         delay_ms = delay_ms + PACE_MS < PACE_MAX_MS ? delay_ms + PACE_MS : PACE_MAX_MS;

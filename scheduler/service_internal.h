@@ -12,6 +12,7 @@
 
 #include "act.h"
 #include "admission.h"
+#include "guards.h"
 #include "leases.h"
 #include "lost_claims.h"
 #include "poller.h"
@@ -33,6 +34,7 @@ struct service {
     struct engine *engine;
     struct prefect *prefect;
     struct prefect *probe;
+    struct guards *guards;
     struct reach *reach;
     struct pulls *pulls;
     struct catalog *catalog;

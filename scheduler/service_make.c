@@ -23,8 +23,47 @@ static void on_reach(void *arg, bool is_reachable)
     s->unreachable_since_ms = clock_mono_ms(s->s.clock);
     service_keep_reach(s, DEPENDENCY_ENGINE, is_reachable);
     if (is_reachable)
-        runner_wake(s->runner, DEPENDENCY_ENGINE);
+        runner_wake(s->runner, DEPENDENCY_ENGINE, guard_was_silent(guards_engine(s->guards)));
     service_open_gates(s);
+}
+
+static void on_engine_call_end(void *arg, const struct failure *failure, int64_t began_ms)
+{
+    struct service *s = arg;
+    guard_note(guards_engine(s->guards), failure, began_ms);
+}
+
+static bool may_ask_engine(void *arg)
+{
+    const struct service *s = arg;
+    return !guard_is_open(guards_engine(s->guards));
+}
+
+static bool may_ask_prefect(void *arg)
+{
+    const struct service *s = arg;
+    return !guard_is_open(guards_prefect(s->guards));
+}
+
+/* What follows for Prefect is reach.c's. */
+static void on_guard_change(void *arg, struct guard *guard)
+{
+    struct service *s = arg;
+    if (guard == guards_prefect(s->guards))
+        return;
+    if (guard == guards_engine(s->guards) && guard_is_open(guard))
+        watcher_trip(s->watcher);
+    else if (guard != guards_engine(s->guards) && !guard_is_open(guard))
+        runner_wake(s->runner, DEPENDENCY_REGISTRY, guard_was_silent(guard));
+}
+
+static void on_guard_saved(void *arg, const struct err *err)
+{
+    struct service *s = arg;
+    if (err == NULL)
+        runner_save_soon(s->runner);
+    else
+        service_on_save_failure(s, err);
 }
 
 /* ---- Prefect away and back ---- */
@@ -52,13 +91,16 @@ static void on_prefect_back(void *arg, int64_t answered_since_ms)
     timer_start(s->s.timers, &s->give_up_timer, GIVE_UP_MS, on_give_up, s);
     pool_sync_wake(s->pool_sync);
     poller_wake(s->poller);
-    runner_wake(s->runner, DEPENDENCY_PREFECT);
+    runner_wake(s->runner, DEPENDENCY_PREFECT, guard_was_silent(guards_prefect(s->guards)));
     watcher_look(s->watcher);
 }
 
-static bool is_away(void *arg, const struct failure *failure)
+static bool is_away(void *arg, const struct live *live, const struct failure *failure)
 {
     struct service *s = arg;
+    if (failure->stage == STAGE_PULL && live->launch->image[0] != '\0' &&
+        guard_is_open(guards_registry(s->guards, live->launch->image)))
+        return true; /* it was the probe */
     if (failure->dependency == DEPENDENCY_PREFECT)
         return reach_is_away(s->reach);
     if (failure->dependency != DEPENDENCY_ENGINE)
@@ -121,6 +163,7 @@ static void on_forget(void *arg, struct live *live)
     if (live->launch->run.state == RUN_STATE_FINISHED)
         tell_over(s->tell, live);
     leases_forget(s->leases, live);
+    guard_leave(live);
     act_forget(&s->act, live);
 }
 
@@ -181,6 +224,9 @@ static int make_clients(struct service *s, struct err *err)
     struct http_settings prefect_http = {
         .max_connections = 16, .tls_skip_verify = c->tls_skip_verify, .ca_file = c->ca_file};
     struct engine_settings engine = engine_settings_of(c);
+    engine.on_call_end = on_engine_call_end;
+    engine.may_go = may_ask_engine;
+    engine.arg = s;
     struct http_settings probe_http = prefect_http;
     probe_http.max_connections = 1;
     bool is_cloud = strncmp(c->api_url, CLOUD_URL, strlen(CLOUD_URL)) == 0;
@@ -190,6 +236,7 @@ static int make_clients(struct service *s, struct err *err)
                                        .worker_name = c->worker_name,
                                        .custom_headers_json = c->custom_headers,
                                        .on_call_end = on_prefect_call_end,
+                                       .may_go = may_ask_prefect,
                                        .arg = s,
                                        .csrf_enabled = c->csrf_enabled && !is_cloud,
                                        .random = s->s.random};
@@ -201,6 +248,7 @@ static int make_clients(struct service *s, struct err *err)
         return -1;
     if (prefect_new(s->prefect_http, s->s.timers, &prefect, &s->prefect, err) != 0)
         return -1;
+    prefect.may_go = NULL;
     return prefect_new(s->probe_http, s->s.timers, &prefect, &s->probe, err);
 }
 
@@ -209,7 +257,9 @@ static void make_askers(struct service *s, const char *template_json)
 {
     const struct service_settings *set = &s->s;
     s->pulls = pulls_new(s->engine, set->timers, s->store, set->config);
+    pulls_set_guards(s->pulls, s->guards);
     s->catalog = catalog_new(s->prefect, set->timers, set->config);
+    catalog_set_guard(s->catalog, guards_prefect(s->guards));
     s->looks = looks_new(s->prefect, set->timers);
     s->output = output_new(s->engine, set->timers, set->output_fd);
     s->pool_sync = pool_sync_new(&(struct pool_sync_settings){.prefect = s->prefect,
@@ -221,9 +271,9 @@ static void make_askers(struct service *s, const char *template_json)
                                                               .on_fatal = on_fatal,
                                                               .arg = s});
     s->reach = reach_new(&(struct reach_settings){.prefect = s->probe,
+                                                  .guard = guards_prefect(s->guards),
                                                   .timers = set->timers,
                                                   .clock = set->clock,
-                                                  .random = set->random,
                                                   .pool = pool_sync_pool(s->pool_sync)->name,
                                                   .on_back = on_prefect_back,
                                                   .arg = s});
@@ -256,6 +306,7 @@ static void make_runner(struct service *s)
                           .engine = s->engine,
                           .prefect = s->prefect,
                           .pulls = s->pulls,
+                          .guards = s->guards,
                           .catalog = s->catalog,
                           .looks = s->looks,
                           .learning = s->learning,
@@ -294,6 +345,7 @@ static void make_observers(struct service *s)
                                                         .engine = s->engine,
                                                         .prefect = s->prefect,
                                                         .pulls = s->pulls,
+                                                        .guard = guards_engine(s->guards),
                                                         .timers = set->timers,
                                                         .clock = set->clock,
                                                         .config = set->config,
@@ -346,7 +398,16 @@ static int make_parts(struct service *s, const char *template_json, struct err *
 
 int service_make(struct service *s, struct err *err)
 {
-    return make_clients(s, err) != 0 ? -1 : make_parts(s, s->s.template_json, err);
+    struct guards_settings guards = {.store = s->store,
+                                     .timers = s->s.timers,
+                                     .clock = s->s.clock,
+                                     .random = s->s.random,
+                                     .on_saved = on_guard_saved,
+                                     .on_change = on_guard_change,
+                                     .arg = s};
+    if (guards_new(&guards, &s->guards, err) != 0 || make_clients(s, err) != 0)
+        return -1;
+    return make_parts(s, s->s.template_json, err);
 }
 
 void service_begin(struct service *s)
@@ -380,6 +441,7 @@ void service_unmake(struct service *s)
     prefect_free(s->prefect);
     prefect_free(s->probe);
     engine_free(s->engine);
+    guards_free(s->guards);
     http_free(s->prefect_http);
     http_free(s->probe_http);
     http_free(s->engine_http);

@@ -27,8 +27,10 @@ struct watcher {
     struct timer stream_timer;
     struct timer open_timer; /* the stream is being opened */
     struct timer list_timer;
+    struct timer trip_timer;
     int64_t listening_since_ms; /* mono; -1: the stream is not open */
     int64_t reopen_ms;
+    int losses;                 /* since the stream was open last */
     int64_t list_began_ms;      /* wall */
     int64_t list_began_mono_ms; /* mono */
     size_t list_index;          /* 0: our own containers, n: the n-th of config.adopt */
@@ -46,7 +48,8 @@ static void lose(struct watcher *w, const struct failure *f);
 static bool is_silence(const struct failure *f)
 {
     bool is_gateways = f->status >= 502 && f->status <= 504;
-    return (f->transport != TRANSPORT_NONE && f->transport != TRANSPORT_CANCELLED) || is_gateways;
+    bool is_ours = f->transport == TRANSPORT_CANCELLED || f->transport == TRANSPORT_BREAKER_OPEN;
+    return (f->transport != TRANSPORT_NONE && !is_ours) || is_gateways;
 }
 
 struct watcher *watcher_new(const struct watcher_settings *settings)
@@ -74,6 +77,7 @@ void watcher_free(struct watcher *w)
     timer_cancel(&w->stream_timer);
     timer_cancel(&w->open_timer);
     timer_cancel(&w->list_timer);
+    timer_cancel(&w->trip_timer);
     adopt_free(w->adopt);
     keeper_free(w->keeper);
     free(w);
@@ -301,7 +305,9 @@ static bool on_event(void *arg, const struct engine_event *event)
 
 static void reopen_later(struct watcher *w)
 {
-    timer_start(w->s.timers, &w->stream_timer, w->reopen_ms, open_stream, w);
+    bool is_probe = guard_is_open(w->s.guard);
+    timer_start(w->s.timers, &w->stream_timer, is_probe ? guard_wait_ms(w->s.guard) : w->reopen_ms,
+                open_stream, w);
     w->reopen_ms = w->reopen_ms * 2 > REOPEN_MAX_MS ? REOPEN_MAX_MS : w->reopen_ms * 2;
 }
 
@@ -311,6 +317,8 @@ static void on_open(void *arg)
     timer_cancel(&w->open_timer);
     w->listening_since_ms = clock_mono_ms(w->s.clock);
     w->reopen_ms = REOPEN_FIRST_MS;
+    w->losses = 0;
+    guard_note(w->s.guard, NULL, w->listening_since_ms);
     if (!w->is_reachable) {
         log_info("engine within reach", kv_s("engine", engine_host(w->s.engine)),
                  kv_s("api_version", engine_api_version(w->s.engine)));
@@ -336,6 +344,9 @@ static void lose(struct watcher *w, const struct failure *f)
                  kv_s("engine", engine_host(w->s.engine)), kv_int("status", f->status),
                  kv_s("transport", transport_name(f->transport)), kv_s("error", f->message));
     w->has_warned = true;
+    /* A stream that breaks is opened again at once; what can't be opened then is away. */
+    if (w->losses++ > 0)
+        guard_open(w->s.guard);
     if (w->is_reachable) {
         w->is_reachable = false;
         w->s.on_reach(w->s.arg, false);
@@ -374,6 +385,7 @@ static void open_stream(void *arg)
     struct watcher *w = arg;
     struct http_clocks clocks = clocks_for(w->s.config, "default", STAGE_INSPECT);
     struct err err;
+    guard_probe(w->s.guard);
     CHECK(engine_events(w->s.engine, NULL, 0, 0, on_open, on_event, &clocks, on_stream_end, w, &w->stream,
                         &err) == 0);
     timer_start(w->s.timers, &w->open_timer, OPEN_CLOCK_MS, on_open_timer, w);
@@ -396,7 +408,27 @@ void watcher_look(struct watcher *w)
         timer_start(w->s.timers, &w->list_timer, 0, begin_list, w);
 }
 
+static void on_tripped(void *arg)
+{
+    struct watcher *w = arg;
+    struct failure failure = {.dependency = DEPENDENCY_ENGINE,
+                              .stage = STAGE_INSPECT,
+                              .transport = TRANSPORT_BREAKER_OPEN,
+                              .retry_after_ms = -1,
+                              .message = "all calls to the engine fail"};
+    if (w->is_reachable && guard_is_open(w->s.guard))
+        lose(w, &failure);
+}
+
+void watcher_trip(struct watcher *watcher)
+{
+    timer_start(watcher->s.timers, &watcher->trip_timer, 0, on_tripped, watcher);
+}
+
 void watcher_start(struct watcher *watcher)
 {
-    open_stream(watcher);
+    if (guard_is_open(watcher->s.guard)) /* it was when we stopped */
+        reopen_later(watcher);
+    else
+        open_stream(watcher);
 }

@@ -4,13 +4,16 @@
  *
  * The stream only makes it faster; the reconcile lists everything that carries our instance's label and is
  * the truth. Both lead to DIED, a hint upon which the launch inspects its container. The open stream is also
- * the sign that the engine can be reached: without it nothing is claimed.
+ * the sign that the engine can be reached: without it nothing is claimed. Opening it is the probe of the
+ * engine's breaker (guards.h), which opens when the stream can't be opened twice in a row, or when all calls
+ * fail.
  */
 #ifndef SLUICE_WATCHER_H
 #define SLUICE_WATCHER_H
 
 #include "api/engine.h"
 #include "api/prefect.h"
+#include "guards.h"
 #include "pulls.h"
 #include "runner.h"
 
@@ -22,6 +25,7 @@ struct watcher_settings {
     struct engine *engine;
     struct prefect *prefect;
     struct pulls *pulls;
+    struct guard *guard; /* the engine's */
     struct timers *timers;
     const struct clock *clock;
     const struct config *config;
@@ -40,6 +44,9 @@ void watcher_look(struct watcher *watcher);
 /* watcher_suspect - a call to the engine has failed like this. If nobody has answered, the engine is asked at
  * once whether it is there. */
 void watcher_suspect(struct watcher *watcher, const struct failure *failure);
+/* watcher_trip - the engine's breaker has opened by calls that failed. May be called while one is being told.
+ */
+void watcher_trip(struct watcher *watcher);
 bool watcher_is_reachable(const struct watcher *watcher);
 bool watcher_has_listed(const struct watcher *watcher); /* since the start */
 /*

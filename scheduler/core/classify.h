@@ -78,7 +78,9 @@ enum stage {
     X(TOTAL_TIMEOUT, "total timeout")                                                                        \
     X(GOAWAY, "HTTP/2 GOAWAY before the stream was processed")                                               \
     X(BODY_TOO_LARGE, "body too large")                                                                      \
-    X(BAD_ANSWER, "answer not understood") /* HTML, cut-off JSON, wrong types */                             \
+    X(BAD_ANSWER, "answer not understood")  /* HTML, cut-off JSON, wrong types */                            \
+    X(BREAKER_OPEN, "circuit breaker open") /* ours: not sent, since nobody there answers */                 \
+    X(BUDGET_EMPTY, "retry budget empty")   /* ours: a retry that has to wait; not sent */                   \
     X(CANCELLED, "cancelled by us")
 
 enum transport {

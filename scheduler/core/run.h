@@ -186,11 +186,12 @@ struct run {
 
 struct run_event {
     enum run_event_kind kind;
-    int64_t now_ms;              /* wall */
-    uint64_t random;             /* 64 fresh bits, used for jitter */
-    bool after_restart;          /* with ENTER: the row was just loaded, and what was out is not known */
-    bool out_of_reach;           /* with TRANSIENT: the dependency could not be reached */
-    bool was_sent;               /* with an error class: the request may have reached the other side */
+    int64_t now_ms;     /* wall */
+    uint64_t random;    /* 64 fresh bits, used for jitter */
+    bool after_restart; /* with ENTER: the row was just loaded, and what was out is not known */
+    bool out_of_reach;  /* with TRANSIENT: the dependency could not be reached */
+    bool is_held;       /* with TRANSIENT: nothing was sent, and it may be after retry_after_ms, just then */
+    bool was_sent;      /* with an error class: the request may have reached the other side */
     int64_t retry_after_ms;      /* -1: none */
     struct retry_override retry; /* with an error class: what an operator's rule says of its retries */
     bool park;                   /* with PERMANENT: a rule says to keep the run aside */

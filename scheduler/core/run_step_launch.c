@@ -156,7 +156,7 @@ struct run_step step_announcing(struct run run, const struct step_input *in)
     case RUN_EVENT_CAPACITY:
     case RUN_EVENT_CONFLICT:
     case RUN_EVENT_UNKNOWN_OUTCOME:
-        if (!in->event->out_of_reach && is_last_announcement(&run, in->policy))
+        if (!in->event->out_of_reach && !in->event->is_held && is_last_announcement(&run, in->policy))
             return step_enter(run, RUN_STATE_STARTING, in);
         return step_retry(run, in);
     default:

@@ -272,6 +272,15 @@ static struct run_step wait_uncounted(struct run run, const struct step_input *i
     return step_wait(run, in, delay_ms);
 }
 
+/* Nothing was sent, and it is known when it may be: counts for nothing, neither as a try nor as time. */
+static struct run_step wait_held(struct run run, const struct step_input *in)
+{
+    int64_t delay_ms = in->event->retry_after_ms > 0 ? in->event->retry_after_ms : 0;
+    if (run.retrying_since_ms != 0 && !in->event->out_of_reach)
+        run.retrying_since_ms += delay_ms;
+    return step_wait(run, in, delay_ms);
+}
+
 /* Nobody's fault but the dependency's: costs no attempt. A claimed run that has nothing on the engine goes
  * back after a while; but not from RESOLVING, which waits for Prefect alone: until that is back nothing can
  * be handed back, and then the launch goes on. */
@@ -283,7 +292,7 @@ static struct run_step wait_for_reach(struct run run, const struct step_input *i
     bool may_go_back = run.state == RUN_STATE_PULLING || run.state == RUN_STATE_READY;
     if (may_go_back && ev->now_ms - run.unreachable_since_ms >= in->policy->hand_back_after_ms)
         return step_end_with(run, RUN_VERDICT_HAND_BACK, in);
-    return wait_uncounted(run, in);
+    return ev->is_held ? wait_held(run, in) : wait_uncounted(run, in);
 }
 
 /* A wait for a dependency out of reach counts for nothing, neither as a try nor as time. */
@@ -326,6 +335,8 @@ struct run_step step_retry(struct run run, const struct step_input *in)
     const struct run_event *ev = in->event;
     if (ev->out_of_reach)
         return wait_for_reach(run, in);
+    if (ev->is_held)
+        return wait_held(run, in);
     run = end_of_unreachable(run, in);
     /* There `attempt` counts the looks that showed the run still RUNNING; a failed look is none of them. */
     if (run.state == RUN_STATE_REPORTING && run.verdict == RUN_VERDICT_ENDED)

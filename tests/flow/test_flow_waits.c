@@ -121,12 +121,14 @@ static void test_for_prefect(void **state)
     fake_prefect_come_up(w->prefect);
     UNTIL(w, MINUTES(1), world_number(w, "SELECT count(*) FROM hold_rows") == 0);
     expect_wait(w, run, "pool limit: running 1");
-    /* What held the runs of a process that is dead holds nobody any more. */
+    /* What held the runs of a process that is dead holds nobody any more; but the breaker is open until the
+     * first probe. */
     fake_prefect_go_down(w->prefect);
     UNTIL(w, MINUTES(1), world_number(w, "SELECT count(*) FROM hold_rows") == 1);
     world_crash(w);
     fake_prefect_come_up(w->prefect);
     world_start(w, NULL);
+    UNTIL(w, SECONDS(5), world_logged(w, "Prefect is back") == 2);
     expect_wait(w, run, "pool limit: running 1");
 }
 

@@ -26,6 +26,10 @@ struct variant {
 static const struct variant variants[] = {
     {"restart", {.kind = RUN_EVENT_ENTER, .retry_after_ms = -1, .after_restart = true}, true},
     {"out_of_reach", {.kind = RUN_EVENT_TRANSIENT, .retry_after_ms = -1, .out_of_reach = true}, false},
+    {"held", {.kind = RUN_EVENT_TRANSIENT, .retry_after_ms = 7000, .is_held = true}, false},
+    {"held_out_of_reach",
+     {.kind = RUN_EVENT_TRANSIENT, .retry_after_ms = 1500, .is_held = true, .out_of_reach = true},
+     false},
     {"not_sent", {.kind = RUN_EVENT_TRANSIENT, .retry_after_ms = -1}, false},
     {"exit_1",
      {.kind = RUN_EVENT_FOUND_EXITED, .retry_after_ms = -1, .was_sent = true, .exit_code = 1},

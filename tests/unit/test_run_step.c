@@ -339,6 +339,53 @@ static void test_out_of_reach_costs_no_attempt(void **state)
     assert_int_equal(trip.run.unreachable_since_ms, 0);
 }
 
+/* Held by a retry budget: it waits just as long as that says, and nothing is counted. */
+static void test_a_held_retry_waits_and_costs_nothing(void **state)
+{
+    (void)state;
+    struct trip trip = go(CREATE_OUT);
+    trip_go(&trip, "TRANSIENT");
+    for (int i = 0; i < 20; i++) {
+        trip_go(&trip, "ENTER ADMITTED FOUND_ABSENT held");
+        assert_at(&trip, RUN_STATE_CREATING, RUN_ACTION_WAIT);
+        assert_int_equal(trip.delay_ms, 7000);
+        assert_int_equal(trip.run.attempt, 1);
+        assert_int_equal(trip.run.reach_tries, 0);
+        assert_int_equal(trip.run.unreachable_since_ms, 0);
+        assert_true(run_is_backing_off(&trip.run));
+    }
+}
+
+static void test_the_time_for_retries_stands_still_while_one_is_held(void **state)
+{
+    (void)state;
+    struct trip trip = go(CREATE_OUT);
+    trip.policy.max_time_ms = 10000;
+    trip_go(&trip, "TRANSIENT");
+    for (int i = 0; i < 10; i++)
+        trip_go(&trip, "ENTER ADMITTED FOUND_ABSENT held +7000");
+    trip_go(&trip, "ENTER ADMITTED FOUND_ABSENT TRANSIENT");
+    assert_at(&trip, RUN_STATE_CREATING, RUN_ACTION_WAIT);
+    trip_go(&trip, "+10000 ENTER ADMITTED FOUND_ABSENT TRANSIENT");
+    assert_int_not_equal(trip.run.state, RUN_STATE_CREATING);
+}
+
+/* Held by a breaker: the next try comes with the next probe, and a run without a container goes back in the
+ * end. */
+static void test_behind_an_open_breaker_it_waits_for_the_probe(void **state)
+{
+    (void)state;
+    struct trip trip = go(PULL_OUT);
+    for (int i = 0; i < 19; i++) {
+        trip_go(&trip, "held_out_of_reach +1500 ENTER");
+        assert_int_equal(trip.run.attempt, 0);
+    }
+    trip_go(&trip, "held_out_of_reach");
+    assert_int_equal(trip.delay_ms, 1500);
+    trip_go(&trip, "+1500 ENTER held_out_of_reach");
+    assert_at(&trip, RUN_STATE_HANDING_BACK, RUN_ACTION_HAND_BACK);
+}
+
 static void test_hand_back_after_a_dependency_was_out_of_reach(void **state)
 {
     (void)state;
@@ -593,6 +640,9 @@ int main(void)
         cmocka_unit_test(test_a_restart_serves_the_backoff),
         cmocka_unit_test(test_delays_grow_to_the_cap),
         cmocka_unit_test(test_out_of_reach_costs_no_attempt),
+        cmocka_unit_test(test_a_held_retry_waits_and_costs_nothing),
+        cmocka_unit_test(test_the_time_for_retries_stands_still_while_one_is_held),
+        cmocka_unit_test(test_behind_an_open_breaker_it_waits_for_the_probe),
         cmocka_unit_test(test_hand_back_after_a_dependency_was_out_of_reach),
         cmocka_unit_test(test_no_hand_back_while_prefect_itself_is_away),
         cmocka_unit_test(test_reach_begins_anew_after_an_answer),
