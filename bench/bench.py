@@ -12,9 +12,10 @@ sys.path.insert(0, str(ROOT / "tests/integration"))
 
 import burst  # noqa: E402 - found through the path above
 import idle  # noqa: E402
+import sweep  # noqa: E402
 from place import Place  # noqa: E402
 
-PARTS = ("lives", "recovery", "decisions", "idle", "burst")
+PARTS = ("lives", "recovery", "decisions", "idle", "burst", "sweep")
 
 
 def read_options() -> argparse.Namespace:
@@ -25,6 +26,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--runs", type=int, default=100, help="runs in a burst (100)")
     parser.add_argument("--turns", type=int, default=3, help="bursts of each worker (3)")
     parser.add_argument("--only", choices=("sluice", "official"), help="leave the other worker out")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the sweep into this PNG file")
     parser.add_argument("--lives", type=int, default=1000, help="lives against fakes (1000)")
     options = parser.parse_args()
     unknown = [part for part in options.parts if part not in PARTS]
@@ -80,13 +82,15 @@ def main() -> None:
         run_recovery()
     if "decisions" in options.parts:
         run_decisions()
-    if "idle" in options.parts or "burst" in options.parts:
+    if not {"idle", "burst", "sweep"}.isdisjoint(options.parts):
         with tempfile.TemporaryDirectory(prefix="sluice-bench-") as directory:
             with Place(Path(directory), ROOT / "build/release/scheduler/sluice", options.image) as place:
                 if "idle" in options.parts:
                     idle.measure(place, options.kinds, options.idle)
                 if "burst" in options.parts:
                     burst.measure(place, options.kinds, options.runs, options.turns)
+                if "sweep" in options.parts:
+                    sweep.measure(place, options.runs, options.turns, options.plot)
     print()
     print_load("at the end")
 

@@ -59,9 +59,9 @@ class Round:
         return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
 
 
-def create_runs(rig: Rig, runs: int) -> tuple[list[str], float]:
+def create_runs(rig: Rig, runs: int, network: str = "host") -> tuple[list[str], float]:
     """Runs that fall due together, all made before; their ids and that moment."""
-    deployment = rig.deploy("true", job_variables={"network_mode": "host", "stream_output": False})
+    deployment = rig.deploy("true", job_variables={"network_mode": network, "stream_output": False})
     due_in_s = 3.0 + CREATE_S * runs
     due_s = time.time() + due_in_s
     with ThreadPoolExecutor(4) as threads:

@@ -16,7 +16,8 @@ class Starts:
         transport = httpx.HTTPTransport(uds=rest) if scheme == "unix" else None
         base = "http://engine" if scheme == "unix" else f"http://{rest}"
         self._client = httpx.Client(transport=transport, base_url=base, timeout=None)
-        self._filters = json.dumps({"type": ["container"], "label": [f"{POOL_LABEL}={pool}"], "event": ["start", "die"]})
+        self._filters = json.dumps({"type": ["container"], "label": [f"{POOL_LABEL}={pool}"], "event": ["create", "start", "die"]})
+        self.created: dict[str, float] = {}  # by flow run id: its last create
         self.started: dict[str, list[float]] = {}  # by flow run id: more than one time means it ran twice
         self.ended: dict[str, float] = {}
         self._is_open = threading.Event()
@@ -37,7 +38,9 @@ class Starts:
     def _take(self, event: dict) -> None:
         run_id = event["Actor"]["Attributes"].get(RUN_LABEL, event["Actor"]["ID"])
         at_s = event["timeNano"] / 1e9
-        if event["Action"] == "start":
+        if event["Action"] == "create":
+            self.created[run_id] = at_s
+        elif event["Action"] == "start":
             self.started.setdefault(run_id, []).append(at_s)
         else:
             self.ended[run_id] = at_s
