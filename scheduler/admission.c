@@ -433,7 +433,8 @@ static int64_t claim_room(const struct admission *a)
 {
     struct slots slots = runner_slots(a->s.runner, NULL);
     const struct config *c = a->s.config;
-    int64_t room = ahead_window(launching_or_so(a), a->ahead_extra) - slots.claim_ahead;
+    int64_t window = ahead_window(launching_or_so(a), a->ahead_extra);
+    int64_t room = ahead_room(window, slots.claim_ahead, slots.pulling);
     if (c->running != CONFIG_NO_LIMIT && c->running - slots.running < room)
         room = c->running - slots.running;
     return room;

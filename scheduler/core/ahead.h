@@ -16,8 +16,17 @@
 #define AHEAD_MIN 2
 #define AHEAD_MAX 18
 
+/* Runs that wait for an image are not in the window, or a handful of one image that is long in coming would
+ * hold up the claims of all others. But no more than these are claimed, or than the window is wide: each of
+ * them would have to be handed back. */
+#define AHEAD_PULLING_MAX 32
+
 /* ahead_window - runs that may be between claim and start. extra: 0 at first. launching: starts in flight. */
 int64_t ahead_window(int64_t launching, int64_t extra);
+
+/* ahead_room - how many more may be claimed, with so many in the window and so many that wait for an image; 0
+ * or less: none. */
+int64_t ahead_room(int64_t window, int64_t ahead, int64_t pulling);
 
 /* ahead_after_start - extra after one start. has_waited: the run stood ready before there was a slot or token
  * for it. left_ready: runs that stand ready behind it. left_queued: runs that wait to be claimed. */

@@ -159,5 +159,6 @@ bool run_holds_stop_slot(const struct run *run)
 
 bool run_is_claim_ahead(const struct run *run)
 {
-    return run->state >= RUN_STATE_CLAIMING && run->state <= RUN_STATE_READY;
+    return run->state >= RUN_STATE_CLAIMING && run->state <= RUN_STATE_READY &&
+           run->state != RUN_STATE_PULLING;
 }

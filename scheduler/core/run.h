@@ -233,6 +233,7 @@ bool run_holds_launch_slot(
 /* Of these, one of STARTING; the others make its container. */
 bool run_holds_start_slot(const struct run *run);
 bool run_holds_stop_slot(const struct run *run); /* a stop is out */
-bool run_is_claim_ahead(const struct run *run);  /* claimed, and no engine call sent yet: CLAIMING to READY */
+/* claimed, and no engine call sent yet: CLAIMING to READY, but for those that wait for an image */
+bool run_is_claim_ahead(const struct run *run);
 
 #endif

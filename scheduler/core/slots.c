@@ -11,6 +11,7 @@ static void add(struct slots *slots, const struct run *run, int64_t sign)
     slots->starting += run_holds_start_slot(run) ? sign : 0;
     slots->stopping += run_holds_stop_slot(run) ? sign : 0;
     slots->claim_ahead += run_is_claim_ahead(run) ? sign : 0;
+    slots->pulling += run->state == RUN_STATE_PULLING ? sign : 0;
     slots->claiming += run->pending == RUN_ACTION_CLAIM ? sign : 0;
     slots->queued += run->state == RUN_STATE_QUEUED && !run->has_claim ? sign : 0;
 }
@@ -24,6 +25,6 @@ void slots_change(struct slots *slots, const struct run *before, const struct ru
 bool slots_equal(const struct slots *a, const struct slots *b)
 {
     return a->running == b->running && a->launching == b->launching && a->claim_ahead == b->claim_ahead &&
-           a->claiming == b->claiming && a->stopping == b->stopping && a->queued == b->queued &&
-           a->starting == b->starting;
+           a->claiming == b->claiming && a->pulling == b->pulling && a->stopping == b->stopping &&
+           a->queued == b->queued && a->starting == b->starting;
 }

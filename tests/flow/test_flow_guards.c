@@ -335,8 +335,7 @@ static void test_behind_an_open_breaker_an_image_that_is_here_will_do(void **sta
     w->flow_variables = "{\"image\":\"" ILL_IMAGE "\"}";
     for (int i = 0; i < 4; i++)
         world_add_run(w);
-    /* As many are claimed ahead that those in a backoff leave room. */
-    world_start(w, "[limits]\npulls = 1\nlaunching = 20\n");
+    world_start(w, "[limits]\npulls = 1\n");
     UNTIL(w, SECONDS(30),
           world_number(w, "SELECT count(*) FROM limits WHERE kind = 'breaker' AND learned_value = 1") == 1);
     w->flow_variables = "{\"image\":\"" ILL_IMAGE_HERE "\",\"image_pull_policy\":\"IfPossible\"}";

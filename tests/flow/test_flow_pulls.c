@@ -61,6 +61,25 @@ static void test_one_stalled_image_delays_no_other(void **state)
     assert_int_equal(world_number(w, "SELECT count(*) FROM timeouts WHERE stage = 'pull'"), RUNS_EACH);
 }
 
+/* By the defaults; those that wait for their image are due first. */
+static void test_an_image_that_is_long_in_coming_holds_up_no_claim(void **state)
+{
+    struct world *w = *state;
+    fake_engine_add_registry_image(
+        w->engine, &(struct fake_registry_image){.image = "huge:1", .took_ms = 600000, .lines = 600});
+    w->flow_variables = "{\"image\":\"huge:1\"}";
+    for (int i = 0; i < 25; i++)
+        world_add_run(w);
+    w->flow_variables = NULL;
+    for (int i = 0; i < 10; i++)
+        world_add_run(w);
+    world_start(w, NULL);
+    UNTIL(w, MINUTES(1), world_count(w, PREFECT_STATE_COMPLETED) == 10);
+    assert_int_equal(fake_engine_calls(w->engine, FAKE_ENGINE_PULL), 1);
+    UNTIL(w, MINUTES(15), world_count(w, PREFECT_STATE_COMPLETED) == 35);
+    assert_int_equal(fake_engine_calls(w->engine, FAKE_ENGINE_PULL), 1);
+}
+
 /* One pull in 30 s, counted on over kills. */
 static void test_restarts_grant_no_pull(void **state)
 {
@@ -94,6 +113,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         FLOW_TEST(test_twenty_images_are_pulled_once_each),
         FLOW_TEST(test_one_stalled_image_delays_no_other),
+        FLOW_TEST(test_an_image_that_is_long_in_coming_holds_up_no_claim),
         FLOW_TEST(test_restarts_grant_no_pull),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -34,6 +34,16 @@ static void test_two_full_rounds_of_ready_runs_narrows_it(void **state)
     assert_int_equal(ahead_after_start(0, LAUNCHING, true, 2 * LAUNCHING + 1, 50), 0);
 }
 
+static void test_who_waits_for_an_image_is_bounded_apart(void **state)
+{
+    (void)state;
+    assert_int_equal(ahead_room(5, 3, 20), 2);
+    assert_int_equal(ahead_room(5, 3, AHEAD_PULLING_MAX - 1), 1);
+    assert_int_equal(ahead_room(5, 3, AHEAD_PULLING_MAX), 0);
+    assert_int_equal(ahead_room(5, 7, 0), -2);
+    assert_int_equal(ahead_room(200, 100, 150), 50); /* a wide window is the bound of both */
+}
+
 /* Claims take `latency` steps to get ready, the engine takes up to `rate` ready runs a step. */
 static int64_t starts_in(int steps, int latency, int64_t rate, int64_t *extra)
 {
@@ -80,6 +90,7 @@ int main(void)
         cmocka_unit_test(test_an_idle_engine_widens_the_window_up_to_a_bound),
         cmocka_unit_test(test_an_idle_engine_with_nobody_left_to_claim_changes_nothing),
         cmocka_unit_test(test_two_full_rounds_of_ready_runs_narrows_it),
+        cmocka_unit_test(test_who_waits_for_an_image_is_bounded_apart),
         cmocka_unit_test(test_it_settles_where_the_engine_is_busy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -29,6 +29,7 @@ static struct slots recount(const struct run *runs, const bool *is_there)
         slots.starting += run_holds_start_slot(&runs[i]) ? 1 : 0;
         slots.stopping += run_holds_stop_slot(&runs[i]) ? 1 : 0;
         slots.claim_ahead += run_is_claim_ahead(&runs[i]) ? 1 : 0;
+        slots.pulling += runs[i].state == RUN_STATE_PULLING ? 1 : 0;
         slots.claiming += runs[i].pending == RUN_ACTION_CLAIM ? 1 : 0;
         slots.queued += runs[i].state == RUN_STATE_QUEUED && !runs[i].has_claim ? 1 : 0;
     }
@@ -96,11 +97,13 @@ static void test_counted_by_step_equals_counted_afresh(void **state)
         most.claim_ahead = slots.claim_ahead > most.claim_ahead ? slots.claim_ahead : most.claim_ahead;
         most.stopping = slots.stopping > most.stopping ? slots.stopping : most.stopping;
         most.claiming = slots.claiming > most.claiming ? slots.claiming : most.claiming;
+        most.pulling = slots.pulling > most.pulling ? slots.pulling : most.pulling;
         most.queued = slots.queued > most.queued ? slots.queued : most.queued;
     }
     /* The walk is worth something only if every kind was held. */
     assert_true(most.running > 5 && most.launching > most.starting && most.starting > 0 &&
-                most.stopping > 0 && most.claim_ahead > 5 && most.claiming > 0 && most.queued > 0);
+                most.stopping > 0 && most.claim_ahead > 5 && most.claiming > 0 && most.pulling > 0 &&
+                most.queued > 0);
 }
 
 static void test_equal_looks_at_every_kind(void **state)
@@ -108,7 +111,7 @@ static void test_equal_looks_at_every_kind(void **state)
     (void)state;
     const struct slots none = {0};
     const struct slots others[] = {{.running = 1},  {.launching = 1}, {.stopping = 1}, {.claim_ahead = 1},
-                                   {.claiming = 1}, {.queued = 1},    {.starting = 1}};
+                                   {.claiming = 1}, {.pulling = 1},   {.queued = 1},   {.starting = 1}};
     assert_true(slots_equal(&none, &none));
     for (size_t i = 0; i < ARRAY_LEN(others); i++)
         assert_false(slots_equal(&none, &others[i]));
@@ -122,11 +125,13 @@ static void test_what_each_situation_holds(void **state)
         struct trip trip = trip_to(&situations[i]);
         const struct run *run = &trip.run;
         bool is_claimed = run->state >= RUN_STATE_CLAIMING && run->state <= RUN_STATE_CLEARING;
-        bool is_ahead = run->state >= RUN_STATE_CLAIMING && run->state <= RUN_STATE_READY;
+        bool is_ahead = run->state >= RUN_STATE_CLAIMING && run->state <= RUN_STATE_READY &&
+                        run->state != RUN_STATE_PULLING;
         bool is_launching = run->state >= RUN_STATE_CREATING && run->state <= RUN_STATE_STARTING;
         bool is_engine_call = run->pending != RUN_ACTION_NONE && run->pending != RUN_ACTION_ANNOUNCE;
         struct slots slots = {0};
         slots_change(&slots, NULL, run);
+        assert_int_equal(slots.pulling, run->state == RUN_STATE_PULLING);
         assert_int_equal(slots.queued, run->state == RUN_STATE_QUEUED && !run->has_claim);
         assert_int_equal(run_holds_stop_slot(run), run->pending == RUN_ACTION_STOP);
         assert_int_equal(run_holds_running_slot(run), is_claimed);
