@@ -49,11 +49,11 @@ const char *config_rules_check_transport(const char *item)
 }
 
 /* The bits of the words; `all` if there are none. */
-static uint32_t bits_of(const struct match_list *words, int (*from_name)(const char *), uint32_t all)
+static uint64_t bits_of(const struct match_list *words, int (*from_name)(const char *), uint64_t all)
 {
-    uint32_t bits = 0;
+    uint64_t bits = 0;
     for (size_t i = 0; i < words->count; i++)
-        bits |= UINT32_C(1) << from_name(words->globs[i]);
+        bits |= UINT64_C(1) << from_name(words->globs[i]);
     return words->count == 0 ? all : bits;
 }
 
@@ -67,8 +67,8 @@ static void make_lower(struct match_list *globs)
 static void compile(struct config_rule *r, struct config_arena *arena)
 {
     struct rule *rule = &r->rule;
-    rule->stages = bits_of(&r->stage, stage_from_name, RULE_ALL_STAGES);
-    rule->dependencies = bits_of(&r->dependency, dependency_from_name, RULE_ALL_DEPENDENCIES);
+    rule->stages = (uint32_t)bits_of(&r->stage, stage_from_name, RULE_ALL_STAGES);
+    rule->dependencies = (uint32_t)bits_of(&r->dependency, dependency_from_name, RULE_ALL_DEPENDENCIES);
     rule->transports = bits_of(&r->transport, transport_from_name, RULE_ALL_TRANSPORTS);
     rule->error_class = r->class_word == NULL ? -1 : error_class_from_name(r->class_word);
     rule->action = r->action_word == NULL ? RULE_ACTION_UNSET : rule_action_from_name(r->action_word);
@@ -103,7 +103,7 @@ static bool has_possible_pair(const struct rule *rule)
 static bool has_transport_with_status(const struct rule *rule)
 {
     for (int t = 0; t <= TRANSPORT_CANCELLED; t++)
-        if ((rule->transports & UINT32_C(1) << t) != 0 && transport_has_status((enum transport)t))
+        if ((rule->transports & UINT64_C(1) << t) != 0 && transport_has_status((enum transport)t))
             return true;
     return false;
 }
@@ -118,7 +118,7 @@ static bool is_only_lost(const struct rule *rule)
         struct failure lost = {.stage = STAGE_CREATE, .transport = (enum transport)t, .sent = true};
         lost.changes = true;
         bool is_lost = t != TRANSPORT_NONE && classify(&lost).error_class == ERROR_CLASS_UNKNOWN_OUTCOME;
-        if ((rule->transports & UINT32_C(1) << t) != 0 && !is_lost)
+        if ((rule->transports & UINT64_C(1) << t) != 0 && !is_lost)
             return false;
     }
     return true;

@@ -53,7 +53,10 @@ void service_open_gates(struct service *s)
     bool reach = watcher_is_reachable(s->watcher);
     bool is_paused = s->paused_at_ms != 0;
     bool claims = s->is_online && reach && !s->is_stopping && !s->is_draining && !is_paused;
-    admission_open(s->admission, (struct admission_gates){claims, reach && !is_paused, reach});
+    /* After a restart looks go at once, before it is known whether the engine is there: a cancel that is seen
+     * first would not know that the container runs, and would remove it instead of stopping it. */
+    bool going_on = reach || !s->is_online;
+    admission_open(s->admission, (struct admission_gates){claims, reach && !is_paused, going_on});
     if (starts_held_since_ms(s) < 0)
         timer_cancel(&s->held_timer);
     else if (!timer_is_running(&s->held_timer))

@@ -55,8 +55,15 @@ char *check_strdup_or_null(const char *s)
 
 char *check_vprintf(const char *fmt, va_list ap)
 {
-    char *text = NULL;
-    CHECK_MEMORY(vasprintf(&text, fmt, ap) >= 0);
+    /* Not vasprintf(): without memory for the exact size glibc's keeps a text of 100 bytes in a buffer of
+     * 100, and ends it one byte behind. */
+    va_list again;
+    va_copy(again, ap);
+    int len = vsnprintf(NULL, 0, fmt, ap);
+    CHECK_MEMORY(len >= 0);
+    char *text = check_alloc((size_t)len + 1);
+    vsnprintf(text, (size_t)len + 1, fmt, again);
+    va_end(again);
     return text;
 }
 

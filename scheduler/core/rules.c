@@ -77,8 +77,9 @@ static bool fits(const struct rule *rule, const struct failure *failure, const c
 {
     return (rule->stages & 1u << failure->stage) != 0 &&
            (rule->dependencies & 1u << dependency_of(failure)) != 0 &&
-           (rule->transports & 1u << failure->transport) != 0 && fits_status(rule, failure->status) &&
-           fits_any(&rule->job_class, job_class) && fits_any(&rule->message, message);
+           (rule->transports & UINT64_C(1) << failure->transport) != 0 &&
+           fits_status(rule, failure->status) && fits_any(&rule->job_class, job_class) &&
+           fits_any(&rule->message, message);
 }
 
 static void copy_lower(char *out, const struct failure *failure)

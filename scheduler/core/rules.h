@@ -35,13 +35,13 @@ struct rule_statuses {
 
 #define RULE_ALL_STAGES ((1u << STAGE_COUNT) - 1)
 #define RULE_ALL_DEPENDENCIES ((1u << (DEPENDENCY_PREFECT + 1)) - 1)
-#define RULE_ALL_TRANSPORTS ((uint32_t)((UINT64_C(1) << (TRANSPORT_CANCELLED + 1)) - 1))
+#define RULE_ALL_TRANSPORTS ((UINT64_C(1) << (TRANSPORT_CANCELLED + 1)) - 1)
 
 struct rule {
     const char *name;
     uint32_t stages;       /* bits by enum stage */
     uint32_t dependencies; /* bits by enum dependency */
-    uint32_t transports;   /* bits by enum transport */
+    uint64_t transports;   /* bits by enum transport */
     const struct rule_statuses *statuses;
     size_t status_count;         /* 0: any status, also none */
     struct match_list message;   /* globs in lower case; no item: any message */

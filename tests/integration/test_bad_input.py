@@ -72,7 +72,7 @@ BAD_SETTINGS: list[tuple[str, str | None, tuple[str, ...]]] = [
     ("DOCKER_HOST", "unix://", ("has no path", ENGINE)),
     ("DOCKER_HOST", "tcp://a:0", ("has a bad port", ENGINE)),
     ("DOCKER_HOST", "npipe:////a", ("is not an address of an engine", ENGINE)),
-    ("DOCKER_HOST", "ssh://a", ("is not supported yet", ENGINE)),
+    ("DOCKER_HOST", "ssh://a", ("is not supported", ENGINE)),
     ("DOCKER_HOST", "tcp://me:hunter2@a:1", ("holds a login", ENGINE)),
     ("DOCKER_API_VERSION", "new", ("is not a version",)),
     ("PREFECT_CLIENT_CUSTOM_HEADERS", "hunter2", ("is not a JSON object", HEADERS)),
@@ -260,7 +260,9 @@ def test_help_and_version(sluice: Sluice) -> None:
     ended = sluice.run("--help")
     assert (ended.code, ended.error) == (0, "")
     commands = re.findall(r"^  ([a-z]+) ", ended.output, re.MULTILINE)
-    assert commands == ["start", "check", "config", "queue", "status", "explain"]
+    assert commands == [
+        "start", "check", "config", "queue", "status", "why", "pause", "resume", "drain", "retry", "discard", "explain", "tune",
+    ]  # fmt: skip
     for command in commands:
         ended = sluice.run(command, "--help")
         assert (ended.code, ended.error) == (0, "")
@@ -346,7 +348,7 @@ def test_state_file_or_name_of_another_sluice_that_runs(sluice: Sluice) -> None:
         assert (ended.code, told["launches"]) == (0, [])
         assert ("default", "running") in {(row["class"], row["kind"]) for row in told["limits"]}
         ended = sluice.run("status", "--state", str(sluice.state))
-        assert ended.output.startswith("launches\nnone\n\nlimits\nclass ")
+        assert ended.output.startswith("held by\nnone\n\nlaunches\nnone\n\nlimits\nclass ")
     finally:
         first.terminate()
         assert first.wait(20) == 0

@@ -74,7 +74,7 @@ static void test_every_key_must_fit(void **state)
     struct rule rule = any_rule("mine");
     rule.stages = 1u << STAGE_CREATE;
     rule.dependencies = 1u << DEPENDENCY_ENGINE;
-    rule.transports = 1u << TRANSPORT_NONE;
+    rule.transports = UINT64_C(1) << TRANSPORT_NONE;
     rule.statuses = statuses;
     rule.status_count = 2;
     rule.message = (struct match_list){spaces, 1};
