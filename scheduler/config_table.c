@@ -54,18 +54,19 @@
     STAGE_CLOCKS(name, stage, TIME_AUTO, "60s", "DOCKER_CLIENT_TIMEOUT", "DOCKER_CLIENT_TIMEOUT"),           \
         LEARNED_BOUNDS(name, stage, "5s", "3m")
 
-#define STAGE_RETRY(name, suffix, kind, field, text)                                                         \
+/* The type comes last, since it is several initializers. */
+#define STAGE_RETRY(name, suffix, field, text, ...)                                                          \
     {                                                                                                        \
-        .section = "retry", .key = name suffix, kind, .in_class = true, .reloadable = true, CLASS(field),    \
-        .help = text " in stage " name "; by default as everywhere"                                          \
+        .section = "retry", .key = name suffix, .in_class = true, .reloadable = true, CLASS(field),          \
+        .help = text " in stage " name "; by default as everywhere", __VA_ARGS__                             \
     }
 #define STAGE_RETRIES(name, stage)                                                                           \
-    STAGE_RETRY(name, "_max_attempts", COUNT32(1, 1000), stage_retry[stage].max_attempts, "tries"),          \
-        STAGE_RETRY(name, "_max_time", DURATION(1), stage_retry[stage].max_time_ms, "time for all tries"),   \
-        STAGE_RETRY(name, "_base", DURATION(1), stage_retry[stage].base_ms, "the first delay"),              \
-        STAGE_RETRY(name, "_factor", FACTOR, stage_retry[stage].factor, "growth of the delays"),             \
-        STAGE_RETRY(name, "_cap", DURATION(1), stage_retry[stage].cap_ms, "the longest delay"),              \
-        STAGE_RETRY(name, "_jitter", JITTER, stage_retry[stage].jitter, "spread of the delays")
+    STAGE_RETRY(name, "_max_attempts", stage_retry[stage].max_attempts, "tries", COUNT32(1, 1000)),          \
+        STAGE_RETRY(name, "_max_time", stage_retry[stage].max_time_ms, "time for all tries", DURATION(1)),   \
+        STAGE_RETRY(name, "_base", stage_retry[stage].base_ms, "the first delay", DURATION(1)),              \
+        STAGE_RETRY(name, "_factor", stage_retry[stage].factor, "growth of the delays", FACTOR),             \
+        STAGE_RETRY(name, "_cap", stage_retry[stage].cap_ms, "the longest delay", DURATION(1)),              \
+        STAGE_RETRY(name, "_jitter", stage_retry[stage].jitter, "spread of the delays", JITTER)
 #define RULE_KEY(name, kind, field, text)                                                                    \
     {                                                                                                        \
         .section = "rule", .key = name, kind, .reloadable = true, RULE(field), .help = text                  \

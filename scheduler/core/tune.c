@@ -227,6 +227,8 @@ static size_t pooled_p999(const struct tune_level *levels, int knee, enum tune_c
             if (left[i] > 0 &&
                 (top < 0 || levels[i].ms[call][left[i] - 1] > levels[top].ms[call][left[top] - 1]))
                 top = i;
+        if (top < 0)
+            break;
         *p999_ms = levels[top].ms[call][--left[top]];
     }
     return total;

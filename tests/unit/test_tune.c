@@ -188,9 +188,9 @@ static double slowing(int32_t in_flight, int pass)
     size_t place = 0;
     while (levels_of_sweep[place] != in_flight)
         place++;
-    double turns = 2 * COUNT - 1;
-    size_t turn = pass == 0 ? place : 2 * COUNT - 1 - place;
-    return knee_at_3(in_flight, pass) * (1 - 0.5 * (double)turn / turns);
+    size_t turns = 2 * COUNT - 1;
+    size_t turn = pass == 0 ? place : turns - place;
+    return knee_at_3(in_flight, pass) * (1 - 0.5 * (double)turn / (double)turns);
 }
 
 static void test_an_engine_that_gets_slower_shows_the_same_knee_and_is_said(void **state)
