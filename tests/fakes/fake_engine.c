@@ -78,6 +78,7 @@ struct fake_engine *fake_engine_new(struct event_base *base, struct timers *time
     struct fake_engine *e = check_alloc(sizeof(*e));
     e->timers = timers;
     list_init(&e->containers);
+    e->cursor = check_alloc(sizeof(*e->cursor));
     list_init(&e->images);
     list_init(&e->networks);
     list_init(&e->registry);
@@ -159,6 +160,7 @@ void fake_engine_free(struct fake_engine *e)
     free(e->folder);
     free(e->path);
     free(e->host);
+    free(e->cursor);
     free(e->newest_api);
     free(e->oldest_api);
     free(e);

@@ -106,6 +106,12 @@ struct kind_counts {
     char *last_registry_auth;
 };
 
+/* Where fake_engine_container_at() was last: tests go through thousands, one after the other. */
+struct container_cursor {
+    struct list *link; /* NULL: nowhere */
+    size_t index;
+};
+
 struct fake_engine {
     struct timers *timers;
     struct wire *wire;
@@ -115,6 +121,7 @@ struct fake_engine {
     char *newest_api;
     char *oldest_api;
     struct list containers; /* oldest first */
+    struct container_cursor *cursor;
     void *containers_by_id; /* tsearch trees */
     void *containers_by_name;
     void *starts_by_launch; /* struct start_count */

@@ -228,6 +228,7 @@ void fake_engine_forget_container(struct container *c)
 {
     struct fake_engine *e = c->engine;
     list_remove(&c->link);
+    e->cursor->link = NULL;
     e->container_count--;
     tdelete(c, &e->containers_by_id, compare_ids);
     tdelete(c, &e->containers_by_name, compare_names);

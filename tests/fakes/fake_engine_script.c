@@ -84,10 +84,12 @@ size_t fake_engine_container_count(const struct fake_engine *e)
 const struct fake_container *fake_engine_container_at(const struct fake_engine *e, size_t index)
 {
     CHECK(index < e->container_count);
-    struct list *l = e->containers.next;
-    for (size_t i = 0; i < index; i++)
-        l = l->next;
-    return &LIST_ITEM(l, struct container, link)->pub;
+    struct container_cursor *at = e->cursor;
+    if (at->link == NULL || at->index > index)
+        *at = (struct container_cursor){.link = e->containers.next};
+    for (; at->index < index; at->index++)
+        at->link = at->link->next;
+    return &LIST_ITEM(at->link, struct container, link)->pub;
 }
 
 const struct fake_container *fake_engine_create(struct fake_engine *e, const char *name, const char *body)
