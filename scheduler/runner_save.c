@@ -61,8 +61,6 @@ int runner_sync(struct runner *r)
         if (store_save_launch(r->s.store, live->launch, &err) != 0)
             return runner_save_failed(r, &err);
     }
-    if (r->s.timeouts != NULL && learned_timeouts_save(r->s.timeouts, false, &err) != 0)
-        return runner_save_failed(r, &err);
     if (r->s.ports.ride != NULL && r->s.ports.ride(r->s.ports.arg, &err) != 0)
         return runner_save_failed(r, &err);
     if (store_commit(r->s.store, &err) != 0)

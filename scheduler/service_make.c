@@ -206,7 +206,7 @@ static int64_t learned_limit(void *arg, enum learning_stage stage)
 static int ride(void *arg, struct err *err)
 {
     struct service *s = arg;
-    return learning_save(s->learning, false, err);
+    return learned_timeouts_save(s->timeouts, false, err) != 0 ? -1 : learning_save(s->learning, false, err);
 }
 
 static void want_sight(void *arg, struct live *const *lives, size_t count)
