@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -24,6 +25,7 @@
 /* Without descriptors an accept fails at once and for ever: it is tried again after this. */
 #define ACCEPT_AGAIN_MS 1000
 #define BACKLOG 16
+#define CONNECT_CLOCK_S 1
 
 struct client {
     struct list link;
@@ -93,6 +95,10 @@ int admin_socket_connect(const char *path)
     if (make_address(path, &address, &folder_fd) != 0)
         return -1;
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    /* A stopped process accepts nobody: once its backlog is full, connect() would wait for ever. */
+    const struct timeval clock = {.tv_sec = CONNECT_CLOCK_S};
+    if (fd >= 0)
+        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &clock, sizeof(clock));
     if (fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof(address)) != 0) {
         close_folder(fd);
         fd = -1;

@@ -41,7 +41,8 @@ size_t admin_socket_staying(const struct admin_socket *socket);
 
 /* admin_socket_path - of the state file; malloc'ed. */
 char *admin_socket_path(const char *state_path);
-/* admin_socket_connect - a client's end, blocking; -1: errno tells. */
+/* admin_socket_connect - a client's end, blocking, but at most a second for connecting; -1: errno tells
+ * (EAGAIN: nobody accepts). */
 int admin_socket_connect(const char *path);
 
 #endif

@@ -14,6 +14,8 @@
  */
 #include "api/engine_internal.h"
 
+#include "base/secret.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -51,7 +53,7 @@ static void free_call(struct engine_call *call)
     engine_pull_done(&call->pull);
     free(call->path);
     free(call->body);
-    free(call->auth_header);
+    secret_free(call->auth_header);
     call->magic = 0;
     free(call);
 }
@@ -94,6 +96,11 @@ const char *engine_api_version(const struct engine *engine)
     return engine->api_version;
 }
 
+const char *engine_podman_version(const struct engine *engine)
+{
+    return engine->podman_version;
+}
+
 int64_t engine_wall_ms(const struct engine *engine)
 {
     return clock_wall_ms(timers_clock(engine->timers));
@@ -109,7 +116,6 @@ int64_t engine_now_ms(const struct engine *engine)
 
 /* ---- the end of a call ---- */
 
-/* Its end says nothing of the engine: of a registry, of a container, of who listens. */
 static bool is_stream(enum engine_answer_kind kind)
 {
     return kind == ENGINE_ANSWER_PULL || kind == ENGINE_ANSWER_EVENTS || kind == ENGINE_ANSWER_LOGS;
@@ -123,8 +129,14 @@ static void finish(struct engine_call *call, struct engine_reply *reply)
     list_remove(&call->link);
     reply->took_ms = clock_mono_ms(timers_clock(call->engine->timers)) - call->started_ms;
     struct engine *engine = call->engine;
-    if (engine->on_call_end != NULL && !is_stream(call->kind))
-        engine->on_call_end(engine->arg, reply->failure, call->started_ms);
+    if (engine->on_call_end != NULL)
+        engine->on_call_end(engine->arg, &(struct call_end){.failure = reply->failure,
+                                                            .began_ms = call->started_ms,
+                                                            .took_ms = reply->took_ms,
+                                                            .method = call->method,
+                                                            .path = call->path,
+                                                            .status = reply->status,
+                                                            .is_stream = is_stream(call->kind)});
     call->done(call->arg, reply);
     free_call(call);
 }
@@ -197,10 +209,17 @@ static bool on_event_line(void *arg, const char *line, size_t len)
     return goes_on && !call->is_cancelled;
 }
 
+static void on_log_text(void *arg, int stream, const char *data, size_t len)
+{
+    struct engine_call *call = arg;
+    if (!call->is_cancelled)
+        call->on_output(call->arg, stream, data, len);
+}
+
 static bool on_frame(void *arg, int stream, const char *data, size_t len)
 {
     struct engine_call *call = arg;
-    call->on_output(call->arg, stream, data, len);
+    engine_log_feed(call->log, stream, data, len, call->frames.left == 0, on_log_text, call);
     return !call->is_cancelled;
 }
 
@@ -272,6 +291,8 @@ static void on_http_done(void *arg, const struct http_reply *http)
     if (call->kind == ENGINE_ANSWER_EVENTS && !end_event_lines(call))
         return;
     engine_answer(call, http, &parsed, &failure, &reply);
+    reply.connect_ms = http->connect_ms;
+    reply.silence_ms = http->silence_ms;
     if (call->kind == ENGINE_ANSWER_PING)
         on_ping_answer(call, http, &reply);
     else

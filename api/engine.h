@@ -10,6 +10,7 @@
 #ifndef SLUICE_API_ENGINE_H
 #define SLUICE_API_ENGINE_H
 
+#include "api/engine_log.h"
 #include "api/http.h"
 
 struct engine;
@@ -51,6 +52,8 @@ struct engine_container {
 struct engine_reply {
     const struct failure *failure; /* NULL: success, and the fields of that call are set */
     int64_t took_ms;
+    int64_t connect_ms; /* this and silence_ms: as in struct http_reply; set where failure is NULL */
+    int64_t silence_ms;
     int status;
     const char *container_id;                  /* create */
     const struct engine_container *containers; /* inspect: one; list: count */
@@ -62,6 +65,8 @@ struct engine_reply {
     const char *version;             /* ping: engine's own version text */
     const char *api_version;         /* ping: the version in use */
     const char *warning;             /* create: the engine's warnings joined, or NULL */
+    int64_t downloaded_bytes; /* pull, also one that failed: as its progress told; not of layers that were
+                                 here */
 };
 typedef void (*engine_done_fn)(void *arg, const struct engine_reply *reply);
 
@@ -69,9 +74,8 @@ struct engine_settings {
     const char *host; /* DOCKER_HOST's text; NULL: unix:///var/run/docker.sock. Borrowed for engine_new() */
     const char *api_version; /* NULL: negotiate */
     bool is_tls;             /* tcp:// means https; the certificates are the http bridge's */
-    /* Told of every call's end but a stream's, just before its own callback; failure NULL: it went well.
-     * began_ms: mono. May be NULL. Must not start or end calls. */
-    void (*on_call_end)(void *arg, const struct failure *failure, int64_t began_ms);
+    /* Told of every call's end, just before its own callback. May be NULL. Must not start or end calls. */
+    void (*on_call_end)(void *arg, const struct call_end *end);
     /* Asked before a call is sent, but for ping and events, which find out; false: it is not, and fails with
      * TRANSPORT_BREAKER_OPEN. May be NULL. */
     bool (*may_go)(void *arg);
@@ -90,6 +94,8 @@ const char *engine_pid_base(const struct engine *engine);
 const char *engine_host(const struct engine *engine);
 /* Negotiated version, "" before the first answer. */
 const char *engine_api_version(const struct engine *engine);
+/* Podman's own version, "4.3.1"; "" if the engine is another, or has not answered yet. */
+const char *engine_podman_version(const struct engine *engine);
 
 /*
  * Every call below: clocks are those of its stage; arg is handed to done; *call may be NULL if the caller
@@ -139,10 +145,11 @@ int engine_image_remove(struct engine *engine, const char *image, bool force,
 int engine_create(struct engine *engine, const char *name, const char *platform, const char *body,
                   const struct http_clocks *clocks, engine_done_fn done, void *arg, struct engine_call **call,
                   struct err *err) MUST_CHECK;
-/* POST /networks/NET/connect. "already connected" (403, or 500 with such a text) counts as success. */
+/* POST /networks/NET/connect. endpoint: EndpointConfig, a JSON object. "already connected" (403, or 500 with
+ * such a text) counts as success. */
 int engine_network_connect(struct engine *engine, const char *network, const char *container_id,
-                           const struct http_clocks *clocks, engine_done_fn done, void *arg,
-                           struct engine_call **call, struct err *err) MUST_CHECK;
+                           const char *endpoint, const struct http_clocks *clocks, engine_done_fn done,
+                           void *arg, struct engine_call **call, struct err *err) MUST_CHECK;
 /* POST /containers/ID/start; 204, 304. */
 int engine_start(struct engine *engine, const char *container_id, const struct http_clocks *clocks,
                  engine_done_fn done, void *arg, struct engine_call **call, struct err *err) MUST_CHECK;
@@ -200,9 +207,15 @@ int engine_events(struct engine *engine, const char *container_id, int64_t since
 
 /* stream: 1 stdout, 2 stderr; 1 for a tty. Pieces end anywhere. */
 typedef void (*engine_output_fn)(void *arg, int stream, const char *data, size_t len);
-/* GET /containers/ID/logs?follow=1&stdout=1&stderr=1, frames taken apart. since_ms 0: from the beginning. */
+/*
+ * GET /containers/ID/logs?follow=1&stdout=1&stderr=1&timestamps=1, frames taken apart and times taken off.
+ * log: the place to go on from, kept up to date; borrowed until done or engine_cancel() (and until on_output
+ * has returned), and to be given again to go on after a break. since_ms: wall, where a log without a place
+ * begins; 0: from its beginning.
+ */
 int engine_logs(struct engine *engine, const char *container_id, bool tty, int64_t since_ms,
-                engine_output_fn on_output, const struct http_clocks *clocks, engine_done_fn done, void *arg,
-                struct engine_call **call, struct err *err) MUST_CHECK;
+                struct engine_log *log, int tail, engine_output_fn on_output,
+                const struct http_clocks *clocks, engine_done_fn done, void *arg, struct engine_call **call,
+                struct err *err) MUST_CHECK;
 
 #endif

@@ -242,7 +242,7 @@ void engine_answer(struct engine_call *call, const struct http_reply *http, stru
                    struct failure *failure, struct engine_reply *reply)
 {
     *reply = (struct engine_reply){.status = http->status};
-    if (answer_any(call, http, parsed, reply, failure) == 0)
-        return;
-    *reply = (struct engine_reply){.status = failure->status, .failure = failure};
+    if (answer_any(call, http, parsed, reply, failure) != 0)
+        *reply = (struct engine_reply){.status = failure->status, .failure = failure};
+    reply->downloaded_bytes = engine_pull_bytes(&call->pull);
 }

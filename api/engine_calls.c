@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define NS_PER_S INT64_C(1000000000)
+
 /* A path like "/containers/ID/start". NULL and err where the name can't be one. */
 static char *container_path(const char *name, const char *tail, struct err *err)
 {
@@ -111,8 +113,8 @@ int engine_create(struct engine *engine, const char *name, const char *platform,
 }
 
 int engine_network_connect(struct engine *engine, const char *network, const char *container_id,
-                           const struct http_clocks *clocks, engine_done_fn done, void *arg,
-                           struct engine_call **call, struct err *err)
+                           const char *endpoint, const struct http_clocks *clocks, engine_done_fn done,
+                           void *arg, struct engine_call **call, struct err *err)
 {
     char *AUTO_FREE name = path_part("a network", network, err);
     if (name == NULL)
@@ -121,7 +123,7 @@ int engine_network_connect(struct engine *engine, const char *network, const cha
         return err_set(err, ERR_INVALID, "\"%.80s\" is no container's id or name", container_id);
     struct engine_call *c = engine_call_new(engine, ENGINE_ANSWER_NETWORK, STAGE_NETWORK, "POST",
                                             check_printf("/networks/%s/connect", name));
-    give_json(c, check_printf("{\"Container\":\"%s\",\"EndpointConfig\":{}}", container_id));
+    give_json(c, check_printf("{\"Container\":\"%s\",\"EndpointConfig\":%s}", container_id, endpoint));
     c->changes = true;
     return start_changing(c, clocks, done, arg, call, err);
 }
@@ -304,10 +306,11 @@ static char *event_filters(const char *container_id)
 {
     static const char *const both[] = {"container", "image", NULL};
     static const char *const containers_only[] = {"container", NULL};
-    /* "remove" is Podman's word for destroy. "create" and "start" come first, so that they can be left out:
-     * an answer tells them already, and each event of any container on the host wakes us. */
-    static const char *const actions[] = {"create", "start",  "die",   "destroy", "remove",
-                                          "oom",    "delete", "untag", NULL};
+    /* "died" and "remove" are Podman's words for die and destroy: to its filter, also where its events say
+     * "die". "create" and "start" come first, so that they can be left out: an answer tells them already, and
+     * each event of any container on the host wakes us. */
+    static const char *const actions[] = {"create", "start", "die",    "died",  "destroy",
+                                          "remove", "oom",   "delete", "untag", NULL};
     struct json *filters = json_new_object();
     add_filter(filters, "type", container_id == NULL ? both : containers_only);
     add_filter(filters, "event", container_id == NULL ? actions + 2 : actions);
@@ -332,19 +335,32 @@ int engine_events(struct engine *engine, const char *container_id, int64_t since
     return engine_call_start(c, clocks, done, arg, call, err);
 }
 
-int engine_logs(struct engine *engine, const char *container_id, bool tty, int64_t since_ms,
-                engine_output_fn on_output, const struct http_clocks *clocks, engine_done_fn done, void *arg,
-                struct engine_call **call, struct err *err)
+/* Where a log is opened: "&since=SECONDS.NANOSECONDS", "" for its beginning; malloc'ed. */
+static char *log_since(const struct engine_log *log, int64_t since_ms)
 {
-    char *AUTO_FREE since = time_query("since", since_ms);
-    char *AUTO_FREE tail = check_printf("/logs?follow=1&stdout=1&stderr=1%s", since);
-    char *path = container_path(container_id, tail, err);
+    if (log->time_ns <= 0)
+        return time_query("since", since_ms);
+    return check_printf("&since=%lld.%09lld", (long long)(log->time_ns / NS_PER_S),
+                        (long long)(log->time_ns % NS_PER_S));
+}
+
+int engine_logs(struct engine *engine, const char *container_id, bool tty, int64_t since_ms,
+                struct engine_log *log, int tail, engine_output_fn on_output,
+                const struct http_clocks *clocks, engine_done_fn done, void *arg, struct engine_call **call,
+                struct err *err)
+{
+    char *AUTO_FREE since = log_since(log, since_ms);
+    char *AUTO_FREE newest = tail > 0 ? check_printf("&tail=%d", tail) : check_strdup("");
+    char *AUTO_FREE rest = check_printf("/logs?follow=1&stdout=1&stderr=1&timestamps=1%s%s", since, newest);
+    char *path = container_path(container_id, rest, err);
     if (path == NULL)
         return -1;
     struct engine_call *c = engine_call_new(engine, ENGINE_ANSWER_LOGS, STAGE_RUN, "GET", path);
     c->is_endless = true;
     c->is_fresh = true;
     c->on_output = on_output;
+    c->log = log;
+    engine_log_open(log, tty);
     engine_frames_init(&c->frames, tty);
     return engine_call_start(c, clocks, done, arg, call, err);
 }

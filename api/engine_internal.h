@@ -8,6 +8,7 @@
  * engine_answer.c  an HTTP answer -> engine_reply or failure
  * engine_read.c    JSON answers -> values (pure)
  * engine_stream.c  lines, log frames and pull streams, cut anywhere (pure)
+ * engine_log.c     times in front of log messages, and where a log goes on after a break (pure)
  */
 #ifndef SLUICE_API_ENGINE_INTERNAL_H
 #define SLUICE_API_ENGINE_INTERNAL_H
@@ -40,7 +41,7 @@ struct engine {
     struct http *http;     /* borrowed */
     struct timers *timers; /* borrowed */
     struct engine_target target;
-    void (*on_call_end)(void *arg, const struct failure *failure, int64_t began_ms);
+    void (*on_call_end)(void *arg, const struct call_end *end);
     bool (*may_go)(void *arg);
     void *arg;
     bool is_pinned; /* the settings name the version: never asked */
@@ -49,6 +50,7 @@ struct engine {
     uint64_t generation;     /* raised with each answer to the question */
     char api_version[16];    /* in use, or the last one that was */
     char engine_version[16]; /* the Api-Version header it follows from */
+    char podman_version[16]; /* of the last answer; "": not Podman's */
     int64_t date_ms;         /* wall, the engine's: of the last Date header; 0: none yet */
     int64_t date_mono_ms;    /* when it came */
     uint64_t last_number;
@@ -111,6 +113,7 @@ struct engine_call {
 
     struct engine_lines lines;   /* pull, events */
     struct engine_frames frames; /* logs */
+    struct engine_log *log;      /* logs; borrowed */
     struct engine_pull pull;
     uint64_t good_lines; /* events */
     uint64_t bad_lines;  /* events */

@@ -7,6 +7,8 @@
  */
 #include "api/engine_read.h"
 
+#include "base/text.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -260,11 +262,7 @@ int engine_read_event(const char *line, size_t len, struct json **root, struct e
 
 void engine_copy_text(char *text, size_t size, const char *from, size_t len)
 {
-    if (len >= size) {
-        len = size - 1;
-        while (len > 0 && ((unsigned char)from[len] & 0xC0) == 0x80)
-            len--;
-    }
+    len = text_fitting(from, len, size - 1);
     memcpy(text, from, len);
     text[len] = '\0';
 }

@@ -127,6 +127,7 @@ bool engine_frames_is_complete(const struct engine_frames *frames)
 void engine_pull_done(struct engine_pull *pull)
 {
     free(pull->error);
+    free(pull->layers);
     *pull = (struct engine_pull){0};
 }
 
@@ -143,6 +144,58 @@ static const char *error_of(const struct json *line)
     return has_detail ? "the engine reported an error without a message" : NULL;
 }
 
+/* FNV-1a. Two layers of one image that share it are counted as one. */
+static uint64_t hash_text(const char *text)
+{
+    uint64_t hash = 0xcbf29ce484222325u;
+    for (; *text != '\0'; text++)
+        hash = (hash ^ (unsigned char)*text) * 0x100000001b3u;
+    return hash;
+}
+
+/* NULL: not one of those that are counted. */
+static struct engine_layer *layer_by_id(struct engine_pull *pull, const char *id, bool adds)
+{
+    uint64_t hash = hash_text(id);
+    for (size_t i = 0; i < pull->layer_count; i++)
+        if (pull->layers[i].id_hash == hash)
+            return &pull->layers[i];
+    if (!adds || pull->layer_count == ENGINE_LAYERS_MAX)
+        return NULL;
+    if (pull->layers == NULL)
+        pull->layers = check_alloc(ENGINE_LAYERS_MAX * sizeof(*pull->layers));
+    struct engine_layer *layer = &pull->layers[pull->layer_count++];
+    *layer = (struct engine_layer){.id_hash = hash};
+    return layer;
+}
+
+/* A download that is tried again begins anew; the last line of one may be left out. */
+static void count_bytes(struct engine_pull *pull, const struct json *line)
+{
+    const char *status = json_get_text(line, "status", "");
+    const char *id = json_get_text(line, "id", "");
+    bool downloads = strcmp(status, "Downloading") == 0;
+    if (!downloads && strcmp(status, "Download complete") != 0)
+        return;
+    struct engine_layer *layer = layer_by_id(pull, id, downloads);
+    if (layer == NULL)
+        return;
+    const struct json *detail = json_get(line, "progressDetail");
+    int64_t bytes = downloads ? json_get_int(detail, "current", 0) : layer->total;
+    if (downloads && json_get_int(detail, "total", 0) > 0)
+        layer->total = json_get_int(detail, "total", 0);
+    if (bytes > layer->bytes)
+        layer->bytes = bytes;
+}
+
+int64_t engine_pull_bytes(const struct engine_pull *pull)
+{
+    int64_t sum = 0;
+    for (size_t i = 0; i < pull->layer_count; i++)
+        sum = pull->layers[i].bytes > INT64_MAX - sum ? INT64_MAX : sum + pull->layers[i].bytes;
+    return sum;
+}
+
 bool engine_pull_line(void *arg, const char *line, size_t len)
 {
     struct engine_pull *pull = arg;
@@ -157,6 +210,7 @@ bool engine_pull_line(void *arg, const char *line, size_t len)
     const char *error = error_of(root);
     if (error != NULL && pull->error == NULL)
         pull->error = check_strdup(error);
+    count_bytes(pull, root);
     json_free(root);
     return true;
 }

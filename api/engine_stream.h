@@ -52,12 +52,26 @@ enum engine_frames_result engine_frames_feed(struct engine_frames *frames, const
 /* Did the stream end between two frames? */
 bool engine_frames_is_complete(const struct engine_frames *frames);
 
+/* An image has no more layers; of further ones nothing is counted. */
+#define ENGINE_LAYERS_MAX 128
+/* What one layer's lines have told. */
+struct engine_layer {
+    uint64_t id_hash;
+    int64_t bytes; /* downloaded */
+    int64_t total; /* 0: not told */
+};
+
 /* A pull's JSON lines. */
 struct engine_pull {
     char *error;        /* the first error line's sentence; owned; NULL: none */
     uint64_t bad_lines; /* lines that are no JSON object */
+    struct engine_layer *layers;
+    size_t layer_count;
 };
 void engine_pull_done(struct engine_pull *pull);
+/* engine_pull_bytes - downloaded so far, as the lines tell: nothing of layers that were here, and of a layer
+ * so small that its progress was never told. */
+int64_t engine_pull_bytes(const struct engine_pull *pull);
 /* An engine_line_fn; arg is a struct engine_pull. Never stops the stream. */
 bool engine_pull_line(void *arg, const char *line, size_t len);
 

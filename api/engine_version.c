@@ -74,11 +74,21 @@ static bool is_connection_lost(enum transport transport)
     UNREACHABLE();
 }
 
+/* Every answer of Podman's tells its version beside that of the API; so does none of another engine. */
+static void note_podman(struct engine *engine, const struct http_reply *reply)
+{
+    if (http_reply_header(reply, "Api-Version") == NULL)
+        return;
+    const char *version = http_reply_header(reply, "Libpod-Api-Version");
+    snprintf(engine->podman_version, sizeof(engine->podman_version), "%s", version == NULL ? "" : version);
+}
+
 /* What an ended call tells about the engine behind the socket. Calls sent under an older version tell nothing
  * new. */
 void engine_version_note(const struct engine_call *call, const struct http_reply *reply)
 {
     struct engine *engine = call->engine;
+    note_podman(engine, reply);
     if (call->generation != engine->generation)
         return;
     const char *header = http_reply_header(reply, "Api-Version");

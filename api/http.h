@@ -34,16 +34,44 @@ struct http_clocks {
     int64_t total_ms;
 };
 
+/* http_clock_ms - one of them; 0 for NONE. */
+static inline int64_t http_clock_ms(const struct http_clocks *clocks, enum clock_kind clock)
+{
+    return clock == CLOCK_KIND_CONNECT      ? clocks->connect_ms
+           : clock == CLOCK_KIND_INACTIVITY ? clocks->inactivity_ms
+           : clock == CLOCK_KIND_TOTAL      ? clocks->total_ms
+                                            : 0;
+}
+
 struct http_reply {
     int status; /* 0 if no status line arrived */
     const char
         *body; /* NUL-terminated, "" if empty; borrowed for the callback; what was streamed is not here */
     size_t body_len;
     int64_t took_ms;
+    int64_t connect_ms; /* as the connect clock counts it; -1: on a kept connection, or none came about */
+    int64_t silence_ms; /* the longest that the inactivity clock has run; 0: it never did */
     const struct failure
         *failure; /* NULL: an HTTP answer was read to its end, whatever its status. Its message is ours */
     const struct http_call *call; /* for http_reply_header() */
 };
+
+/* What a client (engine.h, prefect.h) tells of a call that has ended, beside its own callback. Borrowed. */
+struct call_end {
+    const struct failure *failure; /* NULL: it went well */
+    int64_t began_ms;              /* mono */
+    int64_t took_ms;
+    const char *method;
+    const char *path; /* behind the version or the API's URL, with its query */
+    int status;       /* 0: no answer came */
+    bool
+        is_stream; /* its end says nothing of the other side: of a registry, of a container, of who listens */
+};
+
+/* call_route - "POST /containers/{}/start": method and path with a placeholder for every part that is no
+ * fixed word of the two APIs, so that there are few. Without the query; cut at the size. */
+#define CALL_ROUTE_SIZE 80
+void call_route(const char *method, const char *path, char route[static CALL_ROUTE_SIZE]);
 
 typedef void (*http_done_fn)(void *arg, const struct http_reply *reply);
 /* A piece of a streamed body with a 2xx status. Return false to end the call (failure TRANSPORT_CANCELLED).
@@ -83,7 +111,9 @@ struct http_settings {
                               5 s); HTTP_NEVER_KEEP: each call has one of its own. In real time and whole
                               seconds, as libcurl counts; 1000 at least */
     bool tls_skip_verify;
-    const char *ca_file;    /* NULL: the system's; this one and what follows: borrowed for http_new() */
+    const char *ca_file; /* NULL: the system's; this one and what follows: borrowed for http_new() */
+    const char
+        *ca_folder; /* of certificates, named by their hashes; only without ca_file; NULL: the system's */
     const char *cert_file;  /* PEM, shown to the server; NULL: none */
     const char *key_file;   /* of that certificate */
     const char *proxy;      /* NULL: as libcurl reads the environment; "": none */
@@ -120,7 +150,7 @@ int64_t http_retry_after_ms(const char *value, int64_t wall_ms);
 bool http_read_date(const char *value, int64_t *wall_ms);
 
 /* Calls that are out, and a count that rises with every callback and every byte moved: tests turn the loop
- * until neither changes. */
+ * until neither changes. 0 for NULL. */
 size_t http_calls_out(const struct http *http);
 uint64_t http_activity(const struct http *http);
 

@@ -35,6 +35,7 @@ int http_new(struct event_base *base, struct timers *timers, const struct http_s
     http->idle_close_ms = settings->idle_close_ms != 0 ? settings->idle_close_ms : DEFAULT_IDLE_CLOSE_MS;
     http->tls_skip_verify = settings->tls_skip_verify;
     http->ca_file = check_strdup_or_null(settings->ca_file);
+    http->ca_folder = check_strdup_or_null(settings->ca_folder);
     http->cert_file = check_strdup_or_null(settings->cert_file);
     http->key_file = check_strdup_or_null(settings->key_file);
     http->proxy = check_strdup_or_null(settings->proxy);
@@ -55,6 +56,7 @@ void http_free(struct http *http)
         http_curl_call_free(LIST_ITEM(http->calls.next, struct http_call, in_calls));
     http_curl_loop_done(http);
     free(http->ca_file);
+    free(http->ca_folder);
     free(http->cert_file);
     free(http->key_file);
     free(http->proxy);
@@ -66,12 +68,12 @@ void http_free(struct http *http)
 
 size_t http_calls_out(const struct http *http)
 {
-    return http->call_count;
+    return http == NULL ? 0 : http->call_count;
 }
 
 uint64_t http_activity(const struct http *http)
 {
-    return http->activity;
+    return http == NULL ? 0 : http->activity;
 }
 
 /* --- a request's options --- */
@@ -124,6 +126,14 @@ static int read_place(const struct http_request *request, char **where, struct e
     curl_url_cleanup(u);
     /* The URL may hold a password: it is not repeated here. */
     return is_url ? 0 : err_set(err, ERR_INVALID, "the URL is not a valid http or https URL");
+}
+
+/* Some hold keys and passwords. */
+static void free_lines(struct curl_slist *lines)
+{
+    for (struct curl_slist *line = lines; line != NULL; line = line->next)
+        explicit_bzero(line->data, strlen(line->data));
+    curl_slist_free_all(lines);
 }
 
 static void add_line(struct http_call *call, const char *line)
@@ -188,6 +198,8 @@ static int set_place(struct http_call *call, const struct http_request *request,
         code = curl_easy_setopt(easy, CURLOPT_PROXY, http->proxy);
     if (code == CURLE_OK && http->ca_file != NULL)
         code = curl_easy_setopt(easy, CURLOPT_CAINFO, http->ca_file);
+    if (code == CURLE_OK && http->ca_folder != NULL)
+        code = curl_easy_setopt(easy, CURLOPT_CAPATH, http->ca_folder);
     if (code == CURLE_OK && http->cert_file != NULL)
         code = curl_easy_setopt(easy, CURLOPT_SSLCERT, http->cert_file);
     if (code == CURLE_OK && http->key_file != NULL)
@@ -244,6 +256,7 @@ static struct http_call *call_new(struct http *http, const struct http_request *
     call->arg = request->arg;
     call->is_unix = request->unix_socket != NULL;
     call->started_ms = clock_mono_ms(timers_clock(http->timers));
+    call->connect_ms = -1;
     call->curl_error = check_alloc(CURL_ERROR_SIZE);
     buf_init(&call->headers, HTTP_HEADERS_MAX_BYTES);
     buf_init(&call->answer, request->max_body_bytes > 0 ? request->max_body_bytes : DEFAULT_BODY_MAX_BYTES);
@@ -262,7 +275,7 @@ void http_curl_call_free(struct http_call *call)
     list_remove(&call->in_ready);
     list_remove(&call->in_calls);
     call->http->call_count--;
-    curl_slist_free_all(call->lines);
+    free_lines(call->lines);
     buf_done(&call->headers);
     buf_done(&call->answer);
     buf_done(&call->chunks);

@@ -28,8 +28,7 @@ static int on_request_begins(void *arg, char *to, char *from, int to_port, int f
         call->resend_refused = true;
         return CURL_PREREQFUNC_ABORT;
     }
-    call->has_begun = true;
-    http_curl_touch(call);
+    http_curl_begin(call);
     return CURL_PREREQFUNC_OK;
 }
 

@@ -34,16 +34,39 @@ static void on_total_clock(void *arg)
 void http_curl_start_clocks(struct http_call *call)
 {
     struct timers *timers = call->http->timers;
+    call->connecting_ms = clock_mono_ms(timers_clock(timers));
     if (call->clocks.connect_ms > 0)
         timer_start(timers, &call->connect_timer, call->clocks.connect_ms, on_connect_clock, call);
     if (call->clocks.total_ms > 0 && !timer_is_running(&call->total_timer))
         timer_start(timers, &call->total_timer, call->clocks.total_ms, on_total_clock, call);
 }
 
+void http_curl_begin(struct http_call *call)
+{
+    int64_t now_ms = clock_mono_ms(timers_clock(call->http->timers));
+    call->has_begun = true;
+    /* Measured here and not asked of curl, so that it is the time that the clock of ours has bounded: with a
+     * wait for a free connection, and on `timers`. Without a socket of its own the call is on a kept one. */
+    if (call->has_socket)
+        call->connect_ms = now_ms - call->connecting_ms;
+    call->touched_ms = now_ms;
+    http_curl_touch(call);
+}
+
+/* The inactivity clock is about to start again, or to end. */
+static void note_silence(struct http_call *call)
+{
+    int64_t now_ms = clock_mono_ms(timers_clock(call->http->timers));
+    if (now_ms - call->touched_ms > call->silence_ms)
+        call->silence_ms = now_ms - call->touched_ms;
+    call->touched_ms = now_ms;
+}
+
 void http_curl_touch(struct http_call *call)
 {
     if (call->is_finished || !call->has_begun)
         return;
+    note_silence(call);
     timer_cancel(&call->connect_timer);
     if (call->clocks.inactivity_ms > 0)
         timer_start(call->http->timers, &call->inactivity_timer, call->clocks.inactivity_ms,
@@ -61,6 +84,8 @@ void http_curl_mark_ready(struct http_call *call)
 static void finish(struct http_call *call)
 {
     const struct clock *clock = timers_clock(call->http->timers);
+    if (call->has_begun)
+        note_silence(call);
     call->is_finished = true;
     call->took_ms = clock_mono_ms(clock) - call->started_ms;
     http_curl_detach(call);
@@ -138,6 +163,8 @@ static void tell_done(struct http_call *call)
                                .body = buf_text(&call->answer),
                                .body_len = call->answer.len,
                                .took_ms = call->took_ms,
+                               .connect_ms = call->connect_ms,
+                               .silence_ms = call->silence_ms,
                                .failure = call->failure,
                                .call = call};
     call->http->activity++;

@@ -42,7 +42,8 @@ struct http {
     int max_connections;
     int64_t idle_close_ms;
     bool tls_skip_verify;
-    char *ca_file; /* NULL: the system's */
+    char *ca_file;   /* NULL: the system's */
+    char *ca_folder; /* NULL: the system's */
     char *cert_file;
     char *key_file;
     char *proxy; /* NULL: from the environment */
@@ -74,6 +75,10 @@ struct http_call {
     struct timer total_timer;
     int64_t started_ms; /* mono */
     int64_t took_ms;
+    int64_t connecting_ms; /* mono; since when the connect clock runs, if there is one */
+    int64_t connect_ms;
+    int64_t touched_ms; /* mono; since when the inactivity clock runs, if there is one */
+    int64_t silence_ms;
 
     /* How far the request is. */
     bool has_socket;     /* a connection was tried */
@@ -137,6 +142,8 @@ static inline bool http_curl_is_streamed(const struct http_call *call)
 
 /* http_curl_call.c: the end of a call, its clocks, the callbacks to its user. */
 void http_curl_start_clocks(struct http_call *call);
+/* The request goes out: the connect clock ends, the inactivity clock begins. */
+void http_curl_begin(struct http_call *call);
 /* Bytes moved: the inactivity clock starts again. */
 void http_curl_touch(struct http_call *call);
 /* curl is done with the request; curl_code is its CURLcode. */

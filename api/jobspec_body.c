@@ -17,13 +17,25 @@ static struct json *text_list(char *const *list)
     return array;
 }
 
-static struct json *environment_list(const struct jobspec_pairs *environment)
+static void add_variable(struct json *array, const char *name, const char *value)
+{
+    char *AUTO_FREE item = check_printf("%s=%s", name, value);
+    json_take_add(array, json_new_text(item));
+}
+
+/* The proxies stand in front and go without regard to the rest, as docker-py does it: a job's own variable of
+ * that name comes later, and engines go by the last. */
+static struct json *environment_list(const struct jobspec_parts *parts)
 {
     struct json *array = json_new_array();
-    for (size_t i = 0; i < environment->count; i++) {
-        char *AUTO_FREE item = check_printf("%s=%s", environment->items[i].name, environment->items[i].value);
-        json_take_add(array, json_new_text(item));
-    }
+    const struct jobspec_pairs *environment = parts->environment;
+    const char *const *proxy = parts->input->proxy_environment;
+    if (!jobspec_uses_proxies(parts->fields->create_kwargs))
+        proxy = NULL;
+    for (; proxy != NULL && *proxy != NULL; proxy += 2)
+        add_variable(array, proxy[0], proxy[1]);
+    for (size_t i = 0; i < environment->count; i++)
+        add_variable(array, environment->items[i].name, environment->items[i].value);
     return array;
 }
 
@@ -64,18 +76,20 @@ static int add_volumes(const struct jobspec_parts *parts, struct json *body, str
     return 0;
 }
 
-static const char *first_network(const struct jobspec_fields *fields)
-{
-    const char *name = fields->networks[0];
-    return name == NULL || *name == '\0' ? NULL : name;
-}
-
 static void warn_of_old_engine(const struct jobspec_parts *parts, struct jobspec *out)
 {
-    free(out->warning);
-    out->warning = check_printf("the engine (API %s) does not know host-gateway, so the container can't find "
-                                "host.docker.internal",
-                                parts->input->engine_api_version);
+    const struct jobspec_input *input = parts->input;
+    if (jobspec_is_podman(input))
+        jobspec_warn(
+            out,
+            "Podman %s does not know host-gateway, so the container can't find host.docker.internal; "
+            "Podman's own name is host.containers.internal",
+            input->podman_version);
+    else
+        jobspec_warn(out,
+                     "the engine (API %s) does not know host-gateway, so the container can't find "
+                     "host.docker.internal",
+                     input->engine_api_version);
 }
 
 /* "host:address", sorted; a list of the job's stays as it is where there is nothing to merge it with. */
@@ -83,8 +97,8 @@ static int add_extra_hosts(const struct jobspec_parts *parts, struct json *host,
                            struct err *err)
 {
     bool is_needed = jobspec_needs_host_entry(parts->environment);
-    bool is_known = jobspec_knows_host_gateway(parts->input->engine_api_version);
-    if (is_needed && !is_known)
+    bool is_known = jobspec_knows_host_gateway(parts->input);
+    if (jobspec_lacks_host_name(parts->input, parts->environment))
         warn_of_old_engine(parts, out);
     const struct json *own = json_get(parts->fields->create_kwargs, "extra_hosts");
     struct json *made = NULL;
@@ -97,8 +111,30 @@ static int add_extra_hosts(const struct jobspec_parts *parts, struct json *host,
     return 0;
 }
 
-static int fill_host(const struct jobspec_parts *parts, struct json *host, struct jobspec *out,
-                     struct err *err)
+/* The network, or else the mode. */
+static const char *network_mode(const struct jobspec_parts *parts)
+{
+    const char *mode = jobspec_first_network(parts->fields);
+    if (mode == NULL)
+        mode = jobspec_network_mode(parts->fields, parts->environment, parts->input->api_url);
+    return mode == NULL ? "default" : mode;
+}
+
+static int check_ports(const struct jobspec_parts *parts, const char *mode, const struct json *host,
+                       struct err *err)
+{
+    if (strcmp(mode, "host") != 0 || json_get(host, "PortBindings") == NULL)
+        return 0;
+    return err_set(
+        err, ERR_INVALID,
+        "container_create_kwargs: ports: in network mode \"host\"%s a container has no ports of its "
+        "own; set networks or network_mode",
+        parts->fields->network_mode == NULL ? ", which is assumed since the API is on this machine," : "");
+}
+
+/* HostConfig, and what of the top depends on the network. */
+static int fill_host(const struct jobspec_parts *parts, struct json *top, struct json *host,
+                     struct jobspec *out, struct err *err)
 {
     const struct jobspec_fields *fields = parts->fields;
     if (fields->has_mem_limit)
@@ -107,30 +143,40 @@ static int fill_host(const struct jobspec_parts *parts, struct json *host, struc
         json_set_int(host, "MemorySwap", fields->memswap_limit_bytes);
     if (fields->privileged)
         json_set_bool(host, "Privileged", true);
-    const char *mode = first_network(fields);
-    if (mode == NULL)
-        mode = jobspec_network_mode(fields, parts->environment, parts->input->api_url);
-    json_set_text(host, "NetworkMode", mode == NULL ? "default" : mode);
+    const char *mode = network_mode(parts);
+    json_set_text(host, "NetworkMode", mode);
+    if (check_ports(parts, mode, host, err) != 0 ||
+        jobspec_add_endpoint(fields, mode, parts->input->engine_api_version, top, err) != 0)
+        return -1;
     return add_extra_hosts(parts, host, out, err);
-}
-
-static struct json *networking_config(const char *network)
-{
-    struct json *endpoints = json_new_object();
-    json_take_set(endpoints, network, json_new_object());
-    struct json *config = json_new_object();
-    json_take_set(config, "EndpointsConfig", endpoints);
-    return config;
 }
 
 /* --- order -----------------------------------------------------------------------------------------------
  */
 
-static const char *const top_order[] = {
-    "Hostname",    "Domainname",      "User",         "Tty",        "OpenStdin",  "StdinOnce",
-    "AttachStdin", "AttachStdout",    "AttachStderr", "Env",        "Cmd",        "Image",
-    "Volumes",     "NetworkDisabled", "Entrypoint",   "WorkingDir", "HostConfig", "NetworkingConfig",
-    "Labels",      "StopSignal"};
+static const char *const top_order[] = {"Hostname",
+                                        "Domainname",
+                                        "ExposedPorts",
+                                        "User",
+                                        "Tty",
+                                        "OpenStdin",
+                                        "StdinOnce",
+                                        "AttachStdin",
+                                        "AttachStdout",
+                                        "AttachStderr",
+                                        "Env",
+                                        "Cmd",
+                                        "Image",
+                                        "Volumes",
+                                        "NetworkDisabled",
+                                        "Entrypoint",
+                                        "WorkingDir",
+                                        "HostConfig",
+                                        "NetworkingConfig",
+                                        "MacAddress",
+                                        "Labels",
+                                        "StopSignal",
+                                        "Healthcheck"};
 static const char *const host_order[] = {"Memory",
                                          "MemorySwap",
                                          "MemoryReservation",
@@ -146,15 +192,21 @@ static const char *const host_order[] = {"Memory",
                                          "ReadonlyRootfs",
                                          "DnsSearch",
                                          "NetworkMode",
+                                         "RestartPolicy",
                                          "CapAdd",
                                          "CapDrop",
+                                         "Devices",
                                          "GroupAdd",
                                          "Dns",
                                          "DnsOptions",
                                          "SecurityOpt",
                                          "Sysctls",
+                                         "VolumesFrom",
                                          "Binds",
+                                         "PortBindings",
                                          "ExtraHosts",
+                                         "Links",
+                                         "LxcConf",
                                          "CgroupParent",
                                          "Ulimits",
                                          "LogConfig",
@@ -185,6 +237,7 @@ static const char *const host_order[] = {"Memory",
                                          "Runtime",
                                          "Mounts",
                                          "DeviceCgroupRules",
+                                         "DeviceRequests",
                                          "CgroupnsMode"};
 
 static int add_member(struct buf *text, const char *key, const char *value, struct err *err)
@@ -238,17 +291,12 @@ static int write_ordered(const struct json *top, const struct json *host, char *
 /* Everything but HostConfig. */
 static int fill_top(const struct jobspec_parts *parts, struct json *body, struct json *host, struct err *err)
 {
-    static const char *const off[] = {"Tty", "OpenStdin", "StdinOnce", "AttachStdin", "NetworkDisabled"};
+    static const char *const off[] = {"Tty", "OpenStdin", "NetworkDisabled"};
     for (size_t i = 0; i < ARRAY_LEN(off); i++)
         json_set_bool(body, off[i], false);
-    json_set_bool(body, "AttachStdout", true);
-    json_set_bool(body, "AttachStderr", true);
-    json_take_set(body, "Env", environment_list(parts->environment));
+    json_take_set(body, "Env", environment_list(parts));
     json_set_text(body, "Image", parts->image);
     json_take_set(body, "Labels", label_object(parts->labels));
-    const char *network = first_network(parts->fields);
-    if (network != NULL)
-        json_take_set(body, "NetworkingConfig", networking_config(network));
     if (add_command(parts->fields, body, err) != 0)
         return -1;
     return add_volumes(parts, body, host, err);
@@ -262,7 +310,7 @@ int jobspec_body(const struct jobspec_parts *parts, struct jobspec *out, struct 
     if (rc == 0)
         rc = jobspec_kwargs(parts->fields->create_kwargs, top, host, out, err);
     if (rc == 0)
-        rc = fill_host(parts, host, out, err);
+        rc = fill_host(parts, top, host, out, err);
     if (rc == 0)
         rc = write_ordered(top, host, &out->create_body, err);
     json_free(top);

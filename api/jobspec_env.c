@@ -1,19 +1,23 @@
 /*
  * jobspec_env.c - the container's environment and how it reaches the API.
  *
- * The worker's own settings, then the run's identity, then the job's env; a name keeps the place of its first
- * source. An API on this machine is reached in one of two ways: network mode host, which is assumed when
- * nothing is configured, or the name host.docker.internal put into the worker's own address. An address that
- * the job gives is never changed. The texts are matched the way the official worker does, which is not by
- * host name.
+ * The worker's own settings, then the run's identity and trace, then the job's env; a name keeps the place of
+ * its first source. An API on this machine is reached in one of two ways: network mode host, which is assumed
+ * when nothing is configured, or the name host.docker.internal (an older Podman's: host.containers.internal)
+ * put into the worker's own address. An address that the job gives is never changed. The texts are matched
+ * the way the official worker does, which is not by host name.
  */
 #include "api/jobspec_internal.h"
+
+#include "base/secret.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #define API_URL "PREFECT_API_URL"
 #define HOST_NAME "host.docker.internal"
+#define HOST_GATEWAY_MINOR 41
+#define PODMAN_HOST_NAME "host.containers.internal" /* every container of Podman's knows it */
 
 /* --- network mode ----------------------------------------------------------------------------------------
  */
@@ -37,10 +41,10 @@ static bool has_local_host(const char *url)
 const char *jobspec_network_mode(const struct jobspec_fields *fields, const struct jobspec_pairs *env,
                                  const char *api_url)
 {
-    if (fields->network_mode != NULL)
-        return fields->network_mode;
-    if (fields->networks[0] != NULL)
+    if (jobspec_first_network(fields) != NULL)
         return NULL;
+    if (fields->network_mode != NULL || fields->networks[0] != NULL)
+        return fields->network_mode;
     const struct jobspec_pair *own = jobspec_pairs_find(env, API_URL);
     const char *url = own != NULL ? own->value : api_url;
     return url != NULL && has_local_host(url) ? "host" : NULL;
@@ -49,30 +53,31 @@ const char *jobspec_network_mode(const struct jobspec_fields *fields, const stru
 /* --- the environment -------------------------------------------------------------------------------------
  */
 
-/* text with every `from` replaced by HOST_NAME; malloc'ed. */
-static char *replace_host(const char *text, const char *from)
+/* text with every `from` replaced by `to`; malloc'ed. */
+static char *replace_host(const char *text, const char *from, const char *to)
 {
     size_t count = 0;
     for (const char *p = text; (p = strstr(p, from)) != NULL; p += strlen(from))
         count++;
-    size_t size = strlen(text) + count * strlen(HOST_NAME) + 1;
+    size_t size = strlen(text) + count * strlen(to) + 1;
     char *out = check_alloc(size);
     size_t n = 0;
     for (const char *p; (p = strstr(text, from)) != NULL; text = p + strlen(from))
-        n += (size_t)snprintf(out + n, size - n, "%.*s%s", (int)(p - text), text, HOST_NAME);
+        n += (size_t)snprintf(out + n, size - n, "%.*s%s", (int)(p - text), text, to);
     snprintf(out + n, size - n, "%s", text);
     return out;
 }
 
 static void set_forwarded(const struct jobspec_input *input, bool is_host_mode, struct jobspec_pairs *out)
 {
+    const char *name = jobspec_host_name(input);
     for (const char *const *pair = input->forwarded; pair != NULL && *pair != NULL; pair += 2) {
         if (strcmp(pair[0], API_URL) != 0 || is_host_mode) {
             jobspec_pairs_set(out, pair[0], pair[1]);
             continue;
         }
-        char *AUTO_FREE half = replace_host(pair[1], "localhost");
-        char *AUTO_FREE url = replace_host(half, "127.0.0.1");
+        char *AUTO_FREE half = replace_host(pair[1], "localhost", name);
+        char *AUTO_FREE url = replace_host(half, "127.0.0.1", name);
         jobspec_pairs_set(out, pair[0], url);
     }
 }
@@ -96,6 +101,7 @@ void jobspec_environment(const struct jobspec_input *input, const struct jobspec
     set_known(&all, "PREFECT__FLOW_NAME", input->flow_name);
     set_known(&all, "PREFECT__DEPLOYMENT_ID", input->deployment_id);
     set_known(&all, "PREFECT__DEPLOYMENT_NAME", input->deployment_name);
+    set_known(&all, "TRACEPARENT", input->trace_parent);
     for (size_t i = 0; i < fields->env.count; i++)
         jobspec_pairs_set(&all, fields->env.items[i].name, fields->env.items[i].value);
     for (size_t i = 0; i < all.count; i++) {
@@ -129,12 +135,66 @@ bool jobspec_needs_host_entry(const struct jobspec_pairs *environment)
            has_pattern(url->value, HOST_NAME);
 }
 
-bool jobspec_knows_host_gateway(const char *engine_api_version)
+bool jobspec_api_has(const char *engine_api_version, long minor, bool if_unknown)
 {
     char *end = NULL;
     long major = strtol(engine_api_version, &end, 10);
     if (end == engine_api_version || *end != '.')
-        return true; /* not known yet: an older engine is refused before anything is created */
-    long minor = strtol(end + 1, NULL, 10);
-    return major > 1 || (major == 1 && minor >= 41);
+        return if_unknown;
+    return major > 1 || (major == 1 && strtol(end + 1, NULL, 10) >= minor);
+}
+
+bool jobspec_is_podman(const struct jobspec_input *input)
+{
+    return input->podman_version != NULL && input->podman_version[0] != '\0';
+}
+
+/* Podman reads host-gateway from 4.7 on; an older one writes the word into /etc/hosts and breaks that. */
+static bool is_old_podman(const struct jobspec_input *input)
+{
+    if (!jobspec_is_podman(input))
+        return false;
+    char *end = NULL;
+    long major = strtol(input->podman_version, &end, 10);
+    long minor = *end == '.' ? strtol(end + 1, NULL, 10) : 0;
+    return major < 4 || (major == 4 && minor < 7);
+}
+
+const char *jobspec_host_name(const struct jobspec_input *input)
+{
+    return is_old_podman(input) ? PODMAN_HOST_NAME : HOST_NAME;
+}
+
+bool jobspec_knows_host_gateway(const struct jobspec_input *input)
+{
+    /* Before the engine's first answer: an older one is refused before anything is created. */
+    return !is_old_podman(input) && jobspec_api_has(input->engine_api_version, HOST_GATEWAY_MINOR, true);
+}
+
+bool jobspec_lacks_host_name(const struct jobspec_input *input, const struct jobspec_pairs *environment)
+{
+    const struct jobspec_pair *url = jobspec_pairs_find(environment, API_URL);
+    if (is_old_podman(input))
+        return url != NULL && has_pattern(url->value, HOST_NAME);
+    return jobspec_needs_host_entry(environment) && !jobspec_knows_host_gateway(input);
+}
+
+/* --- what nobody may see ---------------------------------------------------------------------------------
+ */
+
+void jobspec_hide(const struct jobspec *spec, char *message)
+{
+    struct json *root = NULL;
+    struct err ignored;
+    if (spec == NULL || spec->create_body == NULL ||
+        json_parse(spec->create_body, strlen(spec->create_body), &root, &ignored) != 0)
+        return;
+    const struct json *env = json_get(root, "Env");
+    for (const struct json *item = env == NULL ? NULL : json_first(env); item != NULL;
+         item = json_next(item)) {
+        const char *equals = strchr(json_text(item, ""), '=');
+        if (equals != NULL && strlen(equals + 1) >= JOBSPEC_HIDDEN_MIN_BYTES)
+            secret_hide(message, equals + 1);
+    }
+    json_wipe_free(root);
 }

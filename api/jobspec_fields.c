@@ -1,21 +1,16 @@
 /*
  * jobspec_fields.c - from the merged template to typed fields.
  *
- * One table row per field; each is substituted and then read by its type with the kindness of the official
- * worker's validation (texts and 0/1 for booleans, any value as text in env) and a little more (null means
- * the default everywhere, sizes may be numbers). A field that is absent, or whose whole placeholder has no
- * value, keeps its default; other keys of the template are not looked at. What is not built yet is refused by
- * name.
+ * One table row per field; each is filled (placeholders, then blocks and variables) and later read by its
+ * type with the kindness of the official worker's validation (texts and 0/1 for booleans, any value as text
+ * in env) and a little more (null means the default everywhere, sizes may be numbers). A field that is
+ * absent, or whose whole placeholder has no value, keeps its default; other keys of the template are not
+ * looked at. All are filled before the first is read, so that all questions are asked at once.
  */
 #include "api/jobspec_internal.h"
 
 #include <string.h>
 #include <strings.h>
-
-static int wrong_type(const char *expected, const struct json *value, struct err *err)
-{
-    return err_set(err, ERR_INVALID, "expected %s, got %s", expected, jobspec_kind_phrase(value));
-}
 
 /* --- readers by type; value is never null ----------------------------------------------------------------
  */
@@ -23,7 +18,7 @@ static int wrong_type(const char *expected, const struct json *value, struct err
 static int read_text(const struct json *value, char **out, struct err *err)
 {
     if (json_kind(value) != JSON_STRING)
-        return wrong_type("text", value, err);
+        return jobspec_wrong_type("text", value, err);
     free(*out);
     *out = check_strdup(json_text(value, ""));
     return 0;
@@ -41,7 +36,7 @@ static int read_optional_text(const struct json *value, char **out, struct err *
     return 0;
 }
 
-static int read_bool(const struct json *value, bool *out, struct err *err)
+int jobspec_read_bool(const struct json *value, bool *out, struct err *err)
 {
     static const char *const yes[] = {"1", "on", "t", "true", "y", "yes"};
     static const char *const no[] = {"0", "off", "f", "false", "n", "no"};
@@ -57,14 +52,14 @@ static int read_bool(const struct json *value, bool *out, struct err *err)
             return 0;
         }
     }
-    return wrong_type("true or false", value, err);
+    return jobspec_wrong_type("true or false", value, err);
 }
 
 static int read_size(const struct json *value, long long *out, bool *is_given, struct err *err)
 {
     const char *text = json_kind(value) == JSON_NUMBER ? json_number_text(value) : json_text(value, NULL);
     if (text == NULL)
-        return wrong_type("a size such as \"512m\"", value, err);
+        return jobspec_wrong_type("a size such as \"512m\"", value, err);
     if (jobspec_parse_size(text, out, err) != 0)
         return -1;
     *is_given = true;
@@ -74,14 +69,14 @@ static int read_size(const struct json *value, long long *out, bool *is_given, s
 static int read_list(const struct json *value, char ***out, struct err *err)
 {
     if (json_kind(value) != JSON_ARRAY)
-        return wrong_type("a list of texts", value, err);
+        return jobspec_wrong_type("a list of texts", value, err);
     char **list = check_alloc((json_count(value) + 1) * sizeof(*list));
     size_t count = 0;
     list[0] = NULL;
     for (const struct json *item = json_first(value); item != NULL; item = json_next(item)) {
         if (json_kind(item) != JSON_STRING) {
             jobspec_free_list(list);
-            return wrong_type("a list of texts", item, err);
+            return jobspec_wrong_type("a list of texts", item, err);
         }
         list[count++] = check_strdup(json_text(item, ""));
         list[count] = NULL;
@@ -94,7 +89,7 @@ static int read_list(const struct json *value, char ***out, struct err *err)
 static int check_object(const struct json *value, struct err *err)
 {
     if (json_kind(value) != JSON_OBJECT)
-        return wrong_type("an object of texts", value, err);
+        return jobspec_wrong_type("an object of texts", value, err);
     if (json_count(value) > JOBSPEC_MEMBERS_MAX)
         return err_set(err, ERR_LIMIT, "more than %d entries", JOBSPEC_MEMBERS_MAX);
     return 0;
@@ -176,7 +171,7 @@ static int read_pull_policy(struct jobspec_fields *fields, const struct json *va
         }
     }
     if (json_kind(value) != JSON_STRING)
-        return wrong_type("IfNotPresent, Always, IfPossible or Never", value, err);
+        return jobspec_wrong_type("IfNotPresent, Always, IfPossible or Never", value, err);
     return err_set(err, ERR_INVALID, "\"%.60s\" is none of IfNotPresent, Always, IfPossible and Never",
                    json_text(value, ""));
 }
@@ -204,17 +199,17 @@ static int read_volumes(struct jobspec_fields *fields, const struct json *value,
 
 static int read_auto_remove(struct jobspec_fields *fields, const struct json *value, struct err *err)
 {
-    return read_bool(value, &fields->auto_remove, err);
+    return jobspec_read_bool(value, &fields->auto_remove, err);
 }
 
 static int read_stream_output(struct jobspec_fields *fields, const struct json *value, struct err *err)
 {
-    return read_bool(value, &fields->stream_output, err);
+    return jobspec_read_bool(value, &fields->stream_output, err);
 }
 
 static int read_privileged(struct jobspec_fields *fields, const struct json *value, struct err *err)
 {
-    return read_bool(value, &fields->privileged, err);
+    return jobspec_read_bool(value, &fields->privileged, err);
 }
 
 static int read_mem_limit(struct jobspec_fields *fields, const struct json *value, struct err *err)
@@ -227,17 +222,15 @@ static int read_memswap_limit(struct jobspec_fields *fields, const struct json *
     return read_size(value, &fields->memswap_limit_bytes, &fields->has_memswap_limit, err);
 }
 
-static int refuse_credentials(struct jobspec_fields *fields, const struct json *value, struct err *err)
+static int read_credentials(struct jobspec_fields *fields, const struct json *value, struct err *err)
 {
-    (void)fields;
-    (void)value;
-    return err_set(err, ERR_INVALID, "logins to a registry are not supported yet");
+    return jobspec_credentials_read(value, &fields->credentials, err);
 }
 
 static int read_create_kwargs(struct jobspec_fields *fields, const struct json *value, struct err *err)
 {
     if (json_kind(value) != JSON_OBJECT)
-        return wrong_type("an object", value, err);
+        return jobspec_wrong_type("an object", value, err);
     if (json_count(value) > JOBSPEC_MEMBERS_MAX)
         return err_set(err, ERR_LIMIT, "more than %d entries", JOBSPEC_MEMBERS_MAX);
     fields->create_kwargs = json_first(value) == NULL ? NULL : json_copy(value);
@@ -255,7 +248,7 @@ static const struct field field_table[] = {
     {"labels", read_labels},
     {"name", read_name},
     {"image", read_image},
-    {"registry_credentials", refuse_credentials},
+    {"registry_credentials", read_credentials},
     {"image_pull_policy", read_pull_policy},
     {"networks", read_networks},
     {"network_mode", read_network_mode},
@@ -277,37 +270,69 @@ bool jobspec_is_field(const char *name)
     return false;
 }
 
-static int read_field(const struct field *field, const struct json *template, struct jobspec_substitution *s,
-                      struct jobspec_fields *out, struct err *err)
+_Static_assert(ARRAY_LEN(field_table) <= JOBSPEC_FIELDS_MAX, "a value for each field");
+
+/* The place of a field in the table. */
+static size_t index_of(const char *name)
 {
-    struct json *value = NULL;
-    if (template == NULL)
-        return 0;
-    if (jobspec_apply(s, template, &value, err) != 0)
-        return -1;
-    int rc = jobspec_refuse_references(value, err);
-    if (rc == 0 && json_kind(value) != JSON_NULL)
-        rc = field->read(out, value, err);
-    json_free(value);
-    return rc;
+    size_t i = 0;
+    while (strcmp(field_table[i].name, name) != 0)
+        i++;
+    return i;
 }
 
-int jobspec_fields_read(const struct jobspec_merged *merged, const struct jobspec_input *input,
-                        struct jobspec_fields *out, struct err *err)
+static int fill_field(const struct json *template, struct jobspec_references *refs,
+                      struct jobspec_substitution *s, struct json **value, struct err *err)
 {
-    struct jobspec_substitution s = {merged->variables, input, JOBSPEC_GROWTH_MAX_BYTES};
+    if (template == NULL)
+        return 0;
+    if (jobspec_apply(s, template, value, err) != 0)
+        return -1;
+    return *value == NULL ? 0 : jobspec_resolve(refs, s, value, err);
+}
+
+int jobspec_fields_fill(const struct jobspec_merged *merged, struct jobspec_references *refs,
+                        struct jobspec_values *out, struct err *err)
+{
+    struct jobspec_substitution s = {merged->variables, refs->input, JOBSPEC_GROWTH_MAX_BYTES};
+    struct jobspec_values values = {0};
+    for (size_t i = 0; i < ARRAY_LEN(field_table); i++) {
+        const struct field *field = &field_table[i];
+        bool is_env = field->read == read_env;
+        const struct json *template = is_env ? merged->env : json_get(merged->configuration, field->name);
+        if (fill_field(template, refs, &s, &values.items[i], err) != 0) {
+            jobspec_values_done(&values);
+            return err_wrap(err, "%s", field->name);
+        }
+    }
+    *out = values;
+    return 0;
+}
+
+void jobspec_values_done(struct jobspec_values *values)
+{
+    for (size_t i = 0; i < ARRAY_LEN(values->items); i++)
+        json_wipe_free(values->items[i]);
+    *values = (struct jobspec_values){0};
+}
+
+const char *jobspec_values_text(const struct jobspec_values *values, const char *field)
+{
+    return json_text(values->items[index_of(field)], NULL);
+}
+
+int jobspec_fields_read(const struct jobspec_values *values, struct jobspec_fields *out, struct err *err)
+{
     struct jobspec_fields fields = {.stream_output = true};
     fields.networks = check_alloc(sizeof(char *));
     fields.networks[0] = NULL;
     fields.volumes = check_alloc(sizeof(char *));
     fields.volumes[0] = NULL;
     for (size_t i = 0; i < ARRAY_LEN(field_table); i++) {
-        const struct field *field = &field_table[i];
-        bool is_env = field->read == read_env;
-        const struct json *template = is_env ? merged->env : json_get(merged->configuration, field->name);
-        if (read_field(field, template, &s, &fields, err) != 0) {
+        const struct json *value = values->items[i];
+        if (json_kind(value) != JSON_NULL && field_table[i].read(&fields, value, err) != 0) {
             jobspec_fields_done(&fields);
-            return err_wrap(err, "%s", field->name);
+            return err_wrap(err, "%s", field_table[i].name);
         }
     }
     *out = fields;
@@ -325,5 +350,6 @@ void jobspec_fields_done(struct jobspec_fields *fields)
     jobspec_free_list(fields->volumes);
     free(fields->network_mode);
     json_free(fields->create_kwargs);
+    jobspec_credentials_free(fields->credentials);
     *fields = (struct jobspec_fields){0};
 }

@@ -17,28 +17,24 @@ static int compare_names(const void *left, const void *right)
 
 static int set_object(struct jobspec_pairs *hosts, const struct json *object, struct err *err)
 {
-    if (json_count(object) > JOBSPEC_MEMBERS_MAX)
-        return err_set(err, ERR_LIMIT, "more than %d entries", JOBSPEC_MEMBERS_MAX);
+    if (jobspec_limit_members(object, err) != 0)
+        return -1;
     for (const struct json *item = json_first(object); item != NULL; item = json_next(item)) {
-        struct buf text;
-        buf_init(&text, JOBSPEC_GROWTH_MAX_BYTES * 4);
-        int rc = jobspec_python_text(item, &text, err);
-        if (rc == 0)
-            jobspec_pairs_set(hosts, json_key(item), buf_text(&text));
-        buf_done(&text);
-        if (rc != 0)
+        char *AUTO_FREE text = NULL;
+        if (jobspec_python_copy(item, &text, err) != 0)
             return -1;
+        jobspec_pairs_set(hosts, json_key(item), text);
     }
     return 0;
 }
 
 static int set_list(struct jobspec_pairs *hosts, const struct json *list, struct err *err)
 {
-    if (json_count(list) > JOBSPEC_MEMBERS_MAX)
-        return err_set(err, ERR_LIMIT, "more than %d entries", JOBSPEC_MEMBERS_MAX);
+    if (jobspec_limit_members(list, err) != 0)
+        return -1;
     for (const struct json *item = json_first(list); item != NULL; item = json_next(item)) {
         if (json_kind(item) != JSON_STRING)
-            return err_set(err, ERR_INVALID, "expected texts in the list, got %s", jobspec_kind_phrase(item));
+            return jobspec_wrong_type("texts in the list", item, err);
         char *AUTO_FREE name = check_strdup(json_text(item, ""));
         char *colon = strchr(name, ':');
         if (colon == NULL)
@@ -66,15 +62,13 @@ int jobspec_extra_hosts(const struct json *own, bool with_gateway, struct json *
     struct jobspec_pairs hosts = {0};
     enum json_kind kind = json_kind(own);
     if (kind != JSON_NULL && kind != JSON_OBJECT && kind != JSON_ARRAY)
-        return err_set(err, ERR_INVALID, "expected an object or a list, got %s", jobspec_kind_phrase(own));
-    if (kind == JSON_ARRAY && !with_gateway) {
-        *out = json_copy(own);
-        return 0;
-    }
+        return jobspec_wrong_type("an object or a list", own, err);
     if (with_gateway)
         jobspec_pairs_set(&hosts, "host.docker.internal", "host-gateway");
     int rc = kind == JSON_OBJECT ? set_object(&hosts, own, err) : set_list(&hosts, own, err);
-    if (rc == 0)
+    if (rc == 0 && kind == JSON_ARRAY && !with_gateway)
+        *out = json_copy(own);
+    else if (rc == 0)
         *out = kind == JSON_NULL && !with_gateway ? NULL : sorted_items(&hosts);
     jobspec_pairs_done(&hosts);
     return rc;

@@ -1,9 +1,9 @@
 /*
  * jobspec_internal.h - what the jobspec_*.c files share; not for others.
  *
- * The order of a rendering: jobspec_merge (pool, deployment and run variables) -> jobspec_fields_read
- * (substitution and types, field by field) -> jobspec_environment, jobspec_labels, jobspec_container_name ->
- * jobspec_body.
+ * The order of a rendering: jobspec_merge (pool, deployment and run variables) -> jobspec_fields_fill
+ * (substitution, then blocks and variables) -> [questions] -> jobspec_fields_read (types) ->
+ * jobspec_environment, jobspec_labels, jobspec_container_name -> jobspec_body.
  */
 #ifndef SLUICE_API_JOBSPEC_INTERNAL_H
 #define SLUICE_API_JOBSPEC_INTERNAL_H
@@ -50,6 +50,11 @@ uint32_t jobspec_decode(const char *text, size_t *len);
 
 /* --- jobspec_template.c: placeholders --- */
 
+/* What the names of blocks' and variables' placeholders begin with. */
+#define JOBSPEC_REFERENCE_PREFIX "prefect."
+#define JOBSPEC_BLOCK_PREFIX JOBSPEC_REFERENCE_PREFIX "blocks."
+#define JOBSPEC_VARIABLE_PREFIX JOBSPEC_REFERENCE_PREFIX "variables."
+
 struct jobspec_substitution {
     const struct json *values;
     const struct jobspec_input *input; /* for {{ $NAME }} */
@@ -73,10 +78,37 @@ bool jobspec_find_placeholder(const char *text, size_t from, struct jobspec_plac
  * placeholder of an absent name. Errors: LIMIT. */
 int jobspec_apply(struct jobspec_substitution *s, const struct json *template, struct json **out,
                   struct err *err) MUST_CHECK;
-/* jobspec_refuse_references - what needs a question to the server: blocks and variables. Errors: INVALID. */
-int jobspec_refuse_references(const struct json *value, struct err *err) MUST_CHECK;
+/* jobspec_copy - a copy that counts against what is left. Errors: LIMIT. */
+int jobspec_copy(struct jobspec_substitution *s, const struct json *value, struct json **out,
+                 struct err *err) MUST_CHECK;
+/* jobspec_copy_at - the same of what values has at a path; *out is NULL if there is nothing. Errors: LIMIT.
+ */
+int jobspec_copy_at(struct jobspec_substitution *s, const struct json *values, const char *path,
+                    struct json **out, struct err *err) MUST_CHECK;
 /* jobspec_path_split - "a.b[0]" -> "a", "b", "0"; free with jobspec_free_list. Errors: LIMIT. */
 int jobspec_path_split(const char *path, char ***out, struct err *err) MUST_CHECK;
+
+/* --- jobspec_references.c: blocks and variables --- */
+
+struct jobspec_references {
+    const struct jobspec_input *input;
+    struct json **parsed; /* of input->answers; NULL: not needed yet */
+    struct jobspec_question *asked;
+    size_t asked_count;
+    char *hidden; /* a block that came without its secrets, as a phrase; NULL: none */
+};
+void jobspec_references_init(struct jobspec_references *refs, const struct jobspec_input *input);
+/* Also wipes what was parsed. */
+void jobspec_references_done(struct jobspec_references *refs);
+/* jobspec_resolve - the value with blocks and then variables in the places of their references; those that
+ * are not answered yet are noted as questions and left. *value is replaced. Errors: INVALID, LIMIT, PARSE (of
+ * an answer). */
+int jobspec_resolve(struct jobspec_references *refs, struct jobspec_substitution *s, struct json **value,
+                    struct err *err) MUST_CHECK;
+/* jobspec_answer_of - the answer's JSON. False: it is not answered yet, and noted as a question. *out is NULL
+ * where nothing was found. Errors (*rc is -1): PARSE, LIMIT. */
+bool jobspec_answer_of(struct jobspec_references *refs, const struct jobspec_question *question,
+                       const struct json **out, int *rc, struct err *err);
 
 /* --- jobspec_merge.c: pool, deployment and run --- */
 
@@ -92,6 +124,19 @@ void jobspec_merged_done(struct jobspec_merged *merged);
 bool jobspec_is_truthy(const struct json *value);
 
 /* --- jobspec_fields.c: substitution and types --- */
+
+#define JOBSPEC_FIELDS_MAX 16
+/* The values of the fields, by the place in the table; NULL: absent. Secrets are among them. */
+struct jobspec_values {
+    struct json *items[JOBSPEC_FIELDS_MAX];
+};
+/* jobspec_fields_fill - every field's template with its placeholders and references replaced. With questions
+ * in refs the values are not final. Errors begin with the field's name. */
+int jobspec_fields_fill(const struct jobspec_merged *merged, struct jobspec_references *refs,
+                        struct jobspec_values *out, struct err *err) MUST_CHECK;
+void jobspec_values_done(struct jobspec_values *values);
+/* The text of a field, NULL if it has none; borrowed. */
+const char *jobspec_values_text(const struct jobspec_values *values, const char *field);
 
 struct jobspec_fields {
     char *command;            /* NULL: the worker's own */
@@ -111,13 +156,23 @@ struct jobspec_fields {
     bool has_memswap_limit;
     long long mem_limit_bytes;
     long long memswap_limit_bytes;
-    struct json *create_kwargs; /* NULL: none */
+    struct json *create_kwargs;              /* NULL: none */
+    struct jobspec_credentials *credentials; /* NULL: none */
 };
-int jobspec_fields_read(const struct jobspec_merged *merged, const struct jobspec_input *input,
-                        struct jobspec_fields *out, struct err *err) MUST_CHECK;
+int jobspec_fields_read(const struct jobspec_values *values, struct jobspec_fields *out,
+                        struct err *err) MUST_CHECK;
 void jobspec_fields_done(struct jobspec_fields *fields);
 /* Whether it is the name of a field of the job configuration. */
 bool jobspec_is_field(const char *name);
+
+/* --- jobspec_credentials.c --- */
+
+/* jobspec_credentials_read - an object with username, password and registry_url. Errors: INVALID, LIMIT,
+ * without any value. */
+int jobspec_credentials_read(const struct json *value, struct jobspec_credentials **out,
+                             struct err *err) MUST_CHECK;
+/* jobspec_read_bool - as the official worker's validation: also 0, 1, "yes", "off", ... Errors: INVALID. */
+int jobspec_read_bool(const struct json *value, bool *out, struct err *err) MUST_CHECK;
 
 /* --- jobspec_env.c: environment, network mode, extra hosts --- */
 
@@ -130,7 +185,14 @@ void jobspec_environment(const struct jobspec_input *input, const struct jobspec
                          struct jobspec_pairs *out);
 /* Whether the container needs the name host.docker.internal to reach the API. */
 bool jobspec_needs_host_entry(const struct jobspec_pairs *environment);
-bool jobspec_knows_host_gateway(const char *engine_api_version);
+/* Whether the engine has this minor version of API 1, or a later one; if_unknown: before its first answer. */
+bool jobspec_api_has(const char *engine_api_version, long minor, bool if_unknown);
+bool jobspec_is_podman(const struct jobspec_input *input);
+bool jobspec_knows_host_gateway(const struct jobspec_input *input);
+/* The name of the machine itself inside a container. */
+const char *jobspec_host_name(const struct jobspec_input *input);
+/* Whether the container is told a name of the machine that it has no address for. */
+bool jobspec_lacks_host_name(const struct jobspec_input *input, const struct jobspec_pairs *environment);
 
 /* --- jobspec_labels.c --- */
 
@@ -141,9 +203,11 @@ char *jobspec_utc_time(const char *text);
 
 /* --- jobspec_name.c --- */
 
-/* jobspec_container_name - *out is malloc'ed and legal. Errors: INVALID, for a placeholder in `name` that
- * can't be filled. */
-int jobspec_container_name(const struct jobspec_input *input, const char *name, char **out,
+/* jobspec_ask_for_name - note what a name with these placeholders needs of flow run and flow. Errors: PARSE,
+ * LIMIT. */
+int jobspec_ask_for_name(struct jobspec_references *refs, const char *name, struct err *err) MUST_CHECK;
+/* jobspec_container_name - *out is malloc'ed and legal. name: NULL for the run's. Errors: PARSE, LIMIT. */
+int jobspec_container_name(struct jobspec_references *refs, const char *name, char **out,
                            struct err *err) MUST_CHECK;
 
 /* --- jobspec_volumes.c --- */
@@ -153,12 +217,79 @@ int jobspec_container_name(const struct jobspec_input *input, const char *name, 
 int jobspec_volume_resolve(const char *text, const char *working_directory, char **bind, char **path,
                            struct err *err) MUST_CHECK;
 
+/* --- jobspec_convert.c, jobspec_records.c, jobspec_forms.c: one value of a keyword -> one of the engine ---
+ */
+
+/* *out: a new value. Errors: INVALID, PARSE, LIMIT, with what was expected; not with the keyword's name. */
+typedef int (*jobspec_convert_fn)(const struct json *value, struct json **out, struct err *err);
+int jobspec_as_text(const struct json *value, struct json **out, struct err *err) MUST_CHECK;
+int jobspec_as_bool(const struct json *value, struct json **out, struct err *err) MUST_CHECK;
+int jobspec_as_list(const struct json *value, struct json **out, struct err *err) MUST_CHECK;
+int jobspec_as_object(const struct json *value, struct json **out, struct err *err) MUST_CHECK;
+int jobspec_as_whole(const struct json *value, struct json **out, struct err *err) MUST_CHECK;
+int jobspec_as_size(const struct json *value, struct json **out, struct err *err) MUST_CHECK;
+int jobspec_as_user(const struct json *value, struct json **out, struct err *err) MUST_CHECK;
+int jobspec_as_host_only(const struct json *value, struct json **out, struct err *err) MUST_CHECK;
+int jobspec_as_words(const struct json *value, struct json **out, struct err *err) MUST_CHECK;
+int jobspec_as_texts(const struct json *value, struct json **out, struct err *err) MUST_CHECK;
+int jobspec_as_text_values(const struct json *value, struct json **out, struct err *err) MUST_CHECK;
+
+int jobspec_as_ulimits(const struct json *value, struct json **out, struct err *err) MUST_CHECK;
+int jobspec_as_device_requests(const struct json *value, struct json **out, struct err *err) MUST_CHECK;
+int jobspec_as_healthcheck(const struct json *value, struct json **out, struct err *err) MUST_CHECK;
+int jobspec_as_log_config(const struct json *value, struct json **out, struct err *err) MUST_CHECK;
+int jobspec_as_restart_policy(const struct json *value, struct json **out, struct err *err) MUST_CHECK;
+
+int jobspec_as_tmpfs(const struct json *value, struct json **out, struct err *err) MUST_CHECK;
+int jobspec_as_devices(const struct json *value, struct json **out, struct err *err) MUST_CHECK;
+int jobspec_as_links(const struct json *value, struct json **out, struct err *err) MUST_CHECK;
+int jobspec_as_lxc_conf(const struct json *value, struct json **out, struct err *err) MUST_CHECK;
+int jobspec_as_volumes_from(const struct json *value, struct json **out, struct err *err) MUST_CHECK;
+
+/* "expected a list, got text"; returns -1, so that it may stand behind `return`. */
+int jobspec_wrong_type(const char *expected, const struct json *value, struct err *err);
+/* Errors: LIMIT, if there are more than JOBSPEC_MEMBERS_MAX. */
+int jobspec_limit_members(const struct json *value, struct err *err) MUST_CHECK;
+/* jobspec_python_copy - str() of the value, malloc'ed. Errors: LIMIT. */
+int jobspec_python_copy(const struct json *value, char **out, struct err *err) MUST_CHECK;
+
+/* --- jobspec_ports.c --- */
+
+/* jobspec_ports - value: the keyword's, or NULL; fills PortBindings of host and ExposedPorts of top. Errors:
+ * INVALID, LIMIT. */
+int jobspec_ports(const struct json *value, struct json *top, struct json *host, struct err *err) MUST_CHECK;
+
+/* --- jobspec_networks.c --- */
+
+/* jobspec_networks - lay the keywords network and networking_config over fields->networks; before anything
+ * asks for the network mode. Errors: INVALID, LIMIT. */
+int jobspec_networks(struct jobspec_fields *fields, struct jobspec *out, struct err *err) MUST_CHECK;
+/* The one that belongs into the create body, NULL if there is none; borrowed. */
+const char *jobspec_first_network(const struct jobspec_fields *fields);
+/* jobspec_further_networks - fills networks and endpoints of out. */
+void jobspec_further_networks(const struct jobspec_fields *fields, struct jobspec *out);
+/* jobspec_add_endpoint - NetworkingConfig of top, and where a MacAddress goes. mode: HostConfig's
+ * NetworkMode. Errors: INVALID. */
+int jobspec_add_endpoint(const struct jobspec_fields *fields, const char *mode,
+                         const char *engine_api_version, struct json *top, struct err *err) MUST_CHECK;
+
 /* --- jobspec_kwargs.c --- */
 
 /* jobspec_kwargs - container_create_kwargs into the top of the create body and its HostConfig, in any order;
- * also sets tty, platform and warning of out. Not extra_hosts. Errors: INVALID, PARSE, LIMIT. */
+ * also sets tty, platform and warning of out. Not extra_hosts, environment and networks. Errors: INVALID,
+ * PARSE, LIMIT. */
 int jobspec_kwargs(const struct json *kwargs, struct json *top, struct json *host, struct jobspec *out,
                    struct err *err) MUST_CHECK;
+/* jobspec_kwargs_environment - lay the keyword environment over env. Errors: INVALID, LIMIT. */
+int jobspec_kwargs_environment(const struct json *kwargs, struct jobspec_pairs *env,
+                               struct err *err) MUST_CHECK;
+/* Whether the proxies of the Docker client belong into the environment. */
+bool jobspec_uses_proxies(const struct json *kwargs);
+
+/* --- jobspec.c --- */
+
+/* jobspec_warn - one more sentence for the log. */
+void jobspec_warn(struct jobspec *out, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* --- jobspec_hosts.c --- */
 

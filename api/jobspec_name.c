@@ -227,68 +227,106 @@ char *jobspec_slug(const char *text)
 /* --- the name of this run's container ---------------------------------------------------------------------
  */
 
-static struct json *known_object(const char *json, const char *const *pairs)
+/* What is known of flow run and flow without asking. */
+static const char *const known_of_run[] = {"id", "name", "flow_id", "deployment_id", NULL};
+static const char *const known_of_flow[] = {"id", "name", NULL};
+
+static bool is_among(const char *const *names, const char *name)
 {
-    struct json *object = NULL;
-    struct err ignored;
-    if (json != NULL && json_parse(json, strlen(json), &object, &ignored) == 0 &&
-        json_kind(object) == JSON_OBJECT)
-        return object;
-    json_free(object);
-    object = json_new_object();
-    for (; *pairs != NULL; pairs += 2) {
-        if (*pairs[1] != '\0')
-            json_set_text(object, pairs[0], pairs[1]);
+    while (*names != NULL && strcmp(*names, name) != 0)
+        names++;
+    return *names != NULL;
+}
+
+static struct jobspec_question question_of(enum jobspec_question_kind kind)
+{
+    static char none[] = "";
+    return (struct jobspec_question){kind, none, none};
+}
+
+static int ask(struct jobspec_references *refs, enum jobspec_question_kind kind, struct err *err)
+{
+    struct jobspec_question question = question_of(kind);
+    const struct json *ignored = NULL;
+    int rc;
+    (void)jobspec_answer_of(refs, &question, &ignored, &rc, err);
+    return rc;
+}
+
+/* parts: of a placeholder's path. "ctx" alone is both as a whole. */
+static int ask_for_path(struct jobspec_references *refs, char **parts, struct err *err)
+{
+    if (strcmp(parts[0], "ctx") != 0)
+        return 0;
+    bool is_all = parts[1] == NULL;
+    bool is_run = is_all || strcmp(parts[1], "flow_run") == 0;
+    bool is_flow = is_all || strcmp(parts[1], "flow") == 0;
+    const char *field = is_all || parts[2] == NULL ? "" : parts[2];
+    if (is_run && !is_among(known_of_run, field) && ask(refs, JOBSPEC_ASK_FLOW_RUN, err) != 0)
+        return -1;
+    return is_flow && !is_among(known_of_flow, field) ? ask(refs, JOBSPEC_ASK_FLOW, err) : 0;
+}
+
+int jobspec_ask_for_name(struct jobspec_references *refs, const char *name, struct err *err)
+{
+    size_t at = 0;
+    struct jobspec_placeholder found;
+    while (jobspec_find_placeholder(name, at, &found)) {
+        char *AUTO_FREE path = found.name;
+        char **parts = NULL;
+        at = found.end;
+        if (jobspec_path_split(path, &parts, err) != 0)
+            return -1;
+        int rc = ask_for_path(refs, parts, err);
+        jobspec_free_list(parts);
+        if (rc != 0)
+            return -1;
     }
+    return 0;
+}
+
+/* The whole object if it was asked for, else what is known. */
+static struct json *object_of(struct jobspec_references *refs, enum jobspec_question_kind kind,
+                              const char *const *pairs)
+{
+    struct jobspec_question question = question_of(kind);
+    for (size_t i = 0; i < refs->input->answer_count; i++) {
+        const struct json *whole = NULL;
+        struct err ignored;
+        int rc;
+        if (jobspec_is_same_question(&refs->input->answers[i].question, &question) &&
+            jobspec_answer_of(refs, &question, &whole, &rc, &ignored) && json_kind(whole) == JSON_OBJECT)
+            return json_copy(whole);
+    }
+    struct json *object = json_new_object();
+    for (; *pairs != NULL; pairs += 2)
+        json_set_text(object, pairs[0], *pairs[1] == '\0' ? NULL : pairs[1]);
     return object;
 }
 
 /* {"ctx": {"flow": {...}, "flow_run": {...}}} */
-static struct json *context_values(const struct jobspec_input *input)
+static struct json *context_values(struct jobspec_references *refs)
 {
+    const struct jobspec_input *input = refs->input;
     const char *const flow[] = {"id", input->flow_id, "name", input->flow_name, NULL};
     const char *const run[] = {"id",      input->flow_run_id, "name",          input->flow_run_name,
                                "flow_id", input->flow_id,     "deployment_id", input->deployment_id,
                                NULL};
     struct json *context = json_new_object();
-    json_take_set(context, "flow", known_object(input->flow_json, flow));
-    json_take_set(context, "flow_run", known_object(input->flow_run_json, run));
+    json_take_set(context, "flow", object_of(refs, JOBSPEC_ASK_FLOW, flow));
+    json_take_set(context, "flow_run", object_of(refs, JOBSPEC_ASK_FLOW_RUN, run));
     struct json *values = json_new_object();
     json_take_set(values, "ctx", context);
     return values;
 }
 
-/* Without the whole object an unknown field can't be told from an empty one. */
-static int refuse_unknown(const struct jobspec_input *input, const char *name, struct err *err)
-{
-    static const char *const always[] = {"ctx.flow.id",          "ctx.flow.name",
-                                         "ctx.flow_run.id",      "ctx.flow_run.name",
-                                         "ctx.flow_run.flow_id", "ctx.flow_run.deployment_id"};
-    size_t at = 0;
-    struct jobspec_placeholder found;
-    while (jobspec_find_placeholder(name, at, &found)) {
-        char *AUTO_FREE path = found.name;
-        at = found.end;
-        bool is_flow = strncmp(path, "ctx.flow.", strlen("ctx.flow.")) == 0;
-        bool is_run = strncmp(path, "ctx.flow_run.", strlen("ctx.flow_run.")) == 0;
-        bool is_known = !(is_flow && input->flow_json == NULL) && !(is_run && input->flow_run_json == NULL);
-        for (size_t i = 0; i < ARRAY_LEN(always); i++)
-            is_known = is_known || strcmp(path, always[i]) == 0;
-        if (!is_known)
-            return err_set(err, ERR_INVALID, "name: {{ %.200s }} is not supported yet", path);
-    }
-    return 0;
-}
-
 /* *out is NULL where the template gives nothing, so that the run's name is taken. */
-static int fill_name(const struct jobspec_input *input, const char *template, char **out, struct err *err)
+static int fill_name(struct jobspec_references *refs, const char *template, char **out, struct err *err)
 {
-    if (refuse_unknown(input, template, err) != 0)
-        return -1;
-    struct json *values = context_values(input);
+    struct json *values = context_values(refs);
     struct json *text = json_new_text(template);
     struct json *filled = NULL;
-    struct jobspec_substitution s = {values, input, JOBSPEC_GROWTH_MAX_BYTES};
+    struct jobspec_substitution s = {values, refs->input, JOBSPEC_GROWTH_MAX_BYTES};
     struct buf buf;
     buf_init(&buf, JOBSPEC_GROWTH_MAX_BYTES * 4);
     int rc = jobspec_apply(&s, text, &filled, err);
@@ -306,17 +344,17 @@ static int fill_name(const struct jobspec_input *input, const char *template, ch
     return rc;
 }
 
-int jobspec_container_name(const struct jobspec_input *input, const char *name, char **out, struct err *err)
+int jobspec_container_name(struct jobspec_references *refs, const char *name, char **out, struct err *err)
 {
     char *AUTO_FREE filled = NULL;
     if (name != NULL && strstr(name, "{{") == NULL)
         filled = check_strdup(name);
-    else if (name != NULL && fill_name(input, name, &filled, err) != 0)
+    else if (name != NULL && fill_name(refs, name, &filled, err) != 0)
         return -1;
-    char *slug = jobspec_slug(filled == NULL ? input->flow_run_name : filled);
+    char *slug = jobspec_slug(filled == NULL ? refs->input->flow_run_name : filled);
     if (strlen(slug) < 2) {
         free(slug);
-        slug = check_printf("run-%.8s", input->flow_run_id);
+        slug = check_printf("run-%.8s", refs->input->flow_run_id);
     }
     *out = slug;
     return 0;

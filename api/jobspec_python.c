@@ -8,8 +8,8 @@
  */
 #include "api/jobspec_internal.h"
 
-#include <math.h>
-#include <stdio.h>
+#include "base/text.h"
+
 #include <string.h>
 
 uint32_t jobspec_decode(const char *text, size_t *len)
@@ -52,49 +52,11 @@ const char *jobspec_kind_phrase(const struct json *value)
     UNREACHABLE();
 }
 
-/* Digits and exponent of the shortest %e form that reads back as the same double. */
-static int shortest_digits(double number, char *digits, size_t size)
-{
-    char text[40];
-    for (int precision = 0; precision <= 16; precision++) {
-        snprintf(text, sizeof(text), "%.*e", precision, number);
-        if (strtod(text, NULL) == number)
-            break;
-    }
-    size_t n = 0;
-    for (const char *p = text; *p != 'e' && n + 1 < size; p++) {
-        if (*p >= '0' && *p <= '9')
-            digits[n++] = *p;
-    }
-    while (n > 1 && digits[n - 1] == '0')
-        n--;
-    digits[n] = '\0';
-    return (int)strtol(strchr(text, 'e') + 1, NULL, 10);
-}
-
-/* repr() of a float: plain between 1e-4 and 1e16, with an exponent outside. */
-static int add_double(double number, struct buf *out, struct err *err)
-{
-    if (isnan(number) || isinf(number))
-        return buf_add_str(out, isnan(number) ? "nan" : number < 0 ? "-inf" : "inf", err);
-    const char *sign = signbit(number) ? "-" : "";
-    char digits[24];
-    int exponent = shortest_digits(fabs(number), digits, sizeof(digits));
-    int count = (int)strlen(digits);
-    if (exponent < -4 || exponent >= 16)
-        return buf_printf(out, err, "%s%c%s%se%c%02d", sign, digits[0], count > 1 ? "." : "", digits + 1,
-                          exponent < 0 ? '-' : '+', abs(exponent));
-    if (exponent < 0)
-        return buf_printf(out, err, "%s0.%.*s%s", sign, -exponent - 1, "0000", digits);
-    if (count <= exponent + 1)
-        return buf_printf(out, err, "%s%s%.*s.0", sign, digits, exponent + 1 - count, "0000000000000000");
-    return buf_printf(out, err, "%s%.*s.%s", sign, exponent + 1, digits, digits + exponent + 1);
-}
-
 static int add_number(const char *text, struct buf *out, struct err *err)
 {
+    char number[TEXT_DOUBLE_SIZE];
     if (strpbrk(text, ".eE") != NULL)
-        return add_double(strtod(text, NULL), out, err);
+        return buf_add_str(out, text_of_double(strtod(text, NULL), number), err);
     return buf_add_str(out, strcmp(text, "-0") == 0 ? "0" : text, err);
 }
 

@@ -6,17 +6,14 @@
  * text in the second. One pass, left to right: values put in are not scanned again. What may be put in is
  * bounded in all, since a few placeholders of a large value could otherwise fill the memory.
  *
- * Blocks and variables need questions to the server and are not filled here; jobspec_refuse_references() is
- * where they are met. Follows prefect/utilities/templating of 3.8.8.
+ * Blocks and variables need questions to the server and are left for jobspec_references.c. Follows
+ * prefect/utilities/templating of 3.8.8.
  */
 #include "api/jobspec_internal.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
-
-#define BLOCK_PREFIX "prefect.blocks."
-#define VARIABLE_PREFIX "prefect.variables."
 
 /* --- finding ---------------------------------------------------------------------------------------------
  */
@@ -63,9 +60,9 @@ static size_t skip_while(const char *text, size_t at, bool (*is_wanted)(uint32_t
 
 static enum jobspec_placeholder_kind kind_of(const char *name)
 {
-    if (strncmp(name, BLOCK_PREFIX, strlen(BLOCK_PREFIX)) == 0)
+    if (strncmp(name, JOBSPEC_BLOCK_PREFIX, strlen(JOBSPEC_BLOCK_PREFIX)) == 0)
         return JOBSPEC_PLACEHOLDER_BLOCK;
-    if (strncmp(name, VARIABLE_PREFIX, strlen(VARIABLE_PREFIX)) == 0)
+    if (strncmp(name, JOBSPEC_VARIABLE_PREFIX, strlen(JOBSPEC_VARIABLE_PREFIX)) == 0)
         return JOBSPEC_PLACEHOLDER_VARIABLE;
     return name[0] == '$' ? JOBSPEC_PLACEHOLDER_ENVIRONMENT : JOBSPEC_PLACEHOLDER_VALUE;
 }
@@ -210,17 +207,25 @@ static size_t weight_bytes(const struct json *value)
     return bytes;
 }
 
-static int fill_whole(struct jobspec_substitution *s, const char *name, struct json **out, struct err *err)
+int jobspec_copy(struct jobspec_substitution *s, const struct json *value, struct json **out, struct err *err)
+{
+    if (spend(s, weight_bytes(value), err) != 0)
+        return -1;
+    *out = json_copy(value);
+    return 0;
+}
+
+int jobspec_copy_at(struct jobspec_substitution *s, const struct json *values, const char *path,
+                    struct json **out, struct err *err)
 {
     char **parts = NULL;
-    if (jobspec_path_split(name, &parts, err) != 0)
+    if (jobspec_path_split(path, &parts, err) != 0)
         return -1;
     struct json *made = NULL;
-    const struct json *value = look_up(s->values, parts, &made);
+    const struct json *value = look_up(values, parts, &made);
     jobspec_free_list(parts);
-    int rc = value == NULL ? 0 : spend(s, weight_bytes(value), err);
-    if (rc == 0)
-        *out = value == NULL ? NULL : json_copy(value);
+    *out = NULL;
+    int rc = value == NULL ? 0 : jobspec_copy(s, value, out, err);
     json_free(made);
     return rc;
 }
@@ -234,7 +239,7 @@ static const char *environment_value(const struct jobspec_substitution *s, const
 static int add_value_text(struct jobspec_substitution *s, const char *name, struct buf *text, struct err *err)
 {
     struct json *value = NULL;
-    if (fill_whole(s, name, &value, err) != 0)
+    if (jobspec_copy_at(s, s->values, name, &value, err) != 0)
         return -1;
     int rc = value == NULL ? 0 : jobspec_python_text(value, text, err);
     json_free(value);
@@ -286,7 +291,7 @@ static int apply_to_text(struct jobspec_substitution *s, const char *source, str
     }
     char *AUTO_FREE name = first.name;
     if (first.kind == JOBSPEC_PLACEHOLDER_VALUE && first.start == 0 && source[first.end] == '\0')
-        return fill_whole(s, name, out, err);
+        return jobspec_copy_at(s, s->values, name, out, err);
     struct buf text;
     buf_init(&text, JOBSPEC_GROWTH_MAX_BYTES * 4);
     int rc = fill_text(s, source, &text, err);
@@ -332,36 +337,5 @@ int jobspec_apply(struct jobspec_substitution *s, const struct json *template, s
         return -1;
     }
     *out = filled;
-    return 0;
-}
-
-/* --- what needs the server -------------------------------------------------------------------------------
- */
-
-static int refuse_in_text(const char *text, struct err *err)
-{
-    size_t at = 0;
-    struct jobspec_placeholder placeholder;
-    while (jobspec_find_placeholder(text, at, &placeholder)) {
-        char *AUTO_FREE name = placeholder.name;
-        at = placeholder.end;
-        if (placeholder.kind == JOBSPEC_PLACEHOLDER_BLOCK)
-            return err_set(err, ERR_INVALID, "{{ %.200s }}: values of blocks are not supported yet", name);
-        if (placeholder.kind == JOBSPEC_PLACEHOLDER_VARIABLE)
-            return err_set(err, ERR_INVALID, "{{ %.200s }}: Prefect variables are not supported yet", name);
-    }
-    return 0;
-}
-
-int jobspec_refuse_references(const struct json *value, struct err *err)
-{
-    if (json_kind(value) == JSON_STRING)
-        return refuse_in_text(json_text(value, ""), err);
-    if (json_get(value, "$ref") != NULL)
-        return err_set(err, ERR_INVALID, "{\"$ref\": ...}: references to blocks are not supported yet");
-    for (const struct json *item = json_first(value); item != NULL; item = json_next(item)) {
-        if (jobspec_refuse_references(item, err) != 0)
-            return -1;
-    }
     return 0;
 }

@@ -93,7 +93,9 @@ static int check_code(const struct scan *s, struct err *err)
             return bad_at(s->at, "a malformed \\u in a string", err);
         is_zero = is_zero && p[i] == '0';
     }
-    return is_zero ? bad_at(s->at, "a string with \\u0000, which sluice does not take,", err) : 0;
+    if (!is_zero)
+        return 0;
+    return err_set(err, ERR_INVALID, "a string with \\u0000, which sluice does not take, at byte %zu", s->at);
 }
 
 /* Length of what stands for itself in a string, as nearly all of an answer does. */
@@ -281,6 +283,21 @@ int json_parse(const char *text, size_t len, struct json **out, struct err *err)
 void json_free(struct json *root)
 {
     cJSON_Delete(own_item(root));
+}
+
+static void wipe(cJSON *item)
+{
+    for (; item != NULL; item = item->next) {
+        if (item->valuestring != NULL)
+            explicit_bzero(item->valuestring, strlen(item->valuestring));
+        wipe(item->child);
+    }
+}
+
+void json_wipe_free(struct json *root)
+{
+    wipe(own_item(root));
+    json_free(root);
 }
 
 struct json *json_copy(const struct json *value)

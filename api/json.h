@@ -21,10 +21,12 @@ struct json; /* a value: root or part of one */
 
 enum json_kind { JSON_NULL, JSON_BOOL, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
 
-/* json_parse - exactly one value, nothing after it but blanks. Errors: PARSE (with the offset), LIMIT
- * (depth). */
+/* json_parse - exactly one value, nothing after it but blanks. Errors: PARSE (with the offset), INVALID
+ * (\u0000), LIMIT (depth). */
 int json_parse(const char *text, size_t len, struct json **out, struct err *err) MUST_CHECK;
 void json_free(struct json *root);
+/* json_wipe_free - the same, with every text overwritten first: for secrets. */
+void json_wipe_free(struct json *root);
 struct json *json_copy(const struct json *value);
 
 enum json_kind json_kind(const struct json *value);

@@ -1,15 +1,17 @@
 /*
- * prefect.c - the Prefect client's settings, headers, and the life of one call.
+ * prefect.c - the Prefect client, and the life of one call.
  *
- * Does not know routes (prefect_calls.c), answers (prefect_read.c), tokens (prefect_csrf.c) or who goes first
- * (prefect_lane.c), never retries
- * and never judges. A call goes: prefect_call_start -> [let others go first] -> [wait for a token] ->
+ * Does not know routes (prefect_calls.c), answers (prefect_read.c), header lines (prefect_headers.c), tokens
+ * (prefect_csrf.c), who goes first (prefect_lane.c) or what a server lacks (prefect_optional.c), never
+ * retries and never judges. A call goes: prefect_call_start -> [let others go first] -> [wait for a token] ->
  * prefect_call_send -> on_answer
  * -> prefect_call_finish. An answer with a 2xx status that can't be read is BAD_ANSWER; so is a 404, 405,
  * 409, 410 or 422 whose body is not the API's own JSON, since a proxy's "not found" page says nothing about a
- * flow run. Secrets live in the header lines only and are wiped with them.
+ * flow run.
  */
 #include "api/prefect_internal.h"
+
+#include "base/secret.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -17,178 +19,6 @@
 #include <strings.h>
 
 enum { PREFECT_MAGIC = 0x70726566, CALL_MAGIC = 0x70636c6c };
-
-/* The Prefect version whose behaviour we claim to equal (the server's rules look at it). */
-#define CLAIMED_API_VERSION "0.8.4"
-#define CLAIMED_USER_AGENT "prefect/" PREFECT_CLAIMED_VERSION " (API " CLAIMED_API_VERSION ")"
-
-/* --- header lines --- */
-
-static void wipe_free(char *text)
-{
-    if (text != NULL)
-        explicit_bzero(text, strlen(text));
-    free(text);
-}
-
-static bool is_same_header(const char *line, const char *name)
-{
-    size_t len = strlen(name);
-    return strncasecmp(line, name, len) == 0 && line[len] == ':';
-}
-
-/* Add a header, in the place of one with the same name. */
-static void set_header(struct prefect *p, const char *name, const char *value)
-{
-    char *line = check_printf("%s: %s", name, value);
-    for (size_t i = 0; i < p->header_count; i++) {
-        if (is_same_header(p->headers[i], name)) {
-            wipe_free(p->headers[i]);
-            p->headers[i] = line;
-            return;
-        }
-    }
-    char **grown = check_realloc(p->headers, (p->header_count + 2) * sizeof(*grown));
-    p->headers = grown;
-    p->headers[p->header_count++] = line;
-    p->headers[p->header_count] = NULL;
-}
-
-static bool is_header_value(const char *value)
-{
-    for (const char *c = value; *c != '\0'; c++)
-        if (iscntrl((unsigned char)*c) && *c != '\t')
-            return false;
-    return true;
-}
-
-static bool is_header_name(const char *name)
-{
-    for (const char *c = name; *c != '\0'; c++)
-        if (!isalnum((unsigned char)*c) && strchr("!#$%&'*+-.^_`|~", *c) == NULL)
-            return false;
-    return name[0] != '\0';
-}
-
-static char *base64(const char *text)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    size_t len = strlen(text);
-    const unsigned char *in = (const unsigned char *)text;
-    char *out = check_alloc((len + 2) / 3 * 4 + 1);
-    char *to = out;
-    for (size_t i = 0; i < len; i += 3) {
-        unsigned bits = (unsigned)in[i] << 16;
-        bits |= i + 1 < len ? (unsigned)in[i + 1] << 8 : 0;
-        bits |= i + 2 < len ? (unsigned)in[i + 2] : 0;
-        *to++ = digits[bits >> 18];
-        *to++ = digits[(bits >> 12) & 63];
-        *to++ = i + 1 < len ? digits[(bits >> 6) & 63] : '=';
-        *to++ = i + 2 < len ? digits[bits & 63] : '=';
-    }
-    *to = '\0';
-    return out;
-}
-
-static int set_authorization(struct prefect *p, const struct prefect_settings *settings, struct err *err)
-{
-    const char *auth =
-        settings->auth_string != NULL && settings->auth_string[0] != '\0' ? settings->auth_string : NULL;
-    const char *key = settings->api_key != NULL && settings->api_key[0] != '\0' ? settings->api_key : NULL;
-    if (auth == NULL && key != NULL && !is_header_value(key))
-        return err_set(err, ERR_INVALID, "the Prefect API key holds a line break or control character");
-    if (auth == NULL && key == NULL)
-        return 0;
-    char *credential = auth != NULL ? base64(auth) : check_strdup(key);
-    char *value = check_printf("%s %s", auth != NULL ? "Basic" : "Bearer", credential);
-    set_header(p, "Authorization", value);
-    wipe_free(value);
-    wipe_free(credential);
-    return 0;
-}
-
-/* Blanks at both ends go, as the official client does; what a header can't carry is percent-encoded. */
-static void set_worker_name(struct prefect *p, const char *name)
-{
-    if (name == NULL)
-        return;
-    const char *end = name + strlen(name);
-    while (*name == ' ' || *name == '\t')
-        name++;
-    while (end > name && (end[-1] == ' ' || end[-1] == '\t'))
-        end--;
-    if (end == name)
-        return;
-    char *safe = check_alloc((size_t)(end - name) * 3 + 1);
-    char *to = safe;
-    for (; name < end; name++) {
-        unsigned char c = (unsigned char)*name;
-        if (c >= 0x20 && c < 0x7f)
-            *to++ = *name;
-        else
-            to += snprintf(to, 4, "%%%02X", c);
-    }
-    *to = '\0';
-    set_header(p, "X-Prefect-Worker-Name", safe);
-    free(safe);
-}
-
-/* The official client ignores these in the custom headers too, save the last three: they are curl's to write.
- */
-static bool is_protected_header(const char *name)
-{
-    static const char *const names[] = {"User-Agent",     "Prefect-Csrf-Token", "Prefect-Csrf-Client",
-                                        "Content-Length", "Transfer-Encoding",  "Connection"};
-    for (size_t i = 0; i < ARRAY_LEN(names); i++)
-        if (strcasecmp(name, names[i]) == 0)
-            return true;
-    return false;
-}
-
-/* p: NULL to look only. */
-static int take_custom_headers(struct prefect *p, const char *text, struct err *err)
-{
-    static const char allowed[] = "allowed: a JSON object of texts, such as {\"X-Name\": \"value\"}";
-    if (text == NULL || text[0] == '\0')
-        return 0;
-    struct json *root = NULL;
-    struct err ignored;
-    if (json_parse(text, strlen(text), &root, &ignored) != 0 || json_kind(root) != JSON_OBJECT) {
-        json_free(root);
-        return err_set(err, ERR_INVALID, "PREFECT_CLIENT_CUSTOM_HEADERS: the value is not a JSON object; %s",
-                       allowed);
-    }
-    int result = 0;
-    for (const struct json *item = json_first(root); item != NULL && result == 0; item = json_next(item)) {
-        const char *name = json_key(item);
-        const char *value = json_text(item, NULL);
-        if (!is_header_name(name) || value == NULL || !is_header_value(value))
-            result = err_set(err, ERR_INVALID,
-                             "PREFECT_CLIENT_CUSTOM_HEADERS: \"%.80s\" is not a header with a text value; %s",
-                             name, allowed);
-        else if (p != NULL && !is_protected_header(name))
-            set_header(p, name, value);
-    }
-    json_free(root);
-    return result;
-}
-
-static int set_headers(struct prefect *p, const struct prefect_settings *settings, struct err *err)
-{
-    set_header(p, "User-Agent", CLAIMED_USER_AGENT);
-    set_header(p, "X-PREFECT-API-VERSION", CLAIMED_API_VERSION);
-    set_header(p, "X-Sluice-Version", SLUICE_VERSION);
-    set_header(p, "Accept", "application/json");
-    set_worker_name(p, settings->worker_name);
-    if (set_authorization(p, settings, err) != 0)
-        return -1;
-    return take_custom_headers(p, settings->custom_headers_json, err);
-}
-
-int prefect_check_custom_headers(const char *json, struct err *err)
-{
-    return take_custom_headers(NULL, json, err);
-}
 
 /* --- the client --- */
 
@@ -218,12 +48,13 @@ int prefect_new(struct http *http, struct timers *timers, const struct prefect_s
                           .timers = timers,
                           .on_call_end = settings->on_call_end,
                           .may_go = settings->may_go,
+                          .is_cloud = settings->is_cloud,
                           .arg = settings->arg};
     p->worker_name = check_strdup(settings->worker_name != NULL ? settings->worker_name : "");
     list_init(&p->calls);
     prefect_lane_init(p);
     prefect_csrf_init(p, settings);
-    if (copy_url(p, settings->api_url, err) != 0 || set_headers(p, settings, err) != 0) {
+    if (copy_url(p, settings->api_url, err) != 0 || prefect_set_headers(p, settings, err) != 0) {
         prefect_free(p);
         return -1;
     }
@@ -259,8 +90,11 @@ void prefect_free(struct prefect *p)
     prefect_lane_done(p);
     prefect_csrf_done(p);
     for (size_t i = 0; i < p->header_count; i++)
-        wipe_free(p->headers[i]);
+        secret_free(p->headers[i]);
     free(p->headers);
+    for (size_t i = 0; i < p->secret_count; i++)
+        secret_free(p->secrets[i]);
+    free(p->secrets);
     free(p->api_url);
     free(p->worker_name);
     p->magic = 0;
@@ -291,8 +125,13 @@ void prefect_call_finish(struct prefect_call *call, struct prefect_reply *reply)
     take_off(call);
     reply->took_ms = prefect_mono_ms(p) - call->started_mono_ms;
     p->delivering++;
-    if (p->on_call_end != NULL)
-        p->on_call_end(p->arg, reply->failure, call->started_mono_ms);
+    if (p->on_call_end != NULL && !call->is_lacking)
+        p->on_call_end(p->arg, &(struct call_end){.failure = reply->failure,
+                                                  .began_ms = call->started_mono_ms,
+                                                  .took_ms = reply->took_ms,
+                                                  .method = call->method,
+                                                  .path = call->url + strlen(p->api_url),
+                                                  .status = reply->status});
     call->ask.done(call->ask.arg, reply);
     p->delivering--;
     free_call(call);
@@ -300,7 +139,9 @@ void prefect_call_finish(struct prefect_call *call, struct prefect_reply *reply)
 
 void prefect_call_fail(struct prefect_call *call, const struct failure *failure)
 {
-    struct prefect_reply reply = {.failure = failure, .status = failure->status};
+    struct failure shown = *failure;
+    prefect_hide(call->prefect, shown.message);
+    struct prefect_reply reply = {.failure = &shown, .status = failure->status};
     prefect_call_finish(call, &reply);
 }
 
@@ -362,6 +203,8 @@ void prefect_describe_error(const struct http_reply *reply, int64_t wall_ms, str
 
 static void read_success(struct prefect_call *call, const struct http_reply *http_reply)
 {
+    if (call->asks_worker_id)
+        prefect_take_worker_id(call->prefect, http_reply);
     struct prefect_arena arena;
     prefect_arena_init(&arena);
     struct prefect_reply reply = {.status = http_reply->status};
@@ -392,6 +235,7 @@ static void on_answer(void *arg, const struct http_reply *reply)
         struct failure failure = prefect_call_local_failure(call, TRANSPORT_NONE, "");
         failure.changes = call->changes;
         prefect_describe_error(reply, prefect_wall_ms(call->prefect), &failure);
+        prefect_optional_note(call, &failure);
         prefect_call_fail(call, &failure);
     }
 }
@@ -462,6 +306,11 @@ static void on_not_let(void *arg)
 int prefect_call_go(struct prefect_call *call, struct err *err)
 {
     struct prefect *p = call->prefect;
+    if (prefect_lacks(p, call->optional)) {
+        call->is_lacking = true;
+        timer_start(p->timers, &call->waiting_timer, 0, prefect_optional_on_lacking, call);
+        return 0;
+    }
     if (p->may_go != NULL && !p->may_go(p->arg)) {
         timer_start(p->timers, &call->waiting_timer, 0, on_not_let, call);
         return 0;
@@ -492,6 +341,8 @@ int prefect_call_start(struct prefect *p, const struct prefect_ask *ask,
                                   .body = check_strdup_or_null(request->body),
                                   .read = request->read,
                                   .changes = request->changes,
+                                  .optional = request->optional,
+                                  .asks_worker_id = request->asks_worker_id,
                                   .max_body_bytes = request->max_body_bytes,
                                   .started_mono_ms = prefect_mono_ms(p)};
     list_init(&call->wait_link);

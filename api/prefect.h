@@ -11,6 +11,7 @@
 
 #include "api/http.h"
 #include "base/random.h"
+#include "core/trace.h"
 
 /* The Prefect version whose worker we equal; in the User-Agent and the container's label. */
 #define PREFECT_CLAIMED_VERSION "3.8.8"
@@ -48,6 +49,9 @@ struct prefect_state {
     const char *data_json;   /* source text of "data", "null" if none */
 };
 
+/* The label of a flow run that holds its trace, as a traceparent. */
+#define PREFECT_TRACE_LABEL "__OTEL_TRACEPARENT"
+
 struct prefect_run {
     const char *id;
     const char *name;
@@ -62,6 +66,7 @@ struct prefect_run {
     enum prefect_state_type state_type;
     const char *state_name;
     const struct prefect_state *state; /* NULL where the answer has none (poll answers) */
+    struct trace_parent trace_parent;  /* of its labels; span 0: none */
     int64_t expected_start_ms; /* wall; next_scheduled_start_time, else expected_start_time; 0 unknown */
     bool retries_in_process; /* SCHEDULED, but its live container waits to try again: no worker's to claim */
 };
@@ -109,12 +114,13 @@ struct prefect_reply {
     const struct prefect_state *states; /* set_state: one; history: count, oldest first */
     const struct prefect_run *runs;     /* poll, filter: count; get_run: one */
     const struct prefect_queue *queues; /* queues: count */
+    const char *const *worker_names;    /* workers: count */
     size_t count;
     const struct prefect_pool *pool; /* get and create pool */
     const struct prefect_deployment *deployment;
     const char *flow_name; /* get_flow */
-    const char *json; /* get_variable: source text of its value; get_block: of its data; server_version: the
-                         version, unquoted */
+    const char *json; /* get_variable: source text of its value; get_block: of its data; get_object: of the
+                         answer; server_version: the version, unquoted */
 };
 /* The run with this id in a reply's runs; NULL: none. */
 const struct prefect_run *prefect_reply_run(const struct prefect_reply *reply, const char *flow_run_id);
@@ -126,13 +132,13 @@ struct prefect_settings {
     const char *auth_string; /* NULL: none; wins over api_key. Secret */
     const char *worker_name;
     const char *custom_headers_json; /* PREFECT_CLIENT_CUSTOM_HEADERS or NULL */
-    /* Told of every call's end, just before its own callback; failure NULL: it went well. began_ms: mono. May
-     * be NULL. Must not start or end calls. */
-    void (*on_call_end)(void *arg, const struct failure *failure, int64_t began_ms);
+    /* Told of every call's end, just before its own callback. May be NULL. Must not start or end calls. */
+    void (*on_call_end)(void *arg, const struct call_end *end);
     /* Asked before a call is sent; false: it is not, and fails with TRANSPORT_BREAKER_OPEN. May be NULL. */
     bool (*may_go)(void *arg);
     void *arg;
     bool csrf_enabled; /* false for Prefect Cloud, which has no such tokens */
+    bool is_cloud;     /* it gives workers an id */
     const struct random_source *random;
 };
 
@@ -148,6 +154,31 @@ const char *prefect_api_url(const struct prefect *prefect);
 /* prefect_give_up - end the calls that began before began_ms (mono) and of which no byte of an answer has
  * come, as ones whose answer is lost. Their callbacks come later. */
 void prefect_give_up(struct prefect *prefect, int64_t began_ms);
+
+/*
+ * Calls that a server may not have: older ones lack some, and the work goes on without. An answer of 404 for
+ * the route itself, 405 or 422 is remembered for each of them by itself, for PREFECT_LACK_MS; until then the
+ * call ends in the next turn with status 404, unsent, and no one is told of it in on_call_end.
+ */
+enum prefect_optional {
+    PREFECT_OPTIONAL_NONE,
+    PREFECT_OPTIONAL_LABELS,  /* prefect_patch_labels */
+    PREFECT_OPTIONAL_WORKERS, /* prefect_list_workers */
+    PREFECT_OPTIONAL_LEASES,  /* prefect_renew_lease */
+    PREFECT_OPTIONAL_EVENTS,  /* prefect_post_events */
+    PREFECT_OPTIONAL_LOGS,    /* prefect_post_logs */
+    PREFECT_OPTIONAL_COUNT
+};
+#define PREFECT_LACK_MS (10 * 60 * 1000)
+bool prefect_lacks(const struct prefect *p, enum prefect_optional call);
+/* prefect_lacking - "labels of flow runs, events", "" if nothing is known to be lacking; malloc'ed. */
+char *prefect_lacking(const struct prefect *p);
+/* prefect_note_lack - as if the server had said so: for a caller that has found out otherwise. */
+void prefect_note_lack(struct prefect *p, enum prefect_optional call);
+/* prefect_forget_lacking - the server may be another one now: all is tried again. */
+void prefect_forget_lacking(struct prefect *p);
+/* prefect_worker_id - what Cloud calls this worker, "" before its first heartbeat and elsewhere; borrowed. */
+const char *prefect_worker_id(const struct prefect *p);
 
 /* What every call below takes: stage and clocks go into the failure and the clocks; *call may be NULL.
  * Returns as in engine.h. */
@@ -173,7 +204,8 @@ int prefect_create_pool(struct prefect *p, const struct prefect_ask *ask, const 
                         const char *template_json, struct err *err) MUST_CHECK;
 int prefect_patch_pool_template(struct prefect *p, const struct prefect_ask *ask, const char *pool,
                                 const char *template_json, struct err *err) MUST_CHECK;
-/* interval_s: a whole number, since the server refuses fractions. */
+/* interval_s: a whole number, since the server refuses fractions. Cloud is asked for the worker's id with it,
+ * until it has given one or refused to (422). */
 int prefect_heartbeat(struct prefect *p, const struct prefect_ask *ask, const char *pool, int64_t interval_s,
                       struct err *err) MUST_CHECK;
 /* The first 200 queues of the pool, which is as many as a server gives at once. */
@@ -183,6 +215,10 @@ int prefect_list_queues(struct prefect *p, const struct prefect_ask *ask, const 
 int prefect_poll(struct prefect *p, const struct prefect_ask *ask, const char *pool,
                  const char *const *queue_names, size_t queue_count, int64_t scheduled_before_ms,
                  int64_t limit, struct err *err) MUST_CHECK;
+/* POST /work_pools/POOL/workers/filter: the workers that have told of themselves since then (wall, by the
+ * server's clock), at most PREFECT_LIST_MAX, the last first. */
+int prefect_list_workers(struct prefect *p, const struct prefect_ask *ask, const char *pool, int64_t since_ms,
+                         struct err *err) MUST_CHECK;
 /* POST /flow_runs/filter by id, at most 200, each answered at most once; deleted ones are missing from the
  * answer. */
 int prefect_filter_runs(struct prefect *p, const struct prefect_ask *ask, const char *const *ids,
@@ -237,6 +273,20 @@ int prefect_get_deployment(struct prefect *p, const struct prefect_ask *ask, con
                            struct err *err) MUST_CHECK;
 int prefect_get_flow(struct prefect *p, const struct prefect_ask *ask, const char *flow_id,
                      struct err *err) MUST_CHECK;
+/* GET /block_documents/ID, with its secrets -> json. Secret. */
+int prefect_get_block(struct prefect *p, const struct prefect_ask *ask, const char *block_id,
+                      struct err *err) MUST_CHECK;
+/* GET /block_types/slug/TYPE/block_documents/name/NAME, with its secrets -> json. Secret. */
+int prefect_get_block_by_name(struct prefect *p, const struct prefect_ask *ask, const char *type_slug,
+                              const char *name, struct err *err) MUST_CHECK;
+/* GET /variables/name/NAME -> json. */
+int prefect_get_variable(struct prefect *p, const struct prefect_ask *ask, const char *name,
+                         struct err *err) MUST_CHECK;
+/* GET /flow_runs/ID or /flows/ID -> json: the whole object. */
+int prefect_get_run_object(struct prefect *p, const struct prefect_ask *ask, const char *flow_run_id,
+                           struct err *err) MUST_CHECK;
+int prefect_get_flow_object(struct prefect *p, const struct prefect_ask *ask, const char *flow_id,
+                            struct err *err) MUST_CHECK;
 /* POST /v2/concurrency_limits/leases/ID/renew: the lease ends duration_s (60 to 86400) from now. 410: it has
  * expired or was given up. */
 int prefect_renew_lease(struct prefect *p, const struct prefect_ask *ask, const char *lease_id,

@@ -13,6 +13,8 @@
 /* Lists of runs carry their parameters, which people make large. */
 #define RUN_LIST_MAX_BYTES ((size_t)64 * 1024 * 1024)
 #define RUN_LIST_MAX_COUNT PREFECT_LIST_MAX
+/* The prefect-docker whose worker we equal. */
+#define CLAIMED_DOCKER_VERSION "0.7.4"
 
 /* A path with one name in it; NULL where the name would change the path's meaning. */
 static char *make_path(const char *before, const char *name, const char *after, struct err *err)
@@ -111,13 +113,30 @@ int prefect_patch_pool_template(struct prefect *p, const struct prefect_ask *ask
     return start_named(p, ask, request, "/work_pools/", pool, "", body, err);
 }
 
+/* With what the official worker tells of itself. */
+static void ask_for_worker_id(struct json *body)
+{
+    struct json *integration = json_new_object();
+    json_set_text(integration, "name", "prefect-docker");
+    json_set_text(integration, "version", CLAIMED_DOCKER_VERSION);
+    struct json *integrations = json_new_array();
+    json_take_add(integrations, integration);
+    struct json *metadata = json_new_object();
+    json_take_set(metadata, "integrations", integrations);
+    json_take_set(body, "metadata", metadata);
+    json_set_bool(body, "return_id", true);
+}
+
 int prefect_heartbeat(struct prefect *p, const struct prefect_ask *ask, const char *pool, int64_t interval_s,
                       struct err *err)
 {
     struct json *body = json_new_object();
     json_set_text(body, "name", p->worker_name);
     json_set_int(body, "heartbeat_interval_seconds", interval_s);
-    struct prefect_request request = {.method = "POST"};
+    bool asks_id = p->is_cloud && p->worker_id[0] == '\0' && !p->gives_no_worker_ids;
+    if (asks_id)
+        ask_for_worker_id(body);
+    struct prefect_request request = {.method = "POST", .asks_worker_id = asks_id};
     return start_named(p, ask, request, "/work_pools/", pool, "/workers/heartbeat", body, err);
 }
 
@@ -129,6 +148,23 @@ int prefect_list_queues(struct prefect *p, const struct prefect_ask *ask, const 
     json_set_text(body, "offset", NULL);
     struct prefect_request request = {.method = "POST", .read = prefect_read_queues};
     return start_named(p, ask, request, "/work_pools/", pool, "/queues/filter", body, err);
+}
+
+int prefect_list_workers(struct prefect *p, const struct prefect_ask *ask, const char *pool, int64_t since_ms,
+                         struct err *err)
+{
+    char since[CLOCK_TEXT_SIZE];
+    clock_format(since_ms, since);
+    struct json *heartbeat = json_new_object();
+    json_set_text(heartbeat, "after_", since);
+    struct json *workers = json_new_object();
+    json_take_set(workers, "last_heartbeat_time", heartbeat);
+    struct json *body = json_new_object();
+    json_take_set(body, "workers", workers);
+    json_set_int(body, "limit", RUN_LIST_MAX_COUNT);
+    struct prefect_request request = {
+        .method = "POST", .read = prefect_read_workers, .optional = PREFECT_OPTIONAL_WORKERS};
+    return start_named(p, ask, request, "/work_pools/", pool, "/workers/filter", body, err);
 }
 
 int prefect_poll(struct prefect *p, const struct prefect_ask *ask, const char *pool,
@@ -311,7 +347,7 @@ int prefect_patch_labels(struct prefect *p, const struct prefect_ask *ask, const
     struct json *body = json_new_object();
     for (size_t i = 0; labels[i] != NULL; i += 2)
         json_set_text(body, labels[i], labels[i + 1]);
-    struct prefect_request request = {.method = "PATCH"};
+    struct prefect_request request = {.method = "PATCH", .optional = PREFECT_OPTIONAL_LABELS};
     return start_named(p, ask, request, "/flow_runs/", flow_run_id, "/labels", body, err);
 }
 
@@ -322,7 +358,7 @@ int prefect_renew_lease(struct prefect *p, const struct prefect_ask *ask, const 
 {
     struct json *body = json_new_object();
     json_set_int(body, "lease_duration", duration_s);
-    struct prefect_request request = {.method = "POST"};
+    struct prefect_request request = {.method = "POST", .optional = PREFECT_OPTIONAL_LEASES};
     return start_named(p, ask, request, "/v2/concurrency_limits/leases/", lease_id, "/renew", body, err);
 }
 
@@ -364,12 +400,14 @@ int prefect_server_version(struct prefect *p, const struct prefect_ask *ask, str
 
 int prefect_post_events(struct prefect *p, const struct prefect_ask *ask, const char *body, struct err *err)
 {
-    struct prefect_request request = {.method = "POST", .path = "/events", .body = body};
+    struct prefect_request request = {
+        .method = "POST", .path = "/events", .body = body, .optional = PREFECT_OPTIONAL_EVENTS};
     return prefect_call_start(p, ask, &request, err);
 }
 
 int prefect_post_logs(struct prefect *p, const struct prefect_ask *ask, const char *body, struct err *err)
 {
-    struct prefect_request request = {.method = "POST", .path = "/logs/", .body = body};
+    struct prefect_request request = {
+        .method = "POST", .path = "/logs/", .body = body, .optional = PREFECT_OPTIONAL_LOGS};
     return prefect_call_start(p, ask, &request, err);
 }

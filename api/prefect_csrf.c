@@ -11,6 +11,8 @@
  */
 #include "api/prefect_internal.h"
 
+#include "base/secret.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -20,9 +22,7 @@ enum { TOKEN_LIFE_MIN_MS = 60 * 1000, TOKEN_LIFE_MAX_MS = 3600 * 1000, TOKEN_MAR
 
 static void forget_token(struct prefect_csrf *csrf)
 {
-    if (csrf->token != NULL)
-        explicit_bzero(csrf->token, strlen(csrf->token));
-    free(csrf->token);
+    secret_free(csrf->token);
     csrf->token = NULL;
 }
 

@@ -47,13 +47,19 @@ struct prefect {
     char *worker_name;
     char **headers; /* "Name: value" of every request, NULL-terminated; secrets inside */
     size_t header_count;
+    char **secrets; /* what messages may not repeat of them */
+    size_t secret_count;
     struct list calls; /* of prefect_call.link */
-    void (*on_call_end)(void *arg, const struct failure *failure, int64_t began_ms);
+    void (*on_call_end)(void *arg, const struct call_end *end);
     bool (*may_go)(void *arg);
     void *arg;
     struct prefect_csrf csrf;
     struct prefect_lane lane;
-    int delivering; /* callbacks on the stack */
+    int64_t lacks_until_ms[PREFECT_OPTIONAL_COUNT]; /* mono; 0: not known to be lacking */
+    bool is_cloud;
+    bool gives_no_worker_ids;       /* it refused to be asked for one */
+    char worker_id[UUID_TEXT_SIZE]; /* "": none */
+    int delivering;                 /* callbacks on the stack */
 };
 
 /* One request, ready to be sent. */
@@ -63,6 +69,8 @@ struct prefect_request {
     const char *body; /* JSON or NULL */
     prefect_read_fn read;
     bool changes;
+    enum prefect_optional optional;
+    bool asks_worker_id;
     size_t max_body_bytes; /* 0: as http.h */
 };
 
@@ -79,6 +87,9 @@ struct prefect_call {
     prefect_read_fn read;
     bool changes;
     size_t max_body_bytes;
+    enum prefect_optional optional;
+    bool asks_worker_id;
+    bool is_lacking; /* never sent, since the server doesn't have it */
     bool is_patient;
     bool is_waiting;
     bool has_repeated; /* went again once after a refused token */
@@ -106,7 +117,26 @@ void prefect_call_fail(struct prefect_call *call, const struct failure *failure)
 struct failure prefect_call_local_failure(const struct prefect_call *call, enum transport transport,
                                           const char *message);
 /* Describe an answer with an error status. */
+/* Take out of a message what it repeats of the login and the operator's headers. */
+void prefect_hide(const struct prefect *p, char *message);
 void prefect_describe_error(const struct http_reply *reply, int64_t wall_ms, struct failure *failure);
+
+/* --- prefect_headers.c --- */
+
+/* Add a header, in the place of one with the same name. */
+void prefect_set_header(struct prefect *p, const char *name, const char *value);
+/* The lines of every request. Errors: INVALID. */
+int prefect_set_headers(struct prefect *p, const struct prefect_settings *settings,
+                        struct err *err) MUST_CHECK;
+
+/* --- prefect_optional.c --- */
+
+/* Remember what the failure of an optional call says of the server. */
+void prefect_optional_note(const struct prefect_call *call, const struct failure *failure);
+/* Timer of a call that is not sent. arg: struct prefect_call. */
+void prefect_optional_on_lacking(void *arg);
+/* The answer to a heartbeat that asked for the worker's id. */
+void prefect_take_worker_id(struct prefect *p, const struct http_reply *reply);
 
 /* --- prefect_lane.c --- */
 

@@ -8,6 +8,8 @@
  */
 #include "api/prefect_read.h"
 
+#include "base/text.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -49,8 +51,7 @@ static void *arena_array(struct prefect_arena *arena, size_t count, size_t item_
     return arena_take(arena, check_alloc(count * item_bytes));
 }
 
-/* Source text of a value; the fallback where it is null or missing. */
-static const char *source_text(struct prefect_arena *arena, const struct json *value, const char *fallback)
+const char *prefect_source_text(struct prefect_arena *arena, const struct json *value, const char *fallback)
 {
     if (value == NULL || json_kind(value) == JSON_NULL)
         return fallback;
@@ -159,7 +160,7 @@ static void read_state(const struct json *value, struct prefect_arena *arena, st
         .has_scheduled_time = scheduled_at_ms != INT64_MIN,
         .scheduled_at_ms = scheduled_at_ms != INT64_MIN ? scheduled_at_ms : 0,
         .timestamp_ms = time_or(value, "timestamp", 0),
-        .data_json = source_text(arena, json_get(value, "data"), "null"),
+        .data_json = prefect_source_text(arena, json_get(value, "data"), "null"),
     };
 }
 
@@ -193,6 +194,13 @@ static void read_run_state(const struct json *value, struct prefect_arena *arena
     }
 }
 
+/* Where Prefect keeps the trace of a run: prefect/telemetry/run_telemetry.py, LABELS_TRACEPARENT_KEY. */
+static void read_trace(const struct json *labels, struct prefect_run *run)
+{
+    if (!trace_parent_read(json_get_text(labels, PREFECT_TRACE_LABEL, NULL), &run->trace_parent))
+        run->trace_parent.span = 0;
+}
+
 static int read_run(const struct json *value, struct prefect_arena *arena, struct prefect_run *run,
                     struct err *err)
 {
@@ -203,10 +211,11 @@ static int read_run(const struct json *value, struct prefect_arena *arena, struc
         return -1;
     read_tags(json_get(value, "tags"), arena, run);
     read_run_state(value, arena, run);
+    read_trace(json_get(value, "labels"), run);
     run->name = json_get_text(value, "name", "");
     run->infrastructure_pid = json_get_text(value, "infrastructure_pid", "");
-    run->job_variables_json = source_text(arena, json_get(value, "job_variables"), "{}");
-    run->parameters_json = source_text(arena, json_get(value, "parameters"), "{}");
+    run->job_variables_json = prefect_source_text(arena, json_get(value, "job_variables"), "{}");
+    run->parameters_json = prefect_source_text(arena, json_get(value, "parameters"), "{}");
     run->expected_start_ms =
         time_or(value, "next_scheduled_start_time", time_or(value, "expected_start_time", 0));
     const char *retry_type = json_get_text(json_get(value, "empirical_policy"), "retry_type", "");
@@ -337,7 +346,7 @@ int prefect_read_pool(const struct json *root, struct prefect_arena *arena, stru
     pool->type = json_get_text(root, "type", "");
     pool->is_paused = json_get_bool(root, "is_paused", false);
     pool->concurrency_limit = json_get_int(root, "concurrency_limit", -1);
-    pool->base_job_template_json = source_text(arena, is_object ? template : NULL, "{}");
+    pool->base_job_template_json = prefect_source_text(arena, is_object ? template : NULL, "{}");
     pool->has_template = is_object && json_count(template) > 0;
     if (pool->name[0] == '\0')
         return err_set(err, ERR_PARSE, "field name of the work pool is missing");
@@ -367,6 +376,23 @@ int prefect_read_queues(const struct json *root, struct prefect_arena *arena, st
     return 0;
 }
 
+int prefect_read_workers(const struct json *root, struct prefect_arena *arena, struct prefect_reply *reply,
+                         struct err *err)
+{
+    if (demand_array(root, "the answer", err) != 0)
+        return -1;
+    const char **names = arena_array(arena, json_count(root), sizeof(*names));
+    size_t count = 0;
+    for (const struct json *item = json_first(root); item != NULL; item = json_next(item)) {
+        if (demand_object(item, "a worker", err) != 0)
+            return -1;
+        names[count++] = json_get_text(item, "name", "");
+    }
+    reply->worker_names = names;
+    reply->count = count;
+    return 0;
+}
+
 int prefect_read_granted(const struct json *root, struct prefect_arena *arena, struct prefect_reply *reply,
                          struct err *err)
 {
@@ -386,7 +412,7 @@ int prefect_read_deployment(const struct json *root, struct prefect_arena *arena
         return -1;
     deployment->name = json_get_text(root, "name", "");
     deployment->updated = json_get_text(root, "updated", "");
-    deployment->job_variables_json = source_text(arena, json_get(root, "job_variables"), "{}");
+    deployment->job_variables_json = prefect_source_text(arena, json_get(root, "job_variables"), "{}");
     reply->deployment = deployment;
     return 0;
 }
@@ -432,39 +458,54 @@ int prefect_read_answer(const char *body, size_t len, prefect_read_fn fn, struct
     if (fn == NULL)
         return 0;
     struct err parse_err;
-    if (json_parse(body, len, &arena->root, &parse_err) != 0)
-        return err_set(err, parse_err.kind, "not valid JSON, or cut off (%zu bytes)", len);
+    if (json_parse(body, len, &arena->root, &parse_err) != 0) {
+        /* What is whole JSON and refused all the same must not be taken for an answer that was cut off. */
+        if (parse_err.kind != ERR_PARSE)
+            return err_set(err, parse_err.kind, "%s", parse_err.msg);
+        return err_set(err, ERR_PARSE, "not valid JSON, or cut off (%zu bytes)", len);
+    }
     return fn(arena->root, arena, reply, err);
 }
 
-/* "body -> state -> type" of a validation error's location. */
-static size_t append_location(const struct json *loc, char *text, size_t size, size_t used)
+/* Append at most max bytes of the piece to a text of `used` bytes; returns how long it is then. */
+static size_t put(char *text, size_t size, size_t used, const char *piece, size_t max)
 {
+    size_t room = size - used - 1;
+    size_t len = text_fitting(piece, strlen(piece), max < room ? max : room);
+    memcpy(text + used, piece, len);
+    text[used + len] = '\0';
+    return used + len;
+}
+
+/* "body.state.type" of a validation error's location. */
+static size_t put_location(const struct json *loc, char *text, size_t size, size_t used)
+{
+    enum { PART_MAX = 60 };
     for (const struct json *part = loc != NULL && json_kind(loc) == JSON_ARRAY ? json_first(loc) : NULL;
-         part != NULL && used < size; part = json_next(part)) {
+         part != NULL; part = json_next(part)) {
         const char *name = json_text(part, json_number_text(part));
-        if (name != NULL)
-            used += (size_t)snprintf(text + used, size - used, "%s%.60s", part == json_first(loc) ? "" : ".",
-                                     name);
+        if (name == NULL)
+            continue;
+        if (part != json_first(loc))
+            used = put(text, size, used, ".", 1);
+        used = put(text, size, used, name, PART_MAX);
     }
     return used;
 }
 
 static void describe_list(const struct json *list, char *text, size_t size)
 {
-    enum { SHOWN_MAX = 3 };
+    enum { SHOWN_MAX = 3, WHAT_MAX = 200 };
     size_t used = 0;
     int shown = 0;
     text[0] = '\0';
-    for (const struct json *item = json_first(list); item != NULL && shown < SHOWN_MAX && used < size;
+    for (const struct json *item = json_first(list); item != NULL && shown < SHOWN_MAX;
          item = json_next(item), shown++) {
-        const char *what = json_get_text(item, "msg", json_text(item, "?"));
         if (shown > 0)
-            used += (size_t)snprintf(text + used, size - used, "; ");
-        if (used < size)
-            used = append_location(json_get(item, "loc"), text, size, used);
-        if (used < size)
-            used += (size_t)snprintf(text + used, size - used, ": %.200s", what);
+            used = put(text, size, used, "; ", 2);
+        used = put_location(json_get(item, "loc"), text, size, used);
+        used = put(text, size, used, ": ", 2);
+        used = put(text, size, used, json_get_text(item, "msg", json_text(item, "?")), WHAT_MAX);
     }
 }
 
@@ -485,7 +526,7 @@ bool prefect_read_error(const char *body, size_t len, char *text, size_t text_si
     if (detail != NULL && json_kind(detail) == JSON_ARRAY)
         describe_list(detail, text, text_size);
     else
-        snprintf(text, text_size, "%s", plain);
+        (void)put(text, text_size, 0, plain, text_size);
     const struct json *list = json_get(root, "exception_detail");
     if (detail == NULL && list != NULL && json_kind(list) == JSON_ARRAY && json_count(list) > 0) {
         size_t used = strlen(text);

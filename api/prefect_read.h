@@ -20,6 +20,10 @@ struct prefect_arena {
 void prefect_arena_init(struct prefect_arena *arena);
 void prefect_arena_done(struct prefect_arena *arena);
 
+/* prefect_source_text - the source text of a value, kept by the arena; the fallback where it is null or
+ * missing. */
+const char *prefect_source_text(struct prefect_arena *arena, const struct json *value, const char *fallback);
+
 /* Reads one kind of answer into its fields of the reply. Errors: PARSE, with a sentence that holds nothing of
  * the answer but the names of our own fields. */
 typedef int (*prefect_read_fn)(const struct json *root, struct prefect_arena *arena,
@@ -27,6 +31,8 @@ typedef int (*prefect_read_fn)(const struct json *root, struct prefect_arena *ar
 
 int prefect_read_pool(const struct json *root, struct prefect_arena *arena, struct prefect_reply *reply,
                       struct err *err) MUST_CHECK;
+int prefect_read_workers(const struct json *root, struct prefect_arena *arena, struct prefect_reply *reply,
+                         struct err *err);
 int prefect_read_queues(const struct json *root, struct prefect_arena *arena, struct prefect_reply *reply,
                         struct err *err) MUST_CHECK;
 /* A poll's list: each run wrapped with its pool and queue. */

@@ -6,6 +6,7 @@
  */
 #include "api/prefect_telemetry_internal.h"
 
+#include "api/jobspec.h"
 #include "api/json.h"
 
 #include <ctype.h>
@@ -13,32 +14,32 @@
 #include <string.h>
 
 /* The Prefect version we claim, as in the User-Agent. */
-#define CLAIMED_VERSION "3.8.8"
 
 /* An event follows another one only if that is not older than this. */
 enum { FOLLOWS_MAX_MS = 5 * 60 * 1000, LOG_MESSAGE_MAX_BYTES = 100 * 1000 };
+/* The server refuses an event with more than 100 related resources; five are no tags. */
+enum { TAGS_MAX = 95 };
 
 static const char *or_empty(const char *text)
 {
     return text != NULL ? text : "";
 }
 
-/* Lower case; anything but ASCII letters and digits becomes one dash, none at the ends. malloc'ed. */
+/* As python-slugify makes it with its defaults: lower case, letters, digits and dashes. malloc'ed. */
 static char *slug_of(const char *name)
 {
-    char *slug = check_alloc(strlen(name) + 1);
+    char *plain = jobspec_slug(name);
     size_t len = 0;
-    for (const char *c = name; *c != '\0'; c++) {
-        bool is_plain = (unsigned char)*c < 0x80 && isalnum((unsigned char)*c);
-        if (is_plain)
-            slug[len++] = (char)tolower((unsigned char)*c);
-        else if (len > 0 && slug[len - 1] != '-')
-            slug[len++] = '-';
+    for (const char *c = plain; *c != '\0'; c++) {
+        if (isalnum((unsigned char)*c))
+            plain[len++] = (char)tolower((unsigned char)*c);
+        else if (len > 0 && plain[len - 1] != '-')
+            plain[len++] = '-';
     }
-    while (len > 0 && slug[len - 1] == '-')
+    while (len > 0 && plain[len - 1] == '-')
         len--;
-    slug[len] = '\0';
-    return slug;
+    plain[len] = '\0';
+    return plain;
 }
 
 void prefect_telemetry_new(struct prefect *prefect, struct timers *timers,
@@ -57,7 +58,17 @@ void prefect_telemetry_new(struct prefect *prefect, struct timers *timers,
     telemetry_queue_init(&t->events, t, settings->events, settings);
     telemetry_queue_init(&t->logs, t, settings->logs, settings);
     t->events.post = prefect_post_events;
+    t->events.kind = PREFECT_OPTIONAL_EVENTS;
     t->logs.post = prefect_post_logs;
+    t->logs.kind = PREFECT_OPTIONAL_LOGS;
+    t->log_max_bytes = LOG_MESSAGE_MAX_BYTES;
+    if (settings->log_max_bytes > 0 && settings->log_max_bytes < t->log_max_bytes)
+        t->log_max_bytes = settings->log_max_bytes;
+    if (settings->log_interval_ms > 0)
+        t->logs.collect_ms = settings->log_interval_ms;
+    if (settings->log_batch_max_bytes > 0 &&
+        settings->log_batch_max_bytes < t->logs.items.limits.batch_max_bytes)
+        t->logs.items.limits.batch_max_bytes = settings->log_batch_max_bytes;
     *out = t;
 }
 
@@ -102,7 +113,7 @@ static struct json *resource(const char *prefix, const char *id, const char *rol
 static struct json *worker_resource(const struct prefect_telemetry *t, const char *role)
 {
     struct json *object = resource("", t->worker_resource, NULL, t->worker_name);
-    json_set_text(object, "prefect.version", CLAIMED_VERSION);
+    json_set_text(object, "prefect.version", PREFECT_CLAIMED_VERSION);
     json_set_text(object, "prefect.worker-type", "docker");
     if (role != NULL)
         json_set_text(object, "prefect.resource.role", role);
@@ -123,9 +134,12 @@ static void add_tags(struct json *related, const char *const *tags, size_t count
     const char **sorted = check_alloc(count * sizeof(*sorted));
     memcpy(sorted, tags, count * sizeof(*sorted));
     qsort(sorted, count, sizeof(*sorted), compare_texts);
-    for (size_t i = 0; i < count; i++)
-        if (i == 0 || strcmp(sorted[i], sorted[i - 1]) != 0)
+    size_t added = 0;
+    for (size_t i = 0; i < count && added < TAGS_MAX; i++)
+        if (i == 0 || strcmp(sorted[i], sorted[i - 1]) != 0) {
+            added++;
             json_take_add(related, resource("prefect.tag.", sorted[i], "tag", NULL));
+        }
     free(sorted);
 }
 
@@ -239,6 +253,12 @@ void prefect_telemetry_container(struct prefect_telemetry *t, enum prefect_conta
          last, last);
 }
 
+void prefect_telemetry_creation_failed(struct prefect_telemetry *t, const struct prefect_event_run *run)
+{
+    emit(t, "prefect.docker.container.creation-failed", worker_resource(t, NULL),
+         related_to_run(t, run, NULL, NULL), NULL, NULL);
+}
+
 /* --- log lines --- */
 
 void prefect_telemetry_log(struct prefect_telemetry *t, const char *flow_run_id, enum prefect_log_level level,
@@ -246,8 +266,8 @@ void prefect_telemetry_log(struct prefect_telemetry *t, const char *flow_run_id,
 {
     char at[CLOCK_TEXT_SIZE];
     clock_format(clock_wall_ms(timers_clock(t->timers)), at);
-    char *cut = strlen(message) > LOG_MESSAGE_MAX_BYTES
-                    ? check_printf("%.*s... [truncated]", LOG_MESSAGE_MAX_BYTES, message)
+    char *cut = strlen(message) > t->log_max_bytes
+                    ? check_printf("%.*s... [truncated]", (int)t->log_max_bytes, message)
                     : NULL;
     struct json *line = json_new_object();
     json_set_text(line, "name", "prefect.flow_runs.worker");
@@ -256,6 +276,8 @@ void prefect_telemetry_log(struct prefect_telemetry *t, const char *flow_run_id,
     json_set_text(line, "timestamp", at);
     json_set_text(line, "flow_run_id", flow_run_id);
     json_set_text(line, "task_run_id", NULL);
+    if (prefect_worker_id(t->prefect)[0] != '\0')
+        json_set_text(line, "worker_id", prefect_worker_id(t->prefect));
     char *text = json_write(line);
     json_free(line);
     free(cut);
@@ -267,7 +289,7 @@ void prefect_telemetry_log(struct prefect_telemetry *t, const char *flow_run_id,
 
 static bool is_idle(const struct telemetry_queue *q)
 {
-    return !q->is_out && q->waiting_count + q->batch_count == 0;
+    return !q->is_out && batch_queue_count(&q->items) == 0;
 }
 
 static void on_flush_over(void *arg)
@@ -300,9 +322,9 @@ void prefect_telemetry_flush(struct prefect_telemetry *t, int64_t limit_ms, void
 static struct prefect_telemetry_counts counts_of(const struct telemetry_queue *q)
 {
     return (struct prefect_telemetry_counts){.sent = q->sent,
-                                             .dropped = q->dropped,
-                                             .queued = q->waiting_count + q->batch_count,
-                                             .is_off = q->is_off_by_server};
+                                             .dropped = q->items.dropped,
+                                             .queued = batch_queue_count(&q->items),
+                                             .is_off = prefect_lacks(q->owner->prefect, q->kind)};
 }
 
 struct prefect_telemetry_counts prefect_telemetry_events(const struct prefect_telemetry *t)

@@ -2,36 +2,24 @@
 #ifndef SLUICE_API_PREFECT_TELEMETRY_INTERNAL_H
 #define SLUICE_API_PREFECT_TELEMETRY_INTERNAL_H
 
+#include "api/batch_queue.h"
 #include "api/prefect_telemetry.h"
-#include "base/list.h"
 
-struct telemetry_item {
-    struct list link;
-    int level; /* of a log line; PREFECT_LOG_ERROR for events */
-    size_t len;
-    char text[]; /* JSON */
-};
-
-/* Items wait in `waiting`, at most one batch of them is in `batch`, on the way or in backoff. */
+/* One kind of item: its queue, and the tries of its batch. */
 struct telemetry_queue {
     struct prefect_telemetry *owner;
     int (*post)(struct prefect *p, const struct prefect_ask *ask, const char *body, struct err *err);
-    struct list waiting;
-    struct list batch;
-    size_t waiting_count;
-    size_t debug_count; /* debug lines among the waiting: none, and nobody has to look for one */
-    size_t batch_count;
-    size_t bytes; /* of both */
-    size_t max_count;
-    size_t max_bytes;
-    int tries; /* of the present batch that failed */
+    struct batch_queue items;
+    int64_t collect_ms;
+    int tries;         /* of the present batch that may have been carried out */
+    int failures;      /* in a row */
+    int refused_count; /* items refused alone, in a row */
     bool is_on;
-    bool is_off_by_server;
+    enum prefect_optional kind;
     bool is_out;               /* the request is on the way */
     struct prefect_call *call; /* while is_out */
     struct timer timer;        /* the next batch, or the next try */
     uint64_t sent;
-    uint64_t dropped;
 };
 
 struct prefect_telemetry {
@@ -41,6 +29,7 @@ struct prefect_telemetry {
     struct http_clocks clocks;
     char *worker_name;
     char *worker_resource; /* resource id */
+    size_t log_max_bytes;
     char *pool_id;
     char *pool_name;
     struct prefect_event_ref started;

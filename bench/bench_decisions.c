@@ -93,6 +93,7 @@ static void configure(struct bench *b, size_t class_count)
                                               .running = CONFIG_NO_LIMIT,
                                               .launching = CONFIG_NO_LIMIT,
                                               .retry = retry_policy_default(),
+                                              .when_late = "run",
                                               .when_run_is_over = "leave"};
     }
     b->config = (struct config){.classes = b->classes,

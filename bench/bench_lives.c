@@ -6,16 +6,20 @@
  * life: due, claimed, container created, started, ended, looked at, over. Commits are counted as calls of
  * fdatasync(), which SQLite makes once a commit and twice a checkpoint.
  *
- * bench_lives LIVES [LAUNCHING|auto] [GAP_MS] [ENGINE_MS] [API_MS]
+ * bench_lives LIVES [LAUNCHING|auto] [GAP_MS] [ENGINE_MS] [API_MS] [visited]
  * GAP_MS: one run falls due every so often, so that commits can't be shared. ENGINE_MS: how long the engine
  * takes to create and to start. API_MS: how long the Prefect API takes for each answer.
+ * visited: the status page is served on a port that is free, which is printed first (bench/visitors.py).
+ * With BENCH_KEEP in the environment the state file stays, and is named.
  */
 #include "bench_lives.h"
 #include "bench_lives_stall.h"
 
+#include "api/admin_http.h"
 #include "api/jobspec.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "scheduler/admin_pages.h"
 #include "scheduler/config.h"
 #include "scheduler/loop.h"
 #include "scheduler/runner.h"
@@ -35,6 +39,7 @@
 struct bench {
     struct bench_shape shape;
     const char *launching;
+    bool is_visited;
     char folder[64];
     struct bench_addresses addresses;
     struct bench_counts counts;
@@ -108,7 +113,8 @@ static void load_config(struct bench *b)
     const char *flags[] = {"prefect.pool", BENCH_POOL, "prefect.name", "bench", "state.path", path, NULL};
     FILE *f = fopen(file, "w");
     CHECK(f != NULL);
-    fprintf(f, "[prefect]\npoll_interval = 250ms\n[limits]\nlaunching = %s\n", b->launching);
+    fprintf(f, "[prefect]\npoll_interval = 250ms\n[limits]\nlaunching = %s\n%s", b->launching,
+            b->is_visited ? "[admin]\nlisten = 127.0.0.1:9191\n" : "");
     CHECK(fclose(f) == 0);
     struct config_sources sources = {.file = file,
                                      .flags = flags,
@@ -140,6 +146,24 @@ static void print_result(const struct bench *b)
     bench_stall_print();
 }
 
+/* NULL: nobody is expected. */
+static struct admin_pages *serve_pages(const struct bench *b)
+{
+    struct err err;
+    struct admin_pages *pages;
+    struct admin_pages_settings settings = {.base = loop_base(b->loop),
+                                            .timers = loop_timers(b->loop),
+                                            .config = b->config,
+                                            .hostname = "",
+                                            .takes_any_port = true};
+    CHECK(admin_pages_new(&settings, &pages, &err) == 0);
+    admin_pages_set_service(pages, b->service);
+    if (pages != NULL)
+        printf("%d\n", admin_http_port(admin_pages_admin(pages)));
+    fflush(stdout);
+    return pages;
+}
+
 static void serve(struct bench *b, int from_fakes)
 {
     struct err err;
@@ -147,7 +171,7 @@ static void serve(struct bench *b, int from_fakes)
     snprintf(log_path, sizeof(log_path), "%s/log", b->folder);
     FILE *log = fopen(log_path, "we");
     CHECK(log != NULL);
-    log_setup(log, LOG_FORMAT_LOGFMT, LOG_LEVEL_INFO, &clock_system);
+    log_setup(log_to_file, log, LOG_FORMAT_LOGFMT, LOG_LEVEL_INFO, &clock_system);
     CHECK(loop_new(&clock_system, &b->loop, &err) == 0);
     struct service_settings settings = {.base = loop_base(b->loop),
                                         .timers = loop_timers(b->loop),
@@ -165,14 +189,16 @@ static void serve(struct bench *b, int from_fakes)
         struct event *counts = event_new(loop_base(b->loop), from_fakes, EV_READ, on_counts, b);
         CHECK(counts != NULL && event_add(counts, NULL) == 0);
         loop_on_turn_end(b->loop, on_turn_end, b);
+        struct admin_pages *pages = serve_pages(b);
         loop_run(b->loop);
+        admin_pages_free(pages);
         event_free(counts);
         if (b->last_ms > 0)
             print_result(b);
     }
     service_free(b->service);
     loop_free(b->loop);
-    log_setup(NULL, LOG_FORMAT_LOGFMT, LOG_LEVEL_INFO, NULL);
+    log_setup(NULL, NULL, LOG_FORMAT_LOGFMT, LOG_LEVEL_INFO, NULL);
     fclose(log);
 }
 
@@ -200,6 +226,7 @@ int main(int argc, char **argv)
                                 .engine_ms = number(argc, argv, 4, 0),
                                 .api_ms = number(argc, argv, 5, 0)},
                       .launching = argc > 2 ? argv[2] : "auto",
+                      .is_visited = argc > 6,
                       .folder = "/tmp/bench-lives-XXXXXX"};
     int from_fakes[2], to_fakes[2];
     CHECK(b.shape.lives > 0 && pipe(from_fakes) == 0 && pipe(to_fakes) == 0);

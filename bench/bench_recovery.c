@@ -204,7 +204,7 @@ static void serve(struct bench *b)
     snprintf(log_path, sizeof(log_path), "%s/log", b->folder);
     FILE *log = fopen(log_path, "we");
     CHECK(log != NULL);
-    log_setup(log, LOG_FORMAT_LOGFMT, LOG_LEVEL_INFO, &clock_system);
+    log_setup(log_to_file, log, LOG_FORMAT_LOGFMT, LOG_LEVEL_INFO, &clock_system);
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
     b->first_cpu_ms = usage.ru_utime.tv_sec * 1000 + usage.ru_utime.tv_usec / 1000 +
@@ -233,7 +233,7 @@ static void serve(struct bench *b)
     service_free(b->service);
     loop_free(b->loop);
     config_free(b->config);
-    log_setup(NULL, LOG_FORMAT_LOGFMT, LOG_LEVEL_INFO, NULL);
+    log_setup(NULL, NULL, LOG_FORMAT_LOGFMT, LOG_LEVEL_INFO, NULL);
     fclose(log);
 }
 

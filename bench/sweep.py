@@ -2,13 +2,16 @@
 Bursts of `true` on the real engine with each fixed limit of launches in flight, with `auto`, with none, and by the
 official worker, in turns, on the host's network and on the engine's bridge.
 
-What is compared: starts a second from the first start to the last, and how long the engine took for a start as the
-worker saw it (create and start calls of the state file's `attempts`; the official worker keeps no such record, so for
-all of them also the time from the engine's own create event to its start event).
+What is compared: starts a second from when the runs fell due to the last start, since a worker that asks the server
+for everything before its first start has not saved that time; beside it the rate from the first start to the last,
+which leaves it out. And how long the engine took for a start as the worker saw it (create and start calls of the state
+file's `attempts`; the official worker keeps no such record, so for all of them also the time from the engine's own
+create event to its start event).
 """
 
 import statistics
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -27,7 +30,8 @@ class Burst:
     network: str
     setting: str
     started: int
-    rate: float
+    rate: float  # from when they were due
+    rate_from_first: float
     create_ms: list[float]
     start_ms: list[float]
     between_ms: list[float]  # from create to start, by the engine's events
@@ -53,9 +57,10 @@ def one_burst(place: Place, network: str, setting: str, runs: int) -> Burst:
             wait_for_starts(starts, runs, due_s)
             wait_for_reports(rig, ids)
             firsts = [times[0] for times in starts.started.values()]
-            rate = (len(firsts) - 1) / (max(firsts) - min(firsts)) if len(firsts) > 1 else 0.0
+            rate = len(firsts) / (max(firsts) - due_s) if firsts else 0.0
+            rate_from_first = (len(firsts) - 1) / (max(firsts) - min(firsts)) if len(firsts) > 1 else 0.0
             between = [1000 * (starts.started[run][0] - at_s) for run, at_s in starts.created.items() if run in starts.started]
-            result = Burst(network, setting, len(firsts), rate, [], [], between, "")
+            result = Burst(network, setting, len(firsts), rate, rate_from_first, [], [], between, "")
             if kind == "sluice":
                 result.create_ms = [row[0] for row in worker.ask_state(CALLS, "create")]
                 result.start_ms = [row[0] for row in worker.ask_state(CALLS, "start")]
@@ -69,7 +74,7 @@ def one_burst(place: Place, network: str, setting: str, runs: int) -> Burst:
 
 def print_burst(burst: Burst) -> None:
     print(
-        f"| {burst.network} | {burst.setting} | {burst.started} | {burst.rate:.2f} "
+        f"| {burst.network} | {burst.setting} | {burst.started} | {burst.rate:.2f} | {burst.rate_from_first:.2f} "
         f"| {quantile(burst.create_ms, 0.5):.0f} / {quantile(burst.create_ms, 0.99):.0f} "
         f"| {quantile(burst.start_ms, 0.5):.0f} / {quantile(burst.start_ms, 0.99):.0f} "
         f"| {quantile(burst.between_ms, 0.5):.0f} / {quantile(burst.between_ms, 0.99):.0f} | {burst.learned} |",
@@ -91,7 +96,7 @@ def start_p99(bursts: list[Burst], network: str, setting: str) -> float:
 
 def print_verdict(bursts: list[Burst]) -> None:
     """The two promises of `auto`: its rate against the best fixed one, its start p99 against all at once."""
-    for network in NETWORKS:
+    for network in dict.fromkeys(burst.network for burst in bursts):
         fixed = {s: median_rate(bursts, network, s) for s in SETTINGS if s not in ("auto", "official")}
         best = max(fixed, key=lambda setting: fixed[setting])
         auto = median_rate(bursts, network, "auto")
@@ -126,17 +131,19 @@ def plot(bursts: list[Burst], path: Path) -> None:
     print(f"\nplot: {path}")
 
 
-def measure(place: Place, runs: int, turns: int, plot_path: Path | None) -> None:
+def measure(place: Place, runs: int, turns: int, settings: Sequence[str], networks: Sequence[str], plot_path: Path | None) -> None:
     print(f"\n## Launches in flight: bursts of {runs} `true`, {turns} turns; {datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC\n")
-    print("| network | launching | started | starts/s | create p50 / p99, ms | start p50 / p99, ms | created to started, ms | learned |")
-    print("|---|---|---|---|---|---|---|---|", flush=True)
+    print("| network | launching | started | starts/s | from the first on | create p50 / p99, ms | start p50 / p99, ms ", end="")
+    print("| created to started, ms | learned |")
+    print("|---|---|---|---|---|---|---|---|---|", flush=True)
     bursts = []
     for _ in range(turns):
-        for network in NETWORKS:
-            for setting in SETTINGS:
+        for network in networks:
+            for setting in settings:
                 bursts.append(one_burst(place, network, setting, runs))
                 print_burst(bursts[-1])
     print()
-    print_verdict(bursts)
+    if set(SETTINGS) <= set(settings):
+        print_verdict(bursts)
     if plot_path is not None:
         plot(bursts, plot_path)

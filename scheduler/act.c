@@ -80,19 +80,28 @@ void act_abandon(void *arg, struct live *live)
         pulls_leave(live->pull_wait);
     if (live->in_catalog)
         catalog_leave(act->catalog, live);
+    reference_set_free(live->references);
     if (live->look != NULL)
         looks_leave(live->look);
     live->engine_call = NULL;
     live->prefect_call = NULL;
     live->pull_wait = NULL;
     live->in_catalog = false;
+    live->references = NULL;
     live->look = NULL;
     live->awaits_list = false;
+}
+
+void act_hide(const struct live *live, char *message)
+{
+    jobspec_hide(live->job, message);
 }
 
 void act_forget(struct act *act, struct live *live)
 {
     (void)act;
+    reference_set_free(live->references);
+    live->references = NULL;
     if (live->job != NULL) {
         jobspec_done(live->job);
         free(live->job);
@@ -100,9 +109,11 @@ void act_forget(struct act *act, struct live *live)
     }
 }
 
-static bool needs_job(enum run_action action)
+/* It was never rendered by this process, or was forgotten when its container ran. */
+static bool lacks_job(const struct live *live, enum run_action action)
 {
-    return action == RUN_ACTION_PULL || action == RUN_ACTION_CREATE || action == RUN_ACTION_CONNECT;
+    bool is_needed = action == RUN_ACTION_PULL || action == RUN_ACTION_CREATE || action == RUN_ACTION_CONNECT;
+    return is_needed && live->job == NULL;
 }
 
 /* What counts as a retry when it is done again. Looks don't, nor what a look has led to and is done once
@@ -149,7 +160,7 @@ void act_perform(void *arg, struct live *live, enum run_action action)
 {
     struct act *act = arg;
     live->act = act;
-    if (needs_job(action) && live->job == NULL) {
+    if (lacks_job(live, action)) {
         /* Never stored, so that a restart resolves again. */
         live->after_resolve = action;
         act_resolve(act, live);

@@ -21,8 +21,10 @@
 #include "output.h"
 #include "pool.h"
 #include "pulls.h"
+#include "references.h"
 #include "runner.h"
 #include "tell.h"
+#include "traces.h"
 
 /* Everything borrowed, except what is said. */
 struct act {
@@ -32,11 +34,13 @@ struct act {
     struct pulls *pulls;
     struct guards *guards;
     struct catalog *catalog;
+    struct references *references;
     struct looks *looks;
     struct learning *learning;
     struct output *output;
     struct learned_timeouts *timeouts;
     struct tell *tell;
+    struct traces *traces;
     const struct clock *clock;
     const struct config *config;
     const struct pool_record *pool;
@@ -44,15 +48,16 @@ struct act {
     struct leases *leases;   /* set after leases_new() */
     const char *instance;    /* label value of this worker */
     const char *working_directory;
-    const char *default_image;
     const char *prefect_version;
 };
 
 /* runner_ports.perform and .abandon; arg is the struct act. */
 void act_perform(void *arg, struct live *live, enum run_action action);
 void act_abandon(void *arg, struct live *live);
-/* Release what a launch holds in memory: its rendered job. */
+/* Release what a launch holds in memory: its rendered job, and the answers for one. */
 void act_forget(struct act *act, struct live *live);
+/* act_hide - what a message repeats of the launch's secrets, as long as its job is known. */
+void act_hide(const struct live *live, char *message);
 
 /* Between the files of act. */
 void act_claim(struct act *act, struct live *live);
@@ -80,11 +85,11 @@ void act_restore(struct act *act, struct live *live);
 struct http_clocks act_clocks(struct live *live, enum stage stage);
 /* The same for a call of a kind of its own, which would teach its stage wrong times. */
 struct http_clocks act_fixed_clocks(struct live *live, enum stage stage);
-/* A call that others waited for as well is over: the total that its record is to show. */
+/* A call that others waited for as well is over: the clocks that its record is to show. */
 void act_shared_clock(struct live *live, enum stage stage);
 /* What came of a call with act_clocks(). After its record, which shows the value that was in force. */
 void act_learn(struct live *live, const struct engine_reply *reply);
-/* A look has found our container: a create or start whose total ran out may be done after all. */
+/* A look has found our container: a create or start that had timed out may be done after all. */
 void act_learn_found(struct live *live, enum run_event_kind found);
 
 /* How a Prefect call for a launch is asked. */

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "clocks.h"
+#include "docker_proxies.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -138,6 +139,7 @@ static void on_looked(void *arg, const struct failure *failure, int64_t took_ms,
     live->is_named_by_run = names_container(run, live->launch->container_id);
     switch (run->state_type) {
     case PREFECT_STATE_SCHEDULED:
+        runner_follow_schedule(live->runner, live, run->expected_start_ms);
         act_feed(live, RUN_EVENT_RUN_SCHEDULED);
         return;
     case PREFECT_STATE_PENDING:
@@ -223,15 +225,15 @@ static void on_labelled(void *arg, const struct prefect_reply *reply)
 
 static void send_labels(struct act *act, struct live *live)
 {
-    const char *labels[] = {"prefect.worker.name",
-                            act->config->worker_name,
-                            "prefect.worker.type",
-                            "docker",
-                            "prefect.work-pool.name",
-                            act->pool->name,
-                            "prefect.work-pool.id",
-                            act->pool->id,
-                            NULL};
+    char trace[TRACE_PARENT_SIZE];
+    traces_parent(act->traces, live->launch, trace);
+    const char *labels[11] = {
+        "prefect.worker.name",    act->config->worker_name, "prefect.worker.type",  "docker",
+        "prefect.work-pool.name", act->pool->name,          "prefect.work-pool.id", act->pool->id};
+    if (trace[0] != '\0') { /* the flow's own span goes below the one that is named here */
+        labels[8] = PREFECT_TRACE_LABEL;
+        labels[9] = trace;
+    }
     struct prefect_ask ask = act_ask(act, live, STAGE_API, on_labelled);
     ask.call = NULL;
     ask.arg = act;
@@ -249,13 +251,14 @@ void act_submit(struct act *act, struct live *live)
                                         .transition_id = live->launch->submit_id,
                                         .lease_id = live->launch->lease_id};
     struct err err;
+    live->was_submitted_promptly = false; /* that was of an earlier one */
     tell_submitting(act->tell, live);
     send_labels(act, live);
     if (prefect_set_state(act->prefect, &ask, live->launch->flow_run_id, &proposal, &err) != 0)
         act_refuse(act, live, DEPENDENCY_PREFECT, STAGE_API, &err);
 }
 
-/* ---- RESOLVE: run, deployment, flow, then the job ---- */
+/* ---- RESOLVE: run, deployment, flow, what the configuration refers to, then the job ---- */
 
 static void resolve_on(struct live *live);
 
@@ -296,13 +299,44 @@ static void on_catalog(void *arg, const struct failure *failure, int64_t took_ms
     resolve_on(live);
 }
 
+/* Secrets don't wait for the next try. */
+static void drop_references(struct live *live)
+{
+    reference_set_free(live->references);
+    live->references = NULL;
+}
+
+static void on_references(void *arg, const struct failure *failure, int64_t took_ms)
+{
+    struct live *live = arg;
+    if (failure == NULL) {
+        resolve_on(live);
+        return;
+    }
+    drop_references(live);
+    resolve_failed(live, failure, took_ms);
+}
+
+/* What the configuration refers to. */
+static void ask_for_references(struct live *live, const struct jobspec *spec)
+{
+    const struct launch *l = live->launch;
+    bool is_retry = live->references == NULL && l->run.attempt > 0;
+    if (live->references == NULL)
+        live->references =
+            reference_set_new(act_of(live)->references, l->flow_run_id, l->flow_id, on_references, live);
+    live->max_copy_age_ms = INT64_MAX; /* what was read for this job serves until it is rendered */
+    reference_set_ask(live->references, spec->questions, spec->question_count, is_retry);
+}
+
 static const char *read_environment(void *arg, const char *name)
 {
     (void)arg;
     return getenv(name);
 }
 
-static void fill_input(const struct act *act, const struct live *live, struct jobspec_input *in)
+static void fill_input(const struct act *act, const struct live *live, const char *trace_parent,
+                       struct jobspec_input *in)
 {
     const struct launch *l = live->launch;
     const struct catalog_item *deployment = catalog_deployment(act->catalog, l->deployment_id);
@@ -321,18 +355,33 @@ static void fill_input(const struct act *act, const struct live *live, struct jo
         .pool_id = act->pool->id,
         .pool_name = act->pool->name,
         .worker_name = act->config->worker_name,
-        .worker_id = "",
+        .worker_id = prefect_worker_id(act->prefect),
         .prefect_version = act->prefect_version,
+        .trace_parent = trace_parent,
         .api_url = act->config->api_url,
         .forwarded = act->config->forwarded,
-        .default_image = act->default_image,
+        .default_image = act->config->default_image,
         .working_directory = act->working_directory,
         .instance = act->instance,
         .launch_id = l->launch_id,
         .class_name = l->class_name,
         .engine_api_version = engine_api_version(act->engine),
+        .podman_version = engine_podman_version(act->engine),
         .getenv = read_environment,
     };
+    in->answers = reference_set_answers(live->references, &in->answer_count);
+}
+
+/* NULL if there are none, or they can't be read: the run is not to fail for that. */
+static char **read_proxies(const struct act *act, const struct live *live)
+{
+    struct err err;
+    char **proxies = NULL;
+    if (docker_proxies_read(act->config->docker_config, act->config->home, engine_host(act->engine), &proxies,
+                            &err) != 0)
+        log_warn("containers go without the proxies of the Docker client's configuration",
+                 kv_s("run", live->launch->flow_run_id), kv_s("error", err.msg));
+    return proxies;
 }
 
 static void render(struct live *live)
@@ -341,9 +390,21 @@ static void render(struct live *live)
     struct jobspec_input in;
     struct jobspec spec;
     struct err err;
-    fill_input(act, live, &in);
-    if (jobspec_render(&in, &spec, &err) != 0) {
+    char trace[TRACE_PARENT_SIZE];
+    char **proxies = read_proxies(act, live);
+    traces_parent(act->traces, live->launch, trace);
+    fill_input(act, live, trace, &in);
+    in.proxy_environment = (const char *const *)proxies;
+    int rc = jobspec_render(&in, &spec, &err);
+    jobspec_free_list(proxies);
+    if (rc != 0) {
+        drop_references(live);
         act_refuse(act, live, DEPENDENCY_PREFECT, STAGE_RESOLVE, &err);
+        return;
+    }
+    if (spec.question_count > 0) {
+        ask_for_references(live, &spec);
+        jobspec_done(&spec);
         return;
     }
     if (spec.warning != NULL)
@@ -357,10 +418,12 @@ static void render(struct live *live)
     launch_set_text(&l->image, spec.image);
     l->auto_remove = spec.auto_remove;
     l->stream_output = spec.stream_output;
-    if (live->after_resolve == RUN_ACTION_NONE)
+    if (live->after_resolve == RUN_ACTION_NONE) {
+        tell_resolved(act->tell, live);
         act_feed(live, RUN_EVENT_DONE);
-    else
+    } else {
         act_perform(act, live, live->after_resolve);
+    }
 }
 
 /* Ask for what is still missing; called again when it has come. */

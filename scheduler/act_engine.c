@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "core/run_step.h"
 #include "leases.h"
+#include "registry_logins.h"
 #include "watcher.h"
 
 #include <stdio.h>
@@ -36,7 +37,7 @@ static void make_name(const struct launch *l, char name[static CONTAINER_NAME_SI
 static bool is_fine(struct live *live, const struct engine_reply *reply)
 {
     live->engine_call = NULL;
-    learning_end(act_of(live)->learning, &live->learning_call, reply->failure);
+    learning_end(act_of(live)->learning, &live->learning_call, reply->failure, 1);
     if (reply->failure == NULL) {
         act_learn(live, reply);
         return true;
@@ -111,11 +112,28 @@ static void on_image(void *arg, const struct failure *failure, int64_t took_ms, 
     act_feed(live, RUN_EVENT_DONE);
 }
 
+/* The job's login, if it is for the registry of its image. Another one's is not for this registry to see. */
+static const struct jobspec_credentials *fitting_credentials(const struct live *live)
+{
+    const struct jobspec *job = live->job;
+    if (job->credentials == NULL || registry_logins_fit(job->credentials, job->image))
+        return job->credentials;
+    log_warn("registry_credentials are for another registry than the image's and are not used",
+             kv_s("run", live->launch->flow_run_id), kv_s("image", job->image),
+             kv_s("registry_url", job->credentials->registry_url));
+    return NULL;
+}
+
 void act_pull(struct act *act, struct live *live)
 {
     const struct jobspec *job = live->job;
-    live->pull_wait = pulls_want(act->pulls, job->image, job->platform, job->pull_policy,
-                                 live->launch->run.has_repulled, live->launch->class_name, on_image, live);
+    const struct pull_request request = {.image = job->image,
+                                         .platform = job->platform,
+                                         .policy = job->pull_policy,
+                                         .must_pull = live->launch->run.has_repulled,
+                                         .class_name = live->launch->class_name,
+                                         .credentials = fitting_credentials(live)};
+    live->pull_wait = pulls_want(act->pulls, &request, on_image, live);
 }
 
 /* ---- CREATE, LOOK_NAME, CONNECT ---- */
@@ -123,6 +141,16 @@ void act_pull(struct act *act, struct live *live)
 static void keep_container(struct live *live, const char *id)
 {
     snprintf(live->launch->container_id, sizeof(live->launch->container_id), "%s", id);
+}
+
+static void tell_warning(const struct live *live, const char *warning)
+{
+    char *AUTO_FREE shown = check_strdup_or_null(warning);
+    if (shown == NULL)
+        return;
+    act_hide(live, shown);
+    log_warn("engine", kv_s("run", live->launch->flow_run_id), kv_s("stage", "create"),
+             kv_s("warning", shown));
 }
 
 static void on_created(void *arg, const struct engine_reply *reply)
@@ -134,9 +162,7 @@ static void on_created(void *arg, const struct engine_reply *reply)
         return;
     }
     runner_record(live->runner, live, STAGE_CREATE, reply->took_ms, NULL);
-    if (reply->warning != NULL)
-        log_warn("engine", kv_s("run", live->launch->flow_run_id), kv_s("stage", "create"),
-                 kv_s("warning", reply->warning));
+    tell_warning(live, reply->warning);
     keep_container(live, reply->container_id);
     tell_container(act_of(live)->tell, live, TELL_CONTAINER_CREATED);
     act_feed(live, RUN_EVENT_DONE);
@@ -217,7 +243,8 @@ static void connect_next(struct live *live)
     }
     struct http_clocks clocks = act_clocks(live, STAGE_NETWORK);
     struct err err;
-    if (engine_network_connect(act->engine, network, live->launch->container_id, &clocks, on_connected, live,
+    if (engine_network_connect(act->engine, network, live->launch->container_id,
+                               live->job->endpoints[live->connect_index], &clocks, on_connected, live,
                                &live->engine_call, &err) != 0)
         act_refuse(act, live, DEPENDENCY_ENGINE, STAGE_NETWORK, &err);
 }
@@ -286,19 +313,26 @@ void act_look_container(struct act *act, struct live *live)
         act_refuse(act, live, DEPENDENCY_ENGINE, STAGE_INSPECT, &err);
 }
 
-/* No request: the events stream and the reconcile tell the end. Its output is copied if the job says so. */
-void act_watch(struct act *act, struct live *live)
+static void follow_output(struct act *act, struct live *live)
 {
     char name[CONTAINER_NAME_SIZE];
     make_name(live->launch, name);
+    output_follow(act->output, &(struct output_wish){.launch_id = live->launch->launch_id,
+                                                     .container_id = live->launch->container_id,
+                                                     .name = name,
+                                                     .is_resumed = live->job == NULL,
+                                                     .tty = live->job != NULL && live->job->tty,
+                                                     .clocks = act_fixed_clocks(live, STAGE_INSPECT)});
+}
+
+/* No request: the events stream and the reconcile tell the end. Its output is copied if the job says so. The
+ * job has done its service, and holds secrets. */
+void act_watch(struct act *act, struct live *live)
+{
     tell_container(act->tell, live, TELL_CONTAINER_RUNNING);
-    if (!live->launch->stream_output)
-        return;
-    struct http_clocks clocks = act_fixed_clocks(live, STAGE_INSPECT);
-    int64_t since_ms =
-        live->job == NULL ? clock_wall_ms(act->clock) : 0; /* after a restart: go on from now */
-    output_follow(act->output, live->launch->container_id, name, live->job != NULL && live->job->tty,
-                  since_ms, &clocks);
+    if (live->launch->stream_output)
+        follow_output(act, live);
+    act_forget(act, live);
 }
 
 /* ---- RETIRE: remove what never started, and make sure that it never did ----

@@ -28,9 +28,9 @@ struct gate {
     struct bucket bucket;
     struct lanes admit;
     struct line start;
-    struct line slot[LEARNING_STAGE_COUNT];
+    struct line slot[LEARNING_LAUNCHING_COUNT];
     int64_t let_in; /* claims let through in this call */
-    int64_t let_launch[LEARNING_STAGE_COUNT];
+    int64_t let_launch[LEARNING_LAUNCHING_COUNT];
 };
 
 struct admission {
@@ -63,7 +63,7 @@ static void free_gates(struct admission *a)
     for (size_t i = 0; i < a->gate_count; i++) {
         lanes_done(&a->gates[i].admit);
         line_done(&a->gates[i].start);
-        for (int stage = 0; stage < LEARNING_STAGE_COUNT; stage++)
+        for (int stage = 0; stage < LEARNING_LAUNCHING_COUNT; stage++)
             line_done(&a->gates[i].slot[stage]);
         free(a->gates[i].bucket_name);
     }
@@ -236,9 +236,9 @@ static bool class_may_launch(const struct admission *a, const struct gate *g)
 
 static bool pool_may_launch(const struct admission *a, enum learning_stage stage)
 {
-    int64_t in_use[LEARNING_STAGE_COUNT] = {0};
+    int64_t in_use[LEARNING_LAUNCHING_COUNT] = {0};
     for (size_t i = 0; i < a->gate_count; i++)
-        for (int each = 0; each < LEARNING_STAGE_COUNT; each++)
+        for (int each = 0; each < LEARNING_LAUNCHING_COUNT; each++)
             in_use[each] += launching_of(a, &a->gates[i], (enum learning_stage)each);
     if (a->s.config->launching_is_auto)
         return in_use[stage] < a->s.learned_limit(a->s.arg, stage);
@@ -280,12 +280,13 @@ static bool has_enough_created(const struct admission *a)
     if (!a->s.config->launching_is_auto)
         return false;
     int64_t waiting = 0;
-    int64_t creating = 0;
+    int64_t on_the_way = runner_slots(a->s.runner, NULL).announcing;
     for (size_t i = 0; i < a->gate_count; i++) {
         waiting += (int64_t)a->gates[i].slot[LEARNING_START].count;
-        creating += launching_of(a, &a->gates[i], LEARNING_CREATE);
+        on_the_way += launching_of(a, &a->gates[i], LEARNING_CREATE);
     }
-    return waiting > 0 && waiting + creating >= a->s.learned_limit(a->s.arg, LEARNING_START);
+    return waiting > 0 &&
+           waiting + on_the_way >= a->s.learned_limit(a->s.arg, LEARNING_START) + AHEAD_CREATED;
 }
 
 static size_t run_stops(struct admission *a)
@@ -458,6 +459,8 @@ static size_t run_claims(struct admission *a)
         if (may_let && room > 0 && sight == SIGHT_FRESH) {
             g->let_in++;
             values_let_in(runner_values(a->s.runner), live);
+            if (a->s.on_claim != NULL && !live->launch->run.has_claim)
+                a->s.on_claim(a->s.arg, live);
             let_through(a, live);
             room--;
             let++;
@@ -486,7 +489,7 @@ size_t admission_run(struct admission *a)
         lanes_reopen(value);
     for (size_t i = 0; i < a->gate_count; i++) {
         a->gates[i].let_in = 0;
-        for (int stage = 0; stage < LEARNING_STAGE_COUNT; stage++)
+        for (int stage = 0; stage < LEARNING_LAUNCHING_COUNT; stage++)
             a->gates[i].let_launch[stage] = 0;
     }
     if (a->open.going_on) {
@@ -499,4 +502,14 @@ size_t admission_run(struct admission *a)
     if (a->open.claims)
         let += run_claims(a);
     return let;
+}
+
+double admission_tokens(const struct admission *a, const char *class_name)
+{
+    if (class_name == NULL)
+        return bucket_tokens(&a->pool_bucket, bucket_now_ms(a));
+    for (size_t i = 0; i < a->gate_count; i++)
+        if (strcmp(a->gates[i].class_->name, class_name) == 0)
+            return bucket_tokens(&a->gates[i].bucket, bucket_now_ms(a));
+    return -1;
 }

@@ -34,6 +34,8 @@ struct admission_settings {
     int64_t (*learned_limit)(void *arg, enum learning_stage stage);
     /* These launches wait only for a fresh sight. Called at most once per admission_run(). */
     void (*want_sight)(void *arg, struct live *const *lives, size_t count);
+    /* The launch is let through to a claim, after its sight was asked for. May be NULL. */
+    void (*on_claim)(void *arg, const struct live *live);
     /* A start more: does the rate that hosts share allow it? ready: launches that wait for a start. NULL:
      * there is none. */
     bool (*take_shared)(void *arg, int64_t ready);
@@ -58,6 +60,8 @@ struct admission_gates {
 void admission_open(struct admission *admission, struct admission_gates gates);
 /* Let through whoever may go; returns how many. Call at the end of each turn, after runner_flush(). */
 size_t admission_run(struct admission *admission);
+/* admission_tokens - that are there now, whole and in part; class_name NULL: of the pool; -1: no limit. */
+double admission_tokens(const struct admission *admission, const char *class_name);
 /* Launches that wait to be claimed. */
 size_t admission_queued(const struct admission *admission);
 

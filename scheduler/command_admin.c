@@ -5,13 +5,14 @@
  * One request, one answer; `drain --wait` reads on until the service says that nothing is left. What is meant
  * by a command, and its sentence, come from the service (admin.c).
  */
+#include "admin_client.h"
 #include "commands.h"
+#include "terminal.h"
 
 #include "api/admin_socket.h"
 #include "api/json.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -23,6 +24,15 @@ static int fail(const char *sentence)
 {
     fprintf(stderr, "sluice: %s\n", sentence);
     return EXIT_FAILED;
+}
+
+/* A sentence of the service: it may hold a run's name, which may be anything. */
+static void say(int fd, const char *before, const char *sentence, FILE *out)
+{
+    struct terminal terminal = terminal_look(fd, TERMINAL_COLOR_NEVER, false);
+    char *AUTO_FREE whole = check_printf("%s%s", before, sentence);
+    char *AUTO_FREE text = terminal_say(&terminal, whole);
+    fputs(text, out);
 }
 
 static char *write_request(const struct options *options)
@@ -38,29 +48,6 @@ static char *write_request(const struct options *options)
     return check_printf("%s\n", text);
 }
 
-/* The next line of `from` without its end, owned by the caller; NULL: the connection is over. clock_ms -1:
- * for ever. */
-static char *read_line(int fd, struct buf *from, int clock_ms)
-{
-    struct err err;
-    for (;;) {
-        const char *end = from->len > 0 ? memchr(from->data, '\n', from->len) : NULL;
-        if (end != NULL) {
-            size_t len = (size_t)(end - from->data);
-            char *line = check_strndup(from->data, len);
-            buf_consume(from, len + 1);
-            return line;
-        }
-        struct pollfd wait = {.fd = fd, .events = POLLIN};
-        if (poll(&wait, 1, clock_ms) <= 0)
-            return NULL;
-        char piece[1024];
-        ssize_t n = recv(fd, piece, sizeof(piece), 0);
-        if (n <= 0 || buf_add(from, piece, (size_t)n, &err) != 0)
-            return NULL;
-    }
-}
-
 /* Prints an answer; *is_last: no further one is of interest. */
 static int print_answer(const struct options *options, const char *line, FILE *out, bool *is_last)
 {
@@ -73,9 +60,9 @@ static int print_answer(const struct options *options, const char *line, FILE *o
     if (options->json)
         fprintf(out, "%s\n", line);
     else if (is_fine)
-        fprintf(out, "%s\n", json_get_text(answer, "said", "done"));
+        say(STDOUT_FILENO, "", json_get_text(answer, "said", "done"), out);
     if (!is_fine && !options->json)
-        fail(json_get_text(answer, "error", "failed"));
+        say(STDERR_FILENO, "sluice: ", json_get_text(answer, "error", "failed"), stderr);
     fflush(out);
     *is_last = !is_fine || !options->wait || json_get(answer, "drained") != NULL;
     json_free(answer);
@@ -92,7 +79,7 @@ static int converse(const struct options *options, int fd, FILE *out)
     int code = EXIT_FINE;
     int clock_ms = ANSWER_CLOCK_MS;
     for (bool is_last = false; !is_last;) {
-        char *AUTO_FREE line = read_line(fd, &from, clock_ms);
+        char *AUTO_FREE line = admin_client_read_line(fd, &from, clock_ms);
         if (line != NULL)
             code = print_answer(options, line, out, &is_last);
         else if (clock_ms < 0)

@@ -5,13 +5,15 @@
 #include "engine_settings.h"
 #include "instance_lock.h"
 #include "loop.h"
+#include "progress.h"
 #include "tune.h"
 #include "tune_print.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <sys/stat.h>
-#include <unistd.h>
+
+#define TICK_MS 500
 
 struct tune_command {
     const struct options *options;
@@ -21,27 +23,71 @@ struct tune_command {
     struct http *http;
     struct engine *engine;
     struct tune *tune;
+    struct progress progress;
+    struct timer tick;
+    int64_t began_ms; /* mono */
+    size_t passes;    /* that are to be made */
+    size_t passes_made;
+    char last_pass[80];
     int exit_code;
 };
+
+/* ---- how far it is ---- */
+
+static void show_progress(struct tune_command *c, bool is_news)
+{
+    int64_t took_ms = clock_mono_ms(&clock_system) - c->began_ms;
+    char *AUTO_FREE text = c->progress.terminal.can_move
+                               ? check_printf("%llds of %llds at most  %s", (long long)(took_ms / 1000),
+                                              (long long)(c->settings.time_ms / 1000), c->last_pass)
+                               : check_strdup(c->last_pass);
+    progress_show(&c->progress, (double)c->passes_made / (double)c->passes, text, is_news);
+}
+
+static void on_tick(void *arg)
+{
+    struct tune_command *c = arg;
+    show_progress(c, false);
+    timer_start(loop_timers(c->loop), &c->tick, TICK_MS, on_tick, c);
+}
+
+static void begin_progress(struct tune_command *c)
+{
+    int32_t levels[TUNE_LEVELS_MAX];
+    c->progress = progress_of(stderr);
+    c->began_ms = clock_mono_ms(&clock_system);
+    c->passes = tune_plan(c->settings.containers, levels) * TUNE_PASSES;
+    snprintf(c->last_pass, sizeof(c->last_pass), "getting ready");
+    if (!c->settings.dry_run && c->progress.terminal.can_move)
+        on_tick(c);
+}
+
+static void end_progress(struct tune_command *c)
+{
+    timer_cancel(&c->tick);
+    progress_clear(&c->progress);
+}
 
 static void on_stop_signal(void *arg)
 {
     struct tune_command *c = arg;
+    end_progress(c);
     fputs("sluice: stopping, and removing what was made; again to leave it\n", stderr);
     tune_stop(c->tune);
 }
 
 static void on_pass(void *arg, int32_t in_flight, const struct tune_pass *pass)
 {
-    (void)arg;
-    if (isatty(STDERR_FILENO) == 1)
-        fprintf(stderr, "%2d in flight: %d starts in %.1f s\n", in_flight, pass->starts,
-                (double)pass->took_ms / 1000);
+    struct tune_command *c = arg;
+    c->passes_made++;
+    snprintf(c->last_pass, sizeof(c->last_pass), "%2d in flight: %d starts in %.1f s", in_flight,
+             pass->starts, (double)pass->took_ms / 1000);
+    show_progress(c, true);
 }
 
 static void print_found(const struct tune_command *c, const struct tune_report *report)
 {
-    bool is_terminal = isatty(fileno(c->out)) == 1;
+    struct terminal terminal = terminal_look(fileno(c->out), TERMINAL_COLOR_NEVER, false);
     if (c->options->tune.dry_run && c->options->json)
         tune_print_plan_json(&c->settings, report, c->out);
     else if (c->options->tune.dry_run)
@@ -49,13 +95,13 @@ static void print_found(const struct tune_command *c, const struct tune_report *
     else if (c->options->json)
         tune_print_json(report, c->out);
     else
-        tune_print(report, tune_can_draw(is_terminal, getenv("LC_ALL"), getenv("LC_CTYPE"), getenv("LANG")),
-                   c->out);
+        tune_print(report, terminal.is_terminal && terminal.display.is_utf8, c->out);
 }
 
 static void on_end(void *arg, const struct tune_report *report)
 {
     struct tune_command *c = arg;
+    end_progress(c);
     bool is_fine = report->error == NULL && report->pull_error == NULL &&
                    (c->options->tune.dry_run || report->picture.knee >= 0);
     if (report->error == NULL || report->picture.knee >= 0 || c->options->json)
@@ -126,6 +172,7 @@ int command_tune(const struct options *options, FILE *out)
     if (config == NULL)
         return EXIT_FAILED;
     if (make(&c, config, &err) == 0) {
+        begin_progress(&c);
         tune_start(c.tune);
         loop_run(c.loop);
     } else {

@@ -3,74 +3,32 @@
  */
 #include "commands.h"
 
-#include "api/admin_socket.h"
+#include "admin_client.h"
 #include "api/json.h"
-#include "store/store.h"
+#include "store/reader.h"
+#include "terminal.h"
 #include "why.h"
 
 #include <string.h>
 #include <unistd.h>
 
-/* Fewer digits of an id are too easily another's. */
-#define PREFIX_MIN 4
 #define COLUMNS 19
 
-/* In the order of the query below; the fields of struct why, and one for the caller. */
+/* In the order of why_query; the fields of struct why, and one for the caller. */
 struct row {
     char *values[COLUMNS];
     size_t count; /* rows: flow runs that fit */
 };
 
-static void on_row(void *arg, size_t columns, const char *const *names, const char *const *values)
+static void on_row(void *arg, size_t columns, const struct store_cell *cells)
 {
     struct row *row = arg;
-    (void)names;
     CHECK(columns == COLUMNS);
     if (row->count++ > 0)
         return;
     for (size_t i = 0; i < COLUMNS; i++)
-        row->values[i] = check_strdup(values[i]);
+        row->values[i] = check_strdup(cells[i].text);
 }
-
-/* A text of SQL, malloc'ed. */
-static char *quote(const char *text)
-{
-    size_t len = strlen(text);
-    char *quoted = check_alloc(2 * len + 3);
-    char *to = quoted;
-    *to++ = '\'';
-    for (size_t i = 0; i < len; i++) {
-        if (text[i] == '\'')
-            *to++ = '\'';
-        *to++ = text[i];
-    }
-    *to = '\'';
-    return quoted;
-}
-
-/* The newest launch of each flow run that fits, living ones first; a whole id beats a name. */
-static const char sql[] =
-    "WITH want (word) AS (VALUES (%s)), "
-    "fit AS (SELECT max(launch_key) AS launch_key FROM launches, want "
-    "WHERE run_name = word OR (length(word) >= %d AND substr(flow_run_id, 1, length(word)) = lower(word)) "
-    "GROUP BY flow_run_id) "
-    "SELECT l.flow_run_id, l.run_name, l.class_name, l.state, "
-    "strftime('%%Y-%%m-%%dT%%H:%%M:%%fZ', l.updated_at_ms / 1000.0, 'unixepoch'), "
-    "q.position, q.waits_for, "
-    "CASE WHEN l.next_try_at_ms > 0 "
-    "THEN strftime('%%Y-%%m-%%dT%%H:%%M:%%fZ', l.next_try_at_ms / 1000.0, 'unixepoch') END, "
-    "l.attempt, l.last_error, l.verdict, l.exit_code, l.oom_killed, l.container_id, "
-    "CASE WHEN l.started_at_ms > 0 "
-    "THEN strftime('%%Y-%%m-%%dT%%H:%%M:%%fZ', l.started_at_ms / 1000.0, 'unixepoch') END, "
-    "h.from_state, h.why, "
-    "(SELECT round(max((1 - tokens) / \"limit\"), 1) FROM limits "
-    "WHERE tokens < 1 AND class IN ('(pool)', l.class_name)), "
-    "l.launch_id "
-    "FROM fit CROSS JOIN want JOIN launches AS l USING (launch_key) "
-    "LEFT JOIN queue AS q ON q.launch_id = l.launch_id "
-    "LEFT JOIN history_rows AS h ON h.history_key = "
-    "(SELECT max(history_key) FROM history_rows WHERE launch_id = l.launch_id) "
-    "ORDER BY l.flow_run_id = lower(word) DESC, l.state = 'FINISHED', l.launch_key DESC";
 
 static struct why why_of(const struct row *row)
 {
@@ -115,30 +73,35 @@ static void print_json(const struct why *w, const char *sentence, bool is_served
     json_free(o);
 }
 
-/* Somebody listens at the file's socket. */
-static bool is_served(const char *state_path)
-{
-    char *AUTO_FREE path = admin_socket_path(state_path);
-    int fd = admin_socket_connect(path);
-    if (fd >= 0)
-        close(fd);
-    return fd >= 0;
-}
-
 static void print(const struct options *options, const char *state_path, const struct row *row, FILE *out)
 {
     struct why why = why_of(row);
     char *AUTO_FREE sentence = why_say(&why);
-    bool served = is_served(state_path);
+    bool served = admin_client_look(state_path).state != SERVICE_DOWN;
     bool is_over = strcmp(why.state, "FINISHED") == 0;
     if (options->json) {
         print_json(&why, sentence, served, out);
         return;
     }
-    fprintf(out, "%s%s\n", sentence, served || is_over ? "" : "; but no sluice serves this state file now");
+    struct terminal terminal = terminal_look(fileno(out), options->look.color, options->look.wide);
+    char *AUTO_FREE whole =
+        check_printf("%s%s", sentence, served || is_over ? "" : "; but no sluice serves this state file now");
+    char *AUTO_FREE text = terminal_say(&terminal, whole);
+    fputs(text, out);
     if (row->count > 1)
         fprintf(stderr, "sluice: %zu runs fit; this is the newest: give the run's id for another\n",
                 row->count);
+}
+
+static int ask(const char *state_path, const char *word, struct row *row, struct err *err)
+{
+    struct store_reader *reader;
+    const char *const values[] = {word, NULL};
+    if (store_reader_open(state_path, &reader, err) != 0)
+        return -1;
+    int rc = store_reader_ask(reader, why_query, values, on_row, row, err);
+    store_reader_close(reader);
+    return rc;
 }
 
 int command_why(const struct options *options, FILE *out)
@@ -147,11 +110,9 @@ int command_why(const struct options *options, FILE *out)
     struct config *config = commands_find_state(options, &code);
     if (config == NULL)
         return code;
-    char *AUTO_FREE word = quote(options->run);
-    char *AUTO_FREE query = check_printf(sql, word, PREFIX_MIN);
     struct row row = {0};
     struct err err;
-    if (store_query_file(config->state_path, query, on_row, &row, &err) != 0) {
+    if (ask(config->state_path, options->run, &row, &err) != 0) {
         fprintf(stderr, "sluice: %s\n", err.msg);
         code = EXIT_FAILED;
     } else if (row.count == 0) {

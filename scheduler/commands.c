@@ -5,35 +5,44 @@
 #include "api/prefect.h"
 #include "base/buf.h"
 #include "base/clock.h"
-#include "store/store.h"
 
 #include <errno.h>
+#include <pwd.h>
 #include <string.h>
 #include <unistd.h>
 
-#define COLUMNS_MAX 32
-#define CELL_MAX 48
-
 extern char **environ;
 
-static int load(const struct options *options, struct config **config, struct config_problems *problems)
+static int load(const struct options *options, struct config **config, struct config_problems *problems,
+                struct err *err)
 {
     char host[256] = "localhost";
     if (gethostname(host, sizeof(host) - 1) != 0)
         snprintf(host, sizeof(host), "localhost");
     char *cwd = getcwd(NULL, 0);
+    const struct passwd *user = getenv("HOME") == NULL ? getpwuid(geteuid()) : NULL;
     struct config_sources sources = {.file = options->config_file,
                                      .flags = options->flags,
                                      .environ = environ,
                                      .profile = options->profile,
                                      .working_directory = cwd == NULL ? "/" : cwd,
                                      .hostname = host,
+                                     .home = user == NULL ? NULL : user->pw_dir,
                                      .is_root = geteuid() == 0};
-    struct err err;
-    int rc = config_load(&sources, config, problems, &err);
+    int rc = config_load(&sources, config, problems, err);
     free(cwd);
+    return rc;
+}
+
+/* As load(), with what goes wrong and what people should know on stderr. */
+static int load_aloud(const struct options *options, struct config **config, struct config_problems *problems)
+{
+    struct err err;
+    int rc = load(options, config, problems, &err);
     if (rc != 0)
         fprintf(stderr, "sluice: %s\n", err.msg);
+    else if ((*config)->notice != NULL)
+        fprintf(stderr, "sluice: %s\n", (*config)->notice);
     return rc;
 }
 
@@ -47,9 +56,31 @@ struct config *commands_load_config(const struct options *options)
 {
     struct config *config;
     struct config_problems problems = {0};
-    if (load(options, &config, &problems) != 0)
+    if (load_aloud(options, &config, &problems) != 0)
         return NULL;
     print_problems(&problems, stderr);
+    if (problems.count > 0) {
+        config_free(config);
+        config = NULL;
+    }
+    config_problems_done(&problems);
+    return config;
+}
+
+struct config *commands_read_config(const struct options *options,
+                                    void (*tell)(void *arg, bool is_mistake, const char *text), void *arg)
+{
+    struct config *config;
+    struct config_problems problems = {0};
+    struct err err;
+    if (load(options, &config, &problems, &err) != 0) {
+        tell(arg, true, err.msg);
+        return NULL;
+    }
+    if (config->notice != NULL)
+        tell(arg, false, config->notice);
+    for (size_t i = 0; i < problems.count; i++)
+        tell(arg, true, problems.items[i].text);
     if (problems.count > 0) {
         config_free(config);
         config = NULL;
@@ -120,7 +151,7 @@ int command_check(const struct options *options, FILE *out)
 {
     struct config *config;
     struct config_problems problems = {0};
-    if (load(options, &config, &problems) != 0)
+    if (load_aloud(options, &config, &problems) != 0)
         return EXIT_FAILED;
     print_problems(&problems, stderr);
     bool is_fine = problems.count == 0 && can_be_prepared(config);
@@ -136,7 +167,7 @@ int command_config(const struct options *options, FILE *out)
 {
     struct config *config;
     struct config_problems problems = {0};
-    if (load(options, &config, &problems) != 0)
+    if (load_aloud(options, &config, &problems) != 0)
         return EXIT_FAILED;
     config_print(config, out, options->json);
     print_problems(&problems, stderr);
@@ -144,79 +175,6 @@ int command_config(const struct options *options, FILE *out)
     config_problems_done(&problems);
     config_free(config);
     return code;
-}
-
-/* ---- tables out of the state file ---- */
-
-struct table {
-    struct json *rows; /* array of objects, texts only */
-    char *names[COLUMNS_MAX];
-    size_t widths[COLUMNS_MAX];
-    size_t columns;
-};
-
-static void on_row(void *arg, size_t columns, const char *const *names, const char *const *values)
-{
-    struct table *t = arg;
-    struct json *row = json_new_object();
-    if (t->columns == 0) {
-        t->columns = columns < COLUMNS_MAX ? columns : COLUMNS_MAX;
-        for (size_t i = 0; i < t->columns; i++) {
-            t->names[i] = check_strdup(names[i]);
-            t->widths[i] = strlen(names[i]);
-        }
-    }
-    for (size_t i = 0; i < t->columns; i++) {
-        size_t len = strlen(values[i]) < CELL_MAX ? strlen(values[i]) : CELL_MAX;
-        t->widths[i] = len > t->widths[i] ? len : t->widths[i];
-        json_set_text(row, names[i], values[i]);
-    }
-    json_take_add(t->rows, row);
-}
-
-static void print_table(const struct table *t, FILE *out)
-{
-    for (size_t i = 0; i < t->columns; i++)
-        fprintf(out, "%-*s%s", (int)t->widths[i], t->names[i], i + 1 < t->columns ? "  " : "\n");
-    for (const struct json *row = json_first(t->rows); row != NULL; row = json_next(row))
-        for (size_t i = 0; i < t->columns; i++)
-            fprintf(out, "%-*.*s%s", (int)t->widths[i], CELL_MAX, json_get_text(row, t->names[i], ""),
-                    i + 1 < t->columns ? "  " : "\n");
-}
-
-struct question {
-    const char *title; /* "": the only one */
-    const char *sql;
-};
-
-/* Adds the rows to `answers` under the title, or prints them. */
-static int ask(const char *path, const struct question *question, struct json *answers, FILE *out)
-{
-    struct table t = {.rows = json_new_array()};
-    struct err err;
-    int rc = store_query_file(path, question->sql, on_row, &t, &err);
-    if (rc != 0) {
-        fprintf(stderr, "sluice: %s\n", err.msg);
-    } else if (answers == NULL) {
-        fprintf(out, "%s%s%s", question->title, question->title[0] != '\0' ? "\n" : "",
-                t.columns == 0 ? "none\n" : "");
-        print_table(&t, out);
-    }
-    for (size_t i = 0; i < t.columns; i++)
-        free(t.names[i]);
-    if (rc == 0 && answers != NULL)
-        json_take_set(answers, question->title, t.rows);
-    else
-        json_free(t.rows);
-    return rc;
-}
-
-/* One question: its rows. Several: an object of rows by title. */
-static void print_answers(const struct json *answers, size_t count, FILE *out)
-{
-    char *text = json_write(count == 1 ? json_first(answers) : answers);
-    fprintf(out, "%s\n", text);
-    free(text);
 }
 
 struct config *commands_find_state(const struct options *options, int *exit_code)
@@ -232,54 +190,6 @@ struct config *commands_find_state(const struct options *options, int *exit_code
     config_free(config);
     *exit_code = EXIT_WRONG_USE;
     return NULL;
-}
-
-static int look(const struct options *options, FILE *out, const struct question *questions, size_t count)
-{
-    int code = EXIT_FINE;
-    struct config *config = commands_find_state(options, &code);
-    if (config == NULL)
-        return code;
-    struct json *answers = options->json ? json_new_object() : NULL;
-    for (size_t i = 0; i < count && code == EXIT_FINE; i++) {
-        if (i > 0 && answers == NULL)
-            fputc('\n', out);
-        if (ask(config->state_path, &questions[i], answers, out) != 0)
-            code = EXIT_FAILED;
-    }
-    if (code == EXIT_FINE && answers != NULL)
-        print_answers(answers, count, out);
-    json_free(answers);
-    config_free(config);
-    return code;
-}
-
-static const char sql_queue[] =
-    "SELECT position, run_name, flow, deployment, class, state, due_at, next_try_at, tries, "
-    "waits_for, last_error, run_id FROM queue";
-
-int command_queue(const struct options *options, FILE *out)
-{
-    static const struct question questions[] = {{"", sql_queue}};
-    return look(options, out, questions, ARRAY_LEN(questions));
-}
-
-/* A launch in STARTING stands in both views; it is counted once. */
-static const char sql_launches[] =
-    "SELECT class, state, count(*) AS launches FROM (SELECT class, state FROM queue UNION ALL SELECT class, "
-    "state FROM "
-    "running WHERE state <> 'STARTING') GROUP BY class, state ORDER BY class, state";
-static const char sql_limits[] = "SELECT class, kind, \"limit\", in_use, tokens FROM limits";
-/* A pause, or a dependency out of reach. */
-static const char sql_holds[] =
-    "SELECT said, strftime('%Y-%m-%dT%H:%M:%fZ', since_ms / 1000.0, 'unixepoch') AS since FROM hold_rows "
-    "ORDER BY since_ms";
-
-int command_status(const struct options *options, FILE *out)
-{
-    static const struct question questions[] = {
-        {"held by", sql_holds}, {"launches", sql_launches}, {"limits", sql_limits}};
-    return look(options, out, questions, ARRAY_LEN(questions));
 }
 
 /* ---- explain ---- */

@@ -1,8 +1,10 @@
 /*
  * commands.h - the subcommands but start. Each returns the process's exit code.
  *
- * commands.c       those that only look: check, config, queue, status, explain
+ * commands.c       check, config, explain
+ * command_look.c   those that show what the state file says: queue, status, timeouts
  * command_why.c    why
+ * command_backup.c backup, compact
  * command_admin.c  those that ask a running sluice: pause, resume, drain, retry, discard
  */
 #ifndef SLUICE_COMMANDS_H
@@ -22,8 +24,11 @@ int command_check(const struct options *options, FILE *out);
 int command_config(const struct options *options, FILE *out);
 int command_queue(const struct options *options, FILE *out);
 int command_status(const struct options *options, FILE *out);
+int command_timeouts(const struct options *options, FILE *out);
 int command_explain(const struct options *options, FILE *out);
 int command_why(const struct options *options, FILE *out);
+int command_backup(const struct options *options, FILE *out);
+int command_compact(const struct options *options, FILE *out);
 int command_admin(const struct options *options, FILE *out);
 
 #define COMMANDS_TEMPLATE_MAX_BYTES (5 * 1024 * 1024)
@@ -41,5 +46,9 @@ struct config *commands_find_state(const struct options *options, int *exit_code
 
 /* commands_load_config - as `start` does; prints every mistake to stderr. NULL if there is any. */
 struct config *commands_load_config(const struct options *options);
+/* commands_read_config - the same for a process that may not wait for stderr: tell(arg, ...) is called with
+ * every mistake, and with a notice if there is one. */
+struct config *commands_read_config(const struct options *options,
+                                    void (*tell)(void *arg, bool is_mistake, const char *text), void *arg);
 
 #endif

@@ -128,67 +128,11 @@ static const char *rule_text(const struct match_rule *rule, struct config_arena 
     return copy;
 }
 
-/* Was the clock of this very stage set, in the file? All else sets many clocks with one number. */
+/* Was it set in the file? */
 bool config_is_own(const char *from, const char *path)
 {
     size_t len = strlen(path);
     return len > 0 && strncmp(from, path, len) == 0 && from[len] == ':';
-}
-
-/*
- * The engine and the API say nothing before they are done (pulls apart), so a total above the inactivity
- * clock would mean nothing: whoever writes "create = 5m" means that create may take 5 minutes. So a total
- * that was set for this very stage, or is learned, takes along an inactivity clock that was not set.
- */
-static void raise_inactivity(struct config_class *class, const char **from, const char *path)
-{
-    for (int stage = 0; stage < STAGE_COUNT; stage++) {
-        struct config_clocks *clocks = &class->clocks[stage];
-        if (stage == STAGE_PULL || stage == STAGE_RUN || config_is_own(clocks->inactivity.from, path) ||
-            !config_is_own(clocks->total.from, path) ||
-            (clocks->total.ms <= clocks->inactivity.ms && !clocks->total.is_auto))
-            continue;
-        clocks->inactivity = clocks->total;
-        for (size_t row = 0; row < config_key_count; row++)
-            if (config_keys[row].scope == CONFIG_SCOPE_CLASS &&
-                config_keys[row].offset == (size_t)((const char *)&clocks->inactivity - (const char *)class))
-                from[row] = clocks->total.from;
-    }
-}
-
-/* The row of one of a stage's bounds ("floor", "ceiling"); NULL for stages that have none. */
-static const struct config_key *bound_row(enum stage stage, const char *which)
-{
-    char name[64];
-    snprintf(name, sizeof(name), "timeouts.%s_%s", stage_name(stage), which);
-    return config_keys_find_full(name);
-}
-
-/* What a class takes over from [timeouts] is told there. */
-static void check_bounds(const struct config_class *class, const char *label, const char **from,
-                         const char **base_from, const char *path, struct config_problems *problems)
-{
-    for (int stage = 0; stage < STAGE_COUNT; stage++) {
-        const struct config_key *floor = bound_row((enum stage)stage, "floor");
-        const struct config_clocks *clocks = &class->clocks[stage];
-        if (floor == NULL || clocks->floor_ms <= clocks->ceiling_ms)
-            continue;
-        const struct config_key *ceiling = bound_row((enum stage)stage, "ceiling");
-        const char *floor_from = from[row_of(floor)];
-        const char *ceiling_from = from[row_of(ceiling)];
-        bool is_default = from == base_from;
-        bool has_floor =
-            is_default ? config_is_own(floor_from, path) : floor_from != base_from[row_of(floor)];
-        bool has_ceiling = is_default || ceiling_from != base_from[row_of(ceiling)];
-        char floor_text[TEXT_DURATION_SIZE];
-        char ceiling_text[TEXT_DURATION_SIZE];
-        if (has_floor || has_ceiling)
-            config_problem(problems,
-                           "%s: %s %s: %s (%s) is above %s, %s (%s); allowed: a floor up to the ceiling",
-                           has_floor ? floor_from : ceiling_from, label, floor->key,
-                           text_of_duration(clocks->floor_ms, floor_text), floor_from, ceiling->key,
-                           text_of_duration(clocks->ceiling_ms, ceiling_text), ceiling_from);
-    }
 }
 
 /* where: NULL for class default. */
@@ -236,14 +180,14 @@ static void build_class(struct config_settings *settings, const struct config_fi
         class->rule_text = rule_text(&class->rule, &settings->arena);
         if (problems->count == before) {
             check_class(class, &file->classes[index], file->path, from, &settings->arena, problems);
-            check_bounds(class, config_arena_printf(&settings->arena, "[class %s]", class->name), from,
-                         settings->from, file->path, problems);
+            config_clocks_check(class, config_arena_printf(&settings->arena, "[class %s]", class->name), from,
+                                settings->from, file->path, problems);
         }
     } else {
         check_class(class, NULL, file->path, from, &settings->arena, problems);
-        check_bounds(class, "[timeouts]", settings->from, settings->from, file->path, problems);
+        config_clocks_check(class, "[timeouts]", settings->from, settings->from, file->path, problems);
     }
-    raise_inactivity(class, from, file->path);
+    config_clocks_join(class, from, file->path);
     class->retry.start_clock_ms = class->clocks[STAGE_START].total.ms;
 }
 
@@ -266,6 +210,28 @@ static void check_file(const char *path, const char *from, struct config_problem
         config_problem(problems, "%s: \"%s\" can't be read: %s", from, path, strerror(errno));
 }
 
+/* What people mistake the address of the API for; NULL: nothing odd. */
+static const char *odd_url(const struct config_variables *variables, const char *url)
+{
+    static const struct {
+        const char *part;
+        const char *sentence;
+    } odd[] = {{"app.prefect.cloud",
+                "the Prefect API URL names app.prefect.cloud, which is for people; did you "
+                "mean api.prefect.cloud?"},
+               {"/account/", "the Prefect API URL holds /account/; did you mean /accounts/?"},
+               {"/workspace/", "the Prefect API URL holds /workspace/; did you mean /workspaces/?"}};
+    const struct config_variable *silence =
+        config_variables_find(variables, "PREFECT_SILENCE_API_URL_MISCONFIGURATION");
+    bool is_silenced = false;
+    if (url == NULL || (silence != NULL && text_to_bool(silence->value, &is_silenced) && is_silenced))
+        return NULL;
+    for (size_t i = 0; i < ARRAY_LEN(odd); i++)
+        if (strstr(url, odd[i].part) != NULL)
+            return odd[i].sentence;
+    return NULL;
+}
+
 /* What is computed from several keys. */
 static void finish(struct config_settings *settings, const struct config_sources *sources,
                    const struct config_variables *variables, struct config_problems *problems)
@@ -275,8 +241,12 @@ static void finish(struct config_settings *settings, const struct config_sources
     config->work_queue_count = settings->work_queues.count;
     config->adopt = (const char *const *)settings->adopt.items;
     config->adopt_count = settings->adopt.count;
+    config->admin_names = (const char *const *)settings->admin_names.items;
+    config->admin_name_count = settings->admin_names.count;
     config->launching_is_auto = settings->launching == CONFIG_AUTO;
     config->launching = config->launching_is_auto ? CONFIG_NO_LIMIT : settings->launching;
+    config->pulls_is_auto = settings->pulls == CONFIG_AUTO;
+    config->pulls = config->pulls_is_auto ? CONFIG_NO_LIMIT : settings->pulls;
     bool limit_is_smaller = config->limit != CONFIG_NO_LIMIT &&
                             (settings->running == CONFIG_NO_LIMIT || config->limit < settings->running);
     config->running = limit_is_smaller ? config->limit : settings->running;
@@ -287,9 +257,20 @@ static void finish(struct config_settings *settings, const struct config_sources
     if (config->state_path == NULL && config->pool != NULL)
         config->state_path =
             config_state_path(sources, config->pool, config->worker_name, &settings->arena, problems);
-    config->forwarded = config_forwarded(variables, config->api_url, &settings->arena);
+    const char *home = config_environ_path(sources->environ, "HOME", &settings->arena);
+    home = home != NULL ? home : sources->home;
+    config->home = home == NULL ? NULL : config_arena_printf(&settings->arena, "%s", home);
+    config->notice = variables->notice != NULL ? variables->notice : odd_url(variables, config->api_url);
+    config->api_proxy = config_proxy_for(sources->environ, config->api_url, &settings->arena);
+    config->is_cloud = config_is_cloud(variables, config->api_url);
+    config->forwarded = config_forwarded(variables, config, sources->environ, &settings->arena, problems);
     config_engine_finish(settings, sources, problems);
+    config_traces_finish(settings, sources, problems);
     check_file(config->ca_file, settings->from[config_row_named("environment.ca_file")], problems);
+    check_file(config->traces.ca_file, settings->from[config_row_named("traces.ca_file")], problems);
+    check_file(config->traces.cert_file, settings->from[config_row_named("traces.cert_file")], problems);
+    check_file(config->traces.key_file, settings->from[config_row_named("traces.key_file")], problems);
+    check_file(config->webhook_ca_file, settings->from[config_row_named("alerts.webhook_ca_file")], problems);
     check_file(config->base_job_template_file, settings->from[config_row_named("command.base_job_template")],
                problems);
 }

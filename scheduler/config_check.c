@@ -14,7 +14,7 @@
 static bool is_port(const char *text)
 {
     int64_t port = 0;
-    size_t len = strcspn(text, "/");
+    size_t len = strcspn(text, "/?");
     char digits[6];
     if (len == 0 || len >= sizeof(digits))
         return false;
@@ -39,7 +39,7 @@ static const char *check_authority(const char *text, bool needs_port)
     return needs_port ? "has no port" : NULL;
 }
 
-const char *config_check_url(const char *text)
+const char *config_check_url(const char *text, const char *login)
 {
     const char *rest = strncmp(text, "http://", 7) == 0    ? text + 7
                        : strncmp(text, "https://", 8) == 0 ? text + 8
@@ -51,16 +51,27 @@ const char *config_check_url(const char *text)
     if (strpbrk(rest, "?#") != NULL)
         return "has a query or fragment";
     size_t host = strcspn(rest, "/");
-    const char *login = memchr(rest, '@', host);
-    if (login != NULL)
-        return "holds a login (use PREFECT_API_AUTH_STRING)";
+    if (memchr(rest, '@', host) != NULL)
+        return login;
     return check_authority(rest, false);
+}
+
+const char *config_check_webhook(const char *text)
+{
+    size_t scheme = strncmp(text, "http://", 7) == 0 ? 7 : strncmp(text, "https://", 8) == 0 ? 8 : 0;
+    if (scheme == 0)
+        return "does not begin with http:// or https://";
+    if (strpbrk(text, " \t\"<>\\#") != NULL)
+        return "holds a character that no such URL has";
+    const char *authority = text + scheme;
+    const char *login = memchr(authority, '@', strcspn(authority, "/?"));
+    return check_authority(login == NULL ? authority : login + 1, false);
 }
 
 const char *config_check_proxy(const char *text)
 {
     return strchr(text, '@') != NULL ? "holds a login, which this version can't keep secret"
-                                     : config_check_url(text);
+                                     : config_check_url(text, NULL);
 }
 
 const char *config_check_engine_host(const char *text)
@@ -86,6 +97,17 @@ const char *config_check_engine_host(const char *text)
     else if (strstr(text, "://") != NULL)
         return "is not an address of an engine";
     return strchr(rest, '@') != NULL ? "holds a login" : check_authority(rest, true);
+}
+
+const char *config_check_listen(const char *text)
+{
+    if (strpbrk(text, "/?#@ \t") != NULL)
+        return "holds more than a host and a port";
+    if (text[0] != '[' && strchr(text, ':') != strrchr(text, ':'))
+        return "has an IPv6 address without [ ]";
+    if (text[0] == ':')
+        return "has no host (0.0.0.0 is every address of this machine)";
+    return check_authority(text, true);
 }
 
 const char *config_check_version(const char *text)

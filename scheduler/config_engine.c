@@ -26,17 +26,16 @@ void config_engine_clocks(const struct config_file *file, const struct config_ta
 {
     for (size_t i = 0; i < file->entry_count; i++) {
         const struct config_entry *entry = &file->entries[i];
-        if (strcmp(entry->key->section, "engine") != 0 || entry->key->type != CONFIG_TYPE_TIME ||
-            entry->key->in_class)
+        struct err err;
+        if (strcmp(entry->key->section, "engine") != 0 || entry->key->type != CONFIG_TYPE_TIME_AUTO)
             continue;
+        if (config_value_check(entry->key, entry->value, CONFIG_STYLE_FILE, &err) != 0)
+            continue; /* told of the key itself, once, by config_apply_entries() */
         const char *from = config_arena_printf(target->arena, "%s:%d", file->path, entry->line);
-        for (size_t row = 0; row < config_key_count; row++) {
-            struct err ignored; /* the mistake is told of the key itself */
+        for (size_t row = 0; row < config_key_count; row++)
             if (is_engine_clock(&config_keys[row], entry->key->key) &&
-                config_value_set(target, &config_keys[row], entry->value, CONFIG_STYLE_FILE, from,
-                                 &ignored) != 0)
-                break;
-        }
+                config_value_set(target, &config_keys[row], entry->value, CONFIG_STYLE_FILE, from, &err) != 0)
+                UNREACHABLE(); /* the same type and bounds */
     }
 }
 

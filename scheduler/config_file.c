@@ -32,8 +32,8 @@ struct reader {
     struct config_problems *problems;
 };
 
-static const char *const sections[] = {"prefect", "engine", "state", "limits", "timeouts",
-                                       "retry",   "log",    "class", "rule",   NULL};
+static const char *const sections[] = {"prefect", "engine", "state", "limits", "timeouts", "retry", "log",
+                                       "alerts",  "traces", "admin", "class",  "rule",     NULL};
 
 static void report(const struct reader *r, const char *fmt, ...) PRINTF_LIKE(2, 3);
 static void report(const struct reader *r, const char *fmt, ...)
@@ -104,16 +104,13 @@ static void add_rule(struct reader *r, const char *name)
 
 static void report_section(const struct reader *r, const char *name)
 {
-    if (strcmp(name, "admin") == 0) {
-        report(r, "[%s]: this version has no such section; leave it out", name);
-        return;
-    }
     const char *nearest = text_nearest(name, sections);
     if (nearest != NULL)
         report(r, "[%s]: unknown section; did you mean [%s]?", name, nearest);
     else
         report(r,
                "[%s]: unknown section; allowed: prefect, engine, state, limits, timeouts, retry, log, "
+               "alerts, traces, admin, "
                "class NAME, rule NAME",
                name);
 }
@@ -214,7 +211,8 @@ static void list_keys(const char *section, struct buf *out)
         strcmp(section, "timeouts") == 0
             ? "STAGE, STAGE_connect and STAGE_inactivity (stages: api, resolve, image, pull, create, "
               "network, start, inspect, stop, report, remove), STAGE_floor and STAGE_ceiling (but for api, "
-              "resolve and report), timeout_margin, timeout_samples, launch_deadline, max_run_time"
+              "resolve and report), timeout_margin, timeout_samples, connect_floor, connect_ceiling, "
+              "inactivity_floor, inactivity_ceiling, launch_deadline, max_run_time"
         : strcmp(section, "class") == 0 ? ", when_late, late_after, keep_containers, when_run_is_over and "
                                           "the keys of [timeouts] and [retry]"
         : strcmp(section, "retry") == 0

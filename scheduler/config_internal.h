@@ -51,7 +51,9 @@ struct config_settings {
     struct config_class base;           /* what every class starts from; becomes "default" */
     struct config_list work_queues;     /* as given */
     struct config_list adopt;           /* as given */
+    struct config_list admin_names;     /* as given */
     int64_t launching;                  /* as given; CONFIG_AUTO */
+    int64_t pulls;                      /* as given; CONFIG_AUTO */
     int64_t running;                    /* [limits] running alone */
     struct config_clocks engine_clocks; /* [engine]; what they mean is in the clocks of `base` */
     const char **from;                  /* by row of the table: origin of service values and of `base` */
@@ -79,9 +81,12 @@ int config_value_set(const struct config_target *target, const struct config_key
 const char *config_value_text(const struct config_key *key, const void *base, struct config_arena *arena);
 
 /* ---- config_check.c: NULL, or what is wrong ---- */
-const char *config_check_url(const char *text);
+/* login: what is wrong with a URL that holds one. */
+const char *config_check_url(const char *text, const char *login);
+const char *config_check_webhook(const char *text);
 const char *config_check_proxy(const char *text);
 const char *config_check_engine_host(const char *text);
+const char *config_check_listen(const char *text);
 const char *config_check_version(const char *text);
 const char *config_check_glob(const char *glob);
 /* Step over one element of a glob, a set being several; keeps whether the place is inside a set. */
@@ -129,6 +134,14 @@ void config_rules_build(struct config_settings *settings, const struct config_fi
 const char *config_rules_check_status(const char *item);
 const char *config_rules_check_transport(const char *item);
 
+/* ---- config_clocks.c ---- */
+/* config_clocks_join - inactivity clocks of the class, all whose keys are in, that go along with a total. */
+void config_clocks_join(struct config_class *class, const char **from, const char *path);
+/* config_clocks_check - floors above their ceiling. label: "[class etl]". base_from: the origins that the
+ * class took over; what is wrong with those is told of class default, where from is base_from. */
+void config_clocks_check(const struct config_class *class, const char *label, const char **from,
+                         const char **base_from, const char *path, struct config_problems *problems);
+
 /* ---- config_contradictions.c ---- */
 /* config_contradictions_find - limits that can't all hold, of the pool and of each class. */
 void config_contradictions_find(const struct config_settings *settings, const struct config_file *file,
@@ -143,29 +156,49 @@ void config_apply_entries(const struct config_file *file, size_t class_index, si
                           const struct config_target *target, struct config_problems *problems);
 
 /* ---- config_environment.c ---- */
-/* The settings of Prefect and Docker from outside the file, weakest first. */
+/* Where a setting of Prefect or Docker stands, weakest first. */
+enum config_source {
+    CONFIG_SOURCE_PROFILE, /* the active one */
+    CONFIG_SOURCE_PYPROJECT,
+    CONFIG_SOURCE_PREFECT_TOML,
+    CONFIG_SOURCE_DOTENV,
+    CONFIG_SOURCE_ENVIRONMENT,
+    CONFIG_SOURCE_CHOSEN_PROFILE /* --profile, if that is another one */
+};
 struct config_variable {
     const char *name; /* PREFECT_API_URL */
     const char *value;
     const char *from; /* "PREFECT_API_URL", ".env:3", "profile prod", "prefect.toml:2" */
-    bool beats_file;  /* environment and .env; false: profile and Prefect's own files */
+    enum config_source source;
+    size_t order; /* the later one of equal names in one source counts */
 };
 struct config_variables {
-    struct config_variable *items;
+    struct config_variable *items; /* weakest first */
     size_t count;
+    const char *notice; /* for people; NULL: none */
 };
 void config_variables_read(const struct config_sources *sources, struct config_arena *arena,
                            struct config_variables *out, struct config_problems *problems);
 void config_variables_done(struct config_variables *variables);
+/* config_variables_find - the strongest of this name that is set. */
 const struct config_variable *config_variables_find(const struct config_variables *variables,
                                                     const char *name);
-/* config_variables_apply - those with or those without beats_file, to service values and `base`. */
+bool config_variable_beats_file(const struct config_variable *variable);
+/* config_variables_apply - those that beat our file or those that don't, to service values and `base`. */
 void config_variables_apply(const struct config_variables *variables, bool beats_file,
                             const struct config_target *target, struct config_problems *problems);
-/* config_forwarded - pairs for containers, sorted by name; api_url replaces the variable's if not NULL. */
-const char *const *config_forwarded(const struct config_variables *variables, const char *api_url,
-                                    struct config_arena *arena);
 
+/* ---- config_forwarded.c ---- */
+/* config_is_cloud - is this the API of Prefect Cloud? url may be NULL. */
+bool config_is_cloud(const struct config_variables *variables, const char *url);
+/* config_forwarded - pairs for containers, in the order of Prefect's own worker; config->api_url if it is not
+ * of a variable. A value that no setting can have is a mistake. */
+const char *const *config_forwarded(const struct config_variables *variables, const struct config *config,
+                                    char **environment, struct config_arena *arena,
+                                    struct config_problems *problems);
+
+/* config_home_path - a path with "~" or "~/" at its beginning filled in. */
+const char *config_home_path(char **environment, const char *path, struct config_arena *arena);
 /* config_environ_path - a variable that names a path, "~/" filled in; NULL if not set or empty. */
 const char *config_environ_path(char **environment, const char *name, struct config_arena *arena);
 
@@ -174,6 +207,15 @@ const char *config_environ_path(char **environment, const char *name, struct con
 void config_engine_clocks(const struct config_file *file, const struct config_target *target);
 /* config_engine_finish - whether there is TLS, with which files; what contradicts itself is a mistake. */
 void config_engine_finish(struct config_settings *settings, const struct config_sources *sources,
+                          struct config_problems *problems);
+
+/* ---- config_proxy.c ---- */
+/* config_proxy_for - the proxy through which this address is asked, "" for none; url may be NULL. */
+const char *config_proxy_for(char **environment, const char *url, struct config_arena *arena);
+
+/* ---- config_traces.c ---- */
+/* config_traces_finish - what follows from [traces] and the variables of OpenTelemetry. */
+void config_traces_finish(struct config_settings *settings, const struct config_sources *sources,
                           struct config_problems *problems);
 
 /* ---- config_state_path.c ---- */

@@ -68,13 +68,16 @@ const char *config_value_text(const struct config_key *key, const void *base, st
     const struct match_list *globs = place;
     const struct config_list *list = place;
     const char *const *text = place;
+    char size[TEXT_SIZE_SIZE];
     if (key->scope != CONFIG_SCOPE_SERVICE && is_not_given(key, place))
         return "";
     switch (key->type) {
     case CONFIG_TYPE_TEXT:
     case CONFIG_TYPE_NAME:
     case CONFIG_TYPE_URL:
+    case CONFIG_TYPE_WEBHOOK:
     case CONFIG_TYPE_ENGINE_HOST:
+    case CONFIG_TYPE_LISTEN:
     case CONFIG_TYPE_PROXY:
     case CONFIG_TYPE_VERSION:
     case CONFIG_TYPE_WORD:
@@ -104,9 +107,13 @@ const char *config_value_text(const struct config_key *key, const void *base, st
         return ((const struct config_time *)place)->is_auto
                    ? "auto"
                    : duration_text(((const struct config_time *)place)->ms, arena);
+    case CONFIG_TYPE_SIZE:
+        return config_arena_printf(arena, "%s", text_of_size(*(const int64_t *)place, size));
     case CONFIG_TYPE_RATE:
     case CONFIG_TYPE_FACTOR:
         return number_text(*(const double *)place, arena);
+    case CONFIG_TYPE_PERCENT:
+        return config_arena_printf(arena, "%s%%", number_text(*(const double *)place, arena));
     case CONFIG_TYPE_COUNT:
     case CONFIG_TYPE_COUNT_AUTO:
         return count_text(*(const int64_t *)place, arena);
@@ -285,7 +292,8 @@ static void describe_service(struct changes *c)
         const char *before = service_text(c->before, key, &c->arena);
         const char *after = service_text(c->after, key, &c->arena);
         if (key->is_secret && secret_changed(c, key))
-            c->line(c->arg, config_arena_printf(&c->arena, "%s: changed (after a restart)", name));
+            c->line(c->arg, config_arena_printf(&c->arena, "%s: changed%s", name,
+                                                key->reloadable ? "" : " (after a restart)"));
         else if (strcmp(before, after) != 0)
             tell(c, key, name, before, after);
     }

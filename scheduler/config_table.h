@@ -15,10 +15,12 @@
 
 /* What the text of a value may be, and the C type at its offset. */
 enum config_type {
-    CONFIG_TYPE_TEXT,        /* const char *: any text */
-    CONFIG_TYPE_NAME,        /* const char *: no / and no % */
-    CONFIG_TYPE_URL,         /* const char *: http or https; trailing slashes cut off */
+    CONFIG_TYPE_TEXT,    /* const char *: any text */
+    CONFIG_TYPE_NAME,    /* const char *: no / and no % */
+    CONFIG_TYPE_URL,     /* const char *: http or https; trailing slashes cut off */
+    CONFIG_TYPE_WEBHOOK, /* const char *: http or https, as it is: path, query and login are the receiver's */
     CONFIG_TYPE_ENGINE_HOST, /* const char *: unix://PATH, tcp://HOST:PORT, http[s]://HOST:PORT, HOST:PORT */
+    CONFIG_TYPE_LISTEN,      /* const char *: HOST:PORT or [ADDRESS]:PORT */
     CONFIG_TYPE_PROXY,       /* const char *: http or https, without a login */
     CONFIG_TYPE_VERSION,     /* const char *: NUMBER.NUMBER */
     CONFIG_TYPE_WORD,        /* const char *: one of `words` */
@@ -38,8 +40,10 @@ enum config_type {
     CONFIG_TYPE_DURATION,        /* int64_t, ms */
     CONFIG_TYPE_TIME,            /* struct config_time */
     CONFIG_TYPE_TIME_AUTO,       /* struct config_time, or the word auto */
+    CONFIG_TYPE_SIZE,            /* int64_t, bytes */
     CONFIG_TYPE_RATE,            /* double > 0, or no limit when not given */
     CONFIG_TYPE_FACTOR,          /* double */
+    CONFIG_TYPE_PERCENT,         /* double, 50 to below 100; with or without % */
     CONFIG_TYPE_COUNT,           /* int64_t, or no limit when not given */
     CONFIG_TYPE_COUNT_AUTO,      /* int64_t, or the word auto (INT64_MIN) */
     CONFIG_TYPE_COUNT32          /* int32_t */
@@ -93,5 +97,10 @@ const struct config_key *config_keys_find_full(const char *full_name);
 /* config_value_check - may `text` stand for this key? Errors: INVALID, `"7": what is allowed`. */
 int config_value_check(const struct config_key *key, const char *text, enum config_style style,
                        struct err *err) MUST_CHECK;
+
+#define CONFIG_DESCRIPTION_SIZE 300
+/* config_value_describe - what is allowed, as mistakes and the manual say it: "a whole number from 1 to 9".
+ */
+void config_value_describe(const struct config_key *key, enum config_style style, char *out, size_t size);
 
 #endif

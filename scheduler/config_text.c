@@ -119,6 +119,40 @@ const char *text_of_duration(int64_t ms, char out[static TEXT_DURATION_SIZE])
     return out;
 }
 
+static const struct {
+    const char *name;
+    int64_t bytes;
+} size_units[] = {{"B", 1}, {"kB", 1000}, {"MB", 1000000}, {"GB", 1000000000}};
+
+bool text_to_size(const char *text, int64_t *out_bytes)
+{
+    double value;
+    const char *unit = read_decimal(text, &value);
+    if (unit == NULL || (*unit == '\0' && value > 0))
+        return false;
+    for (size_t i = 0; i < ARRAY_LEN(size_units); i++)
+        if (strcmp(unit, size_units[i].name) == 0 || *unit == '\0') {
+            double bytes = value * (double)size_units[i].bytes;
+            *out_bytes = bytes >= 9e18 ? INT64_MAX : (int64_t)(bytes + 0.5);
+            return true;
+        }
+    return false;
+}
+
+const char *text_of_size(int64_t bytes, char out[static TEXT_SIZE_SIZE])
+{
+    size_t best = 0;
+    for (size_t i = 0; i < ARRAY_LEN(size_units); i++)
+        if (bytes % size_units[i].bytes == 0)
+            best = i;
+    if (bytes == 0)
+        snprintf(out, TEXT_SIZE_SIZE, "0");
+    else
+        snprintf(out, TEXT_SIZE_SIZE, "%lld%s", (long long)(bytes / size_units[best].bytes),
+                 size_units[best].name);
+    return out;
+}
+
 bool text_to_bool(const char *text, bool *out)
 {
     static const char *const words[][6] = {{"false", "0", "off", "f", "n", "no"},

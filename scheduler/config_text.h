@@ -24,6 +24,12 @@ bool text_seconds_to_ms(const char *text, bool is_whole, int64_t *out_ms) MUST_C
 /* In the largest unit that divides it: "90s", "30m"; "0". Returns out. */
 const char *text_of_duration(int64_t ms, char out[static TEXT_DURATION_SIZE]);
 
+#define TEXT_SIZE_SIZE 32
+/* "500MB", "4GB", "1.5GB", in powers of ten; "0" alone. */
+bool text_to_size(const char *text, int64_t *out_bytes) MUST_CHECK;
+/* In the largest unit that divides it; bytes as "1234B". Returns out. */
+const char *text_of_size(int64_t bytes, char out[static TEXT_SIZE_SIZE]);
+
 /* The words Prefect takes for booleans: true, 1, on, t, y, yes and their opposites, in any case. */
 bool text_to_bool(const char *text, bool *out) MUST_CHECK;
 /* words: separated by blanks. */

@@ -9,11 +9,18 @@
 #include "config_text.h"
 #include "core/per_value.h"
 #include "core/registry.h"
+#include "prefect_settings.h"
 
 #include <ctype.h>
+#include <math.h>
 #include <string.h>
 
 #define SHOWN_BYTES 60
+/* Far more than any key allows. */
+#define SECONDS_MAX 1e15
+/* Of an objective: what leaves nothing to lose can't be kept, nor measured. */
+#define PERCENT_MIN 50.0
+#define PERCENT_MAX 99.9999
 
 static void describe_range(const struct config_key *key, char *out, size_t size)
 {
@@ -22,6 +29,12 @@ static void describe_range(const struct config_key *key, char *out, size_t size)
     snprintf(out, size, "%sa duration such as 500ms, 60s, 5m, 2h or 7d, from %s to %s",
              key->type == CONFIG_TYPE_TIME_AUTO ? "auto or " : "", text_of_duration(key->min, min),
              text_of_duration(key->max, max));
+}
+
+static void describe_sizes(const struct config_key *key, char *out, size_t size)
+{
+    char max[TEXT_SIZE_SIZE];
+    snprintf(out, size, "a size such as 500MB or 4GB, up to %s; 0: none", text_of_size(key->max, max));
 }
 
 static void describe_seconds(const struct config_key *key, bool is_whole, char *out, size_t size)
@@ -33,6 +46,13 @@ static void describe_seconds(const struct config_key *key, bool is_whole, char *
     else
         snprintf(out, size, "%s, %g or more, such as %s", kind, (double)key->min / 1000,
                  is_whole ? "60" : "60 or 2.5");
+}
+
+/* OpenTelemetry's variables count in whole milliseconds. */
+static bool is_in_ms(const struct config_key *key, enum config_style style)
+{
+    return style == CONFIG_STYLE_ENVIRONMENT && key->environment != NULL &&
+           strncmp(key->environment, "OTEL_", 5) == 0;
 }
 
 static void describe_words(const char *words, const char *how_many, char *out, size_t size)
@@ -47,7 +67,9 @@ static const char *const fixed_texts[] = {
     [CONFIG_TYPE_TEXT] = "a text of one line",
     [CONFIG_TYPE_NAME] = "a name without / and %",
     [CONFIG_TYPE_URL] = "a URL such as http://127.0.0.1:4200/api",
+    [CONFIG_TYPE_WEBHOOK] = "a URL such as https://alerts.example.com/hooks/sluice",
     [CONFIG_TYPE_ENGINE_HOST] = "unix:///PATH or tcp://HOST:PORT",
+    [CONFIG_TYPE_LISTEN] = "HOST:PORT, such as 127.0.0.1:9191 or [::1]:9191",
     [CONFIG_TYPE_PROXY] = "a URL such as http://proxy:3128",
     [CONFIG_TYPE_VERSION] = "a version such as 1.41",
     [CONFIG_TYPE_BOOL] = "true or false",
@@ -66,10 +88,11 @@ static const char *const fixed_texts[] = {
         "words of `sluice explain --transport`, separated by commas, such as DNS failure, partial body",
     [CONFIG_TYPE_STATUSES] = "statuses from 100 to 599, separated by commas, such as 429, 5xx, 500-504",
     [CONFIG_TYPE_RATE] = "a number above 0, such as 8 or 0.5; leave the key out for no limit",
+    [CONFIG_TYPE_PERCENT] = "a percentage from 50% to below 100%, such as 99.5%",
     [CONFIG_TYPE_COUNT32] = NULL,
 };
 
-static void describe(const struct config_key *key, enum config_style style, char *out, size_t size)
+void config_value_describe(const struct config_key *key, enum config_style style, char *out, size_t size)
 {
     switch ((int)key->type) {
     case CONFIG_TYPE_WORD:
@@ -84,8 +107,13 @@ static void describe(const struct config_key *key, enum config_style style, char
     case CONFIG_TYPE_TIME:
         if (style == CONFIG_STYLE_FILE)
             describe_range(key, out, size);
+        else if (is_in_ms(key, style))
+            snprintf(out, size, "a whole number of milliseconds, such as 5000");
         else
             describe_seconds(key, style == CONFIG_STYLE_FLAG, out, size);
+        return;
+    case CONFIG_TYPE_SIZE:
+        describe_sizes(key, out, size);
         return;
     case CONFIG_TYPE_FACTOR:
         snprintf(out, size, "a number from %lld to %lld", (long long)key->min, (long long)key->max);
@@ -120,16 +148,35 @@ static const char *read_count(const struct config_key *key, const char *text, in
     return text_to_whole(text, out) ? check_range(*out, key) : "is not a whole number";
 }
 
+/* Settings of Prefect in the environment are read as it reads numbers. */
+static bool read_seconds(const struct config_key *key, const char *text, enum config_style style,
+                         int64_t *out_ms)
+{
+    double seconds;
+    char plain[40];
+    bool is_prefects = key->environment != NULL && strncmp(key->environment, "PREFECT_", 8) == 0;
+    if (style != CONFIG_STYLE_ENVIRONMENT || !is_prefects)
+        return text_seconds_to_ms(text, style == CONFIG_STYLE_FLAG, out_ms);
+    if (!prefect_setting_float(text, &seconds) || isnan(seconds))
+        return false;
+    seconds = seconds > SECONDS_MAX ? SECONDS_MAX : seconds < -SECONDS_MAX ? -SECONDS_MAX : seconds;
+    snprintf(plain, sizeof(plain), "%.9f", seconds);
+    return text_seconds_to_ms(plain, false, out_ms);
+}
+
 static const char *read_duration(const struct config_key *key, const char *text, enum config_style style,
                                  int64_t *out_ms)
 {
     if (style == CONFIG_STYLE_FILE) {
         if (strcmp(text, "auto") == 0)
-            return "is only for the whole time of a call to the engine";
+            return "is only for the clocks of a call to the engine";
         enum text_duration result = text_to_duration(text, out_ms);
         if (result != TEXT_DURATION_FINE)
             return result == TEXT_DURATION_NO_UNIT ? "has no unit" : "is not a duration";
-    } else if (!text_seconds_to_ms(text, style == CONFIG_STYLE_FLAG, out_ms)) {
+    } else if (is_in_ms(key, style)) {
+        if (!text_to_whole(text, out_ms))
+            return "is not a whole number";
+    } else if (!read_seconds(key, text, style, out_ms)) {
         return "is not a number of seconds";
     }
     return check_range(*out_ms, key);
@@ -144,15 +191,35 @@ static const char *read_number(const struct config_key *key, const char *text, d
     return *out < (double)key->min ? "is too small" : *out > (double)key->max ? "is too large" : NULL;
 }
 
+static const char *read_percent(const char *text, double *out)
+{
+    char number[32];
+    size_t len = strlen(text);
+    len -= len > 0 && text[len - 1] == '%';
+    if (len >= sizeof(number))
+        return "is not a percentage";
+    memcpy(number, text, len);
+    number[len] = '\0';
+    if (!text_to_decimal(number, out))
+        return "is not a percentage";
+    return *out < PERCENT_MIN ? "is too small" : *out > PERCENT_MAX ? "is too large" : NULL;
+}
+
 /* The check of the types that are kept as text. */
 static const char *check_text(const struct config_key *key, const char *text)
 {
     if (key->type == CONFIG_TYPE_NAME)
         return strpbrk(text, "/%") != NULL ? "holds / or %" : NULL;
     if (key->type == CONFIG_TYPE_URL)
-        return config_check_url(text);
+        return config_check_url(text, strcmp(key->section, "traces") == 0
+                                          ? "holds a login (use OTEL_EXPORTER_OTLP_HEADERS)"
+                                          : "holds a login (use PREFECT_API_AUTH_STRING)");
+    if (key->type == CONFIG_TYPE_WEBHOOK)
+        return config_check_webhook(text);
     if (key->type == CONFIG_TYPE_ENGINE_HOST)
         return config_check_engine_host(text);
+    if (key->type == CONFIG_TYPE_LISTEN)
+        return config_check_listen(text);
     if (key->type == CONFIG_TYPE_PROXY)
         return config_check_proxy(text);
     if (key->type == CONFIG_TYPE_VERSION)
@@ -306,15 +373,21 @@ static const char *store_number(const struct config_key *key, const char *text, 
     int64_t whole = 0;
     double number = 0;
     const char *wrong = NULL;
-    if (key->type == CONFIG_TYPE_RATE || key->type == CONFIG_TYPE_FACTOR)
+    bool is_real =
+        key->type == CONFIG_TYPE_RATE || key->type == CONFIG_TYPE_FACTOR || key->type == CONFIG_TYPE_PERCENT;
+    if (key->type == CONFIG_TYPE_PERCENT)
+        wrong = read_percent(text, &number);
+    else if (is_real)
         wrong = read_number(key, text, &number);
     else if (key->type == CONFIG_TYPE_DURATION)
         wrong = read_duration(key, text, style, &whole);
+    else if (key->type == CONFIG_TYPE_SIZE)
+        wrong = text_to_size(text, &whole) ? check_range(whole, key) : "is not a size";
     else
         wrong = read_count(key, text, &whole);
     if (wrong != NULL)
         return wrong;
-    if (key->type == CONFIG_TYPE_RATE || key->type == CONFIG_TYPE_FACTOR)
+    if (is_real)
         *(double *)to->place = number;
     else if (key->type == CONFIG_TYPE_COUNT32)
         *(int32_t *)to->place = (int32_t)whole;
@@ -376,7 +449,9 @@ static const char *store(const struct config_key *key, const char *text, enum co
     case CONFIG_TYPE_TEXT:
     case CONFIG_TYPE_NAME:
     case CONFIG_TYPE_URL:
+    case CONFIG_TYPE_WEBHOOK:
     case CONFIG_TYPE_ENGINE_HOST:
+    case CONFIG_TYPE_LISTEN:
     case CONFIG_TYPE_PROXY:
     case CONFIG_TYPE_VERSION:
     case CONFIG_TYPE_WORD:
@@ -408,8 +483,10 @@ static const char *store(const struct config_key *key, const char *text, enum co
     case CONFIG_TYPE_TIME_AUTO:
         return store_time(key, text, style, to);
     case CONFIG_TYPE_DURATION:
+    case CONFIG_TYPE_SIZE:
     case CONFIG_TYPE_RATE:
     case CONFIG_TYPE_FACTOR:
+    case CONFIG_TYPE_PERCENT:
     case CONFIG_TYPE_COUNT:
     case CONFIG_TYPE_COUNT_AUTO:
     case CONFIG_TYPE_COUNT32:
@@ -421,8 +498,8 @@ static const char *store(const struct config_key *key, const char *text, enum co
 static int refuse(const struct config_key *key, const char *text, enum config_style style, const char *wrong,
                   struct err *err)
 {
-    char allowed[300];
-    describe(key, style, allowed, sizeof(allowed));
+    char allowed[CONFIG_DESCRIPTION_SIZE];
+    config_value_describe(key, style, allowed, sizeof(allowed));
     bool is_address = key->type == CONFIG_TYPE_URL || key->type == CONFIG_TYPE_ENGINE_HOST ||
                       key->type == CONFIG_TYPE_PROXY;
     bool may_hold_login = is_address && strchr(text, '@') != NULL;

@@ -10,6 +10,8 @@
 /* Names hardly change; job variables are read again when the job is rendered. */
 #define NAME_AGE_MS (10 * 60 * 1000)
 #define PARAMETERS_MAX 256
+/* A longer text is no image's name. */
+#define IMAGE_MAX_BYTES 512
 
 struct due {
     struct list link;
@@ -22,6 +24,15 @@ struct due {
     struct dues_sight sight;
 };
 
+/* As many as may come while a poll is out; one that is forgotten too soon costs a claim that is late. */
+#define ENDS_MAX 512
+
+/* Of a run's last launch. */
+struct end {
+    char flow_run_id[UUID_TEXT_SIZE];
+    int64_t mono_ms;
+};
+
 struct dues {
     struct runner *runner;
     struct catalog *catalog;
@@ -31,6 +42,9 @@ struct dues {
     int64_t told_ms; /* mono; when a failed call was told last */
     struct list all;
     struct index by_flow_run;
+    struct end ends[ENDS_MAX]; /* a ring */
+    size_t next_end;
+    int64_t last_end_ms; /* mono; of the newest */
 };
 
 struct dues *dues_new(struct runner *runner, struct catalog *catalog, const struct config *config,
@@ -121,6 +135,19 @@ static const struct config_class *classify_launch(struct due *due)
     return c;
 }
 
+/* The image that the run itself names; what its job really says is known when that is rendered. */
+static void read_image(struct due *due)
+{
+    struct json *variables = NULL;
+    struct err ignored; /* the launch fails by it, later */
+    if (json_parse(due->job_variables_json, strlen(due->job_variables_json), &variables, &ignored) != 0)
+        return;
+    const char *image = json_get_text(variables, "image", "");
+    if (strlen(image) <= IMAGE_MAX_BYTES)
+        launch_set_text(&due->launch->image, image);
+    json_free(variables);
+}
+
 bool dues_have_room(size_t launches, int64_t queued_of_class)
 {
     return launches < DUES_LAUNCHES_MAX || queued_of_class < DUES_OF_CLASS_MIN;
@@ -151,6 +178,7 @@ static void become_launch(struct due *due)
         return;
     }
     index_remove(&d->by_flow_run, l->flow_run_id);
+    read_image(due);
     due->launch = NULL;
     struct live *live = runner_add(d->runner, l);
     live->seen_mono_ms = due->sight.mono_ms;
@@ -159,8 +187,6 @@ static void become_launch(struct due *due)
     live->tags = STEAL(due->tags);
     live->tag_count = due->tag_count;
     due->tag_count = 0;
-    log_debug("run is due", kv_s("run", l->flow_run_id), kv_s("name", l->run_name),
-              kv_s("class", l->class_name));
     runner_feed_kind(d->runner, live, RUN_EVENT_ENTER);
     free_due(due);
 }
@@ -211,8 +237,29 @@ static void see_again(struct due *due, const struct dues_sight *sight)
         due->sight.generation = sight->generation;
 }
 
+void dues_note_end(struct dues *d, const char *flow_run_id)
+{
+    struct end *end = &d->ends[d->next_end];
+    d->next_end = (d->next_end + 1) % ENDS_MAX;
+    snprintf(end->flow_run_id, UUID_TEXT_SIZE, "%s", flow_run_id);
+    end->mono_ms = d->last_end_ms = clock_mono_ms(d->clock);
+}
+
+/* A claim that is refused may have moved the run's due time; an old sight would tell the one before. */
+static bool is_overtaken(const struct dues *d, const char *flow_run_id, int64_t seen_mono_ms)
+{
+    if (seen_mono_ms >= d->last_end_ms)
+        return false;
+    for (size_t i = 0; i < ENDS_MAX; i++)
+        if (d->ends[i].mono_ms > seen_mono_ms && strcmp(d->ends[i].flow_run_id, flow_run_id) == 0)
+            return true;
+    return false;
+}
+
 void dues_add(struct dues *d, const struct prefect_run *run, const struct dues_sight *sight)
 {
+    if (is_overtaken(d, run->id, sight->mono_ms))
+        return;
     struct due *due = index_find(&d->by_flow_run, run->id);
     if (due != NULL) {
         see_again(due, sight);
@@ -225,6 +272,8 @@ void dues_add(struct dues *d, const struct prefect_run *run, const struct dues_s
     snprintf(due->launch->deployment_id, UUID_TEXT_SIZE, "%s", run->deployment_id);
     snprintf(due->launch->flow_id, UUID_TEXT_SIZE, "%s", run->flow_id);
     snprintf(due->launch->work_queue_id, UUID_TEXT_SIZE, "%s", run->work_queue_id);
+    if (run->trace_parent.span != 0)
+        trace_parent_write(&run->trace_parent, due->launch->trace_parent);
     due->job_variables_json = check_strdup(run->job_variables_json);
     due->parameters_json = check_strdup(run->parameters_json);
     due->tags = check_alloc((run->tag_count + 1) * sizeof(*due->tags));

@@ -29,6 +29,9 @@ struct dues_sight {
 /* dues_add - a run that was seen SCHEDULED; one that is on its way already is only seen anew. Copies what it
  * keeps. */
 void dues_add(struct dues *dues, const struct prefect_run *run, const struct dues_sight *sight);
+/* dues_note_end - a launch of this run has left the house: what a request begun earlier shows of the run is
+ * from before that, and is passed over. */
+void dues_note_end(struct dues *dues, const char *flow_run_id);
 /* Is there room for one more launch of the class that was not shown by a poll? */
 bool dues_have_room(size_t launches, int64_t queued_of_class);
 size_t dues_count(const struct dues *dues);

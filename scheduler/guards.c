@@ -3,7 +3,7 @@
 #include "base/log.h"
 #include "core/breaker.h"
 #include "core/budget.h"
-#include "core/image_host.h"
+#include "core/registry.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -51,6 +51,24 @@ static int64_t now_ms(const struct guard *g)
 const char *guard_name(const struct guard *guard)
 {
     return guard->name;
+}
+
+enum dependency guard_dependency(const struct guard *guard)
+{
+    return guard->dependency;
+}
+
+int64_t guard_retries_left(const struct guard *guard)
+{
+    return budget_left(&guard->budget, now_ms(guard));
+}
+
+const struct guard *guards_next(const struct guards *guards, const struct guard *guard)
+{
+    const struct list *next = guard == NULL ? guards->all.next : guard->link.next;
+    if (next == &guards->all)
+        return NULL;
+    return (const struct guard *)((const char *)next - offsetof(struct guard, link));
 }
 
 /* ---- the state file ---- */
@@ -159,8 +177,8 @@ struct guard *guards_prefect(struct guards *guards)
 /* Beyond so many they share one, which is as good as none. */
 struct guard *guards_registry(struct guards *all, const char *image)
 {
-    char host[IMAGE_HOST_SIZE];
-    image_host(image, host);
+    char host[REGISTRY_SIZE];
+    registry_of(image, host);
     bool is_full = all->registry_count >= REGISTRIES_MAX;
     char *AUTO_FREE name = check_printf("registry %s", host);
     for (struct list *link = all->all.next; link != &all->all; link = link->next) {

@@ -37,7 +37,12 @@ struct guard *guards_prefect(struct guards *guards);
 /* guards_registry - that of an image's registry; made when it is first asked for. */
 struct guard *guards_registry(struct guards *guards, const char *image);
 
+/* guards_next - one after the other, in the order they were made; guard NULL: the first; NULL: no more. */
+const struct guard *guards_next(const struct guards *guards, const struct guard *guard);
+
 const char *guard_name(const struct guard *guard); /* "engine", "prefect", "registry ghcr.io" */
+
+enum dependency guard_dependency(const struct guard *guard);
 
 /* ---- the breaker ---- */
 
@@ -58,6 +63,9 @@ void guard_probe(struct guard *guard);
 struct failure guard_refusal(const struct guard *guard, enum stage stage);
 
 /* ---- the budget ---- */
+
+/* guard_retries_left - that may go at once now. */
+int64_t guard_retries_left(const struct guard *guard);
 
 /* guard_take - a retry that nobody stands in line for, if the budget has one; else *wait_ms until it has. */
 bool guard_take(struct guard *guard, int64_t *wait_ms);

@@ -40,12 +40,19 @@ struct history history_read(const struct prefect_state *states, size_t count, co
             h.overwritten = scheduled != NULL ? scheduled : ended;
             if (h.is_ours)
                 h.latest = s;
+        } else if (s->type == PREFECT_STATE_PENDING && ended != NULL) {
+            /* Another's proposal that landed late: it has taken nothing, and whoever is on top puts the end
+             * back.
+             */
+            h.is_ours = false;
         } else if (s->type == PREFECT_STATE_SCHEDULED || s->type == PREFECT_STATE_PENDING) {
             scheduled = h.was_ours && s->type == PREFECT_STATE_SCHEDULED ? s : NULL;
             ended = NULL;
             h.is_ours = false;
         } else if (s->type == PREFECT_STATE_CANCELLING && scheduled != NULL) {
             h.is_ours = h.is_ours || is_hand_back(scheduled, ids->hand_back);
+        } else if (s->type == PREFECT_STATE_RUNNING) {
+            ended = NULL; /* somebody has taken it all the same */
         } else if (prefect_state_type_is_final(s->type)) {
             ended = s;
         }

@@ -9,6 +9,10 @@
 
 #define SAVE_EVERY_MS 5000
 #define ROW_NAME_SIZE 96
+#define KIND_NAME_SIZE 48
+
+/* The clocks that may be learned; their place in an array. */
+static const enum clock_kind kinds[] = {CLOCK_KIND_CONNECT, CLOCK_KIND_INACTIVITY, CLOCK_KIND_TOTAL};
 
 struct learned {
     bool is_unsaved;
@@ -17,7 +21,7 @@ struct learned {
 
 struct learned_class {
     char *name;
-    struct learned *of[STAGE_COUNT]; /* NULL: not `auto` */
+    struct learned *of[STAGE_COUNT][CLOCK_KIND_TOTAL + 1]; /* by stage and clock; NULL: not `auto` */
 };
 
 struct learned_timeouts {
@@ -40,29 +44,55 @@ static struct learned_class *find_class(const struct learned_timeouts *t, const 
     return NULL;
 }
 
-static struct learned *find(const struct learned_timeouts *t, const struct config_class *of, enum stage stage)
+/* Has it a value of its own? */
+static bool is_learned(const struct config_class *of, enum stage stage, enum clock_kind clock)
 {
-    if (t == NULL || !of->clocks[stage].total.is_auto)
-        return NULL;
-    const struct learned_class *c = find_class(t, of->name);
-    return c == NULL ? NULL : c->of[stage];
+    return config_clock(of, stage, clock)->is_auto &&
+           !(clock == CLOCK_KIND_INACTIVITY && of->clocks[stage].inactivity_follows);
 }
 
-static struct timeout_policy policy_of(const struct config_class *of, enum stage stage)
+static struct learned *find(const struct learned_timeouts *t, const struct config_class *of, enum stage stage,
+                            enum clock_kind clock)
 {
-    const struct config_clocks *c = &of->clocks[stage];
-    return (struct timeout_policy){.fixed_ms = c->total.ms,
-                                   .floor_ms = c->floor_ms,
-                                   .ceiling_ms = c->ceiling_ms,
-                                   .margin = of->timeout_margin,
-                                   .min_samples = of->timeout_samples};
+    if (t == NULL || !is_learned(of, stage, clock))
+        return NULL;
+    const struct learned_class *c = find_class(t, of->name);
+    return c == NULL ? NULL : c->of[stage][clock];
+}
+
+static struct timeout_policy policy_of(const struct config_class *of, enum stage stage, enum clock_kind clock)
+{
+    struct timeout_policy policy = {.fixed_ms = config_clock(of, stage, clock)->ms,
+                                    .floor_ms = of->clocks[stage].floor_ms,
+                                    .ceiling_ms = of->clocks[stage].ceiling_ms,
+                                    .margin = of->timeout_margin,
+                                    .min_samples = of->timeout_samples};
+    if (clock == CLOCK_KIND_CONNECT) {
+        policy.floor_ms = of->connect_floor_ms;
+        policy.ceiling_ms = of->connect_ceiling_ms;
+    } else if (clock == CLOCK_KIND_INACTIVITY) {
+        policy.floor_ms = of->inactivity_floor_ms;
+        policy.ceiling_ms = of->inactivity_ceiling_ms;
+    }
+    return policy;
 }
 
 /* ---- the state file ---- */
 
-static void row_name(const char *class_name, enum stage stage, char name[static ROW_NAME_SIZE])
+/* "timeout:pull_inactivity": as the view `limits` calls it, by the key that makes it `auto`. */
+static void kind_name(enum stage stage, enum clock_kind clock, char name[static KIND_NAME_SIZE])
 {
-    snprintf(name, ROW_NAME_SIZE, "timeout:%s:%s", stage_name(stage), class_name);
+    bool is_total = clock == CLOCK_KIND_TOTAL;
+    snprintf(name, KIND_NAME_SIZE, "timeout:%s%s%s", stage_name(stage), is_total ? "" : "_",
+             is_total ? "" : clock_kind_name(clock));
+}
+
+static void row_name(const char *class_name, enum stage stage, enum clock_kind clock,
+                     char name[static ROW_NAME_SIZE])
+{
+    char kind[KIND_NAME_SIZE];
+    kind_name(stage, clock, kind);
+    snprintf(name, ROW_NAME_SIZE, "%s:%s", kind, class_name);
 }
 
 /* FNV-1a: tells one engine's address from another's, and keeps it out of the file, since it may hold a login.
@@ -75,14 +105,14 @@ static uint64_t engine_mark(const struct config *config)
     return hash;
 }
 
-static int load(struct learned_timeouts *t, const char *class_name, enum stage stage, struct learned *l,
-                struct err *err)
+static int load(struct learned_timeouts *t, const char *class_name, enum stage stage, enum clock_kind clock,
+                struct learned *l, struct err *err)
 {
     char name[ROW_NAME_SIZE];
     char *AUTO_FREE state = NULL;
     uint64_t mark = 0;
     int used = 0;
-    row_name(class_name, stage, name);
+    row_name(class_name, stage, clock, name);
     if (store_load_learned(t->store, name, &state, err) != 0)
         return -1;
     if (state == NULL)
@@ -107,16 +137,16 @@ static void describe(const struct learned *l, const struct timeout_policy *polic
 }
 
 static int save(struct learned_timeouts *t, const struct config_class *of, enum stage stage,
-                struct learned *l, struct err *err)
+                enum clock_kind clock, struct learned *l, struct err *err)
 {
     char name[ROW_NAME_SIZE];
-    char kind[ROW_NAME_SIZE];
+    char kind[KIND_NAME_SIZE];
     char from[LEARNED_FROM_SIZE];
     char text[TIMEOUT_TEXT_SIZE];
     char state[TIMEOUT_TEXT_SIZE + 32];
-    struct timeout_policy policy = policy_of(of, stage);
-    row_name(of->name, stage, name);
-    snprintf(kind, sizeof(kind), "timeout:%s", stage_name(stage));
+    struct timeout_policy policy = policy_of(of, stage, clock);
+    row_name(of->name, stage, clock, name);
+    kind_name(stage, clock, kind);
     describe(l, &policy, from);
     timeout_save(&l->timeout, text);
     snprintf(state, sizeof(state), "%016" PRIx64 " %s", engine_mark(t->config), text);
@@ -132,18 +162,26 @@ static int save(struct learned_timeouts *t, const struct config_class *of, enum 
     return 0;
 }
 
+static int save_stage(struct learned_timeouts *t, const struct config_class *of, enum stage stage,
+                      struct err *err)
+{
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        struct learned *l = find(t, of, stage, kinds[i]);
+        if (l != NULL && l->is_unsaved && save(t, of, stage, kinds[i], l, err) != 0)
+            return -1;
+    }
+    return 0;
+}
+
 int learned_timeouts_save(struct learned_timeouts *t, bool all, struct err *err)
 {
     int64_t now_ms = clock_mono_ms(t->clock);
     if (!t->is_unsaved || (!all && now_ms - t->saved_mono_ms < SAVE_EVERY_MS))
         return 0;
     for (size_t i = 0; i < t->config->class_count; i++) {
-        const struct config_class *of = &t->config->classes[i];
-        for (int stage = 0; stage < STAGE_COUNT; stage++) {
-            struct learned *l = find(t, of, (enum stage)stage);
-            if (l != NULL && l->is_unsaved && save(t, of, (enum stage)stage, l, err) != 0)
+        for (int stage = 0; stage < STAGE_COUNT; stage++)
+            if (save_stage(t, &t->config->classes[i], (enum stage)stage, err) != 0)
                 return -1;
-        }
     }
     t->is_unsaved = false;
     t->saved_mono_ms = now_ms;
@@ -170,23 +208,35 @@ static struct learned_class *class_for(struct learned_timeouts *t, const char *n
 
 /* What is `auto` gets a value, and its row; the row of what is not goes. */
 static int follow(struct learned_timeouts *t, const struct config_class *of, enum stage stage,
-                  struct err *err)
+                  enum clock_kind clock, struct err *err)
 {
-    struct learned_class *c = class_for(t, of->name);
-    struct learned *l = c->of[stage];
-    if (!of->clocks[stage].total.is_auto) {
+    struct learned **place = &class_for(t, of->name)->of[stage][clock];
+    if (!is_learned(of, stage, clock)) {
         char name[ROW_NAME_SIZE];
-        row_name(of->name, stage, name);
-        free(l);
-        c->of[stage] = NULL;
+        row_name(of->name, stage, clock, name);
+        free(STEAL(*place));
         return store_forget_learned(t->store, name, err);
     }
-    if (l == NULL) {
-        l = c->of[stage] = check_alloc(sizeof(*l));
-        if (load(t, of->name, stage, l, err) != 0)
+    if (*place == NULL) {
+        *place = check_alloc(sizeof(**place));
+        if (load(t, of->name, stage, clock, *place, err) != 0)
             return -1;
     }
-    return save(t, of, stage, l, err);
+    return save(t, of, stage, clock, *place, err);
+}
+
+static int forget_stage(struct learned_timeouts *t, struct learned_class *c, enum stage stage,
+                        struct err *err)
+{
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        struct learned **place = &c->of[stage][kinds[i]];
+        char name[ROW_NAME_SIZE];
+        row_name(c->name, stage, kinds[i], name);
+        if (*place != NULL && store_forget_learned(t->store, name, err) != 0)
+            return -1;
+        free(STEAL(*place));
+    }
+    return 0;
 }
 
 /* Rows of classes that a reload has taken away. */
@@ -195,14 +245,9 @@ static int forget_removed(struct learned_timeouts *t, struct err *err)
     for (size_t i = 0; i < t->class_count; i++) {
         struct learned_class *c = &t->classes[i];
         bool is_there = strcmp(config_class_by_name(t->config, c->name)->name, c->name) == 0;
-        for (int stage = 0; stage < STAGE_COUNT && !is_there; stage++) {
-            char name[ROW_NAME_SIZE];
-            row_name(c->name, (enum stage)stage, name);
-            if (c->of[stage] != NULL && store_forget_learned(t->store, name, err) != 0)
+        for (int stage = 0; stage < STAGE_COUNT && !is_there; stage++)
+            if (forget_stage(t, c, (enum stage)stage, err) != 0)
                 return -1;
-            free(c->of[stage]);
-            c->of[stage] = NULL;
-        }
     }
     return 0;
 }
@@ -210,6 +255,15 @@ static int forget_removed(struct learned_timeouts *t, struct err *err)
 static bool may_be_learned(enum stage stage)
 {
     return stage != STAGE_API && stage != STAGE_RESOLVE && stage != STAGE_REPORT && stage != STAGE_RUN;
+}
+
+static int follow_stage(struct learned_timeouts *t, const struct config_class *of, enum stage stage,
+                        struct err *err)
+{
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+        if (may_be_learned(stage) && follow(t, of, stage, kinds[i], err) != 0)
+            return -1;
+    return 0;
 }
 
 int learned_timeouts_set_config(struct learned_timeouts *t, const struct config *config, struct err *err)
@@ -220,8 +274,7 @@ int learned_timeouts_set_config(struct learned_timeouts *t, const struct config 
         return -1;
     for (size_t i = 0; i < config->class_count; i++)
         for (int stage = 0; stage < STAGE_COUNT; stage++)
-            if (may_be_learned((enum stage)stage) &&
-                follow(t, &config->classes[i], (enum stage)stage, err) != 0)
+            if (follow_stage(t, &config->classes[i], (enum stage)stage, err) != 0)
                 return -1;
     t->is_unsaved = false;
     t->saved_mono_ms = clock_mono_ms(t->clock);
@@ -248,7 +301,8 @@ void learned_timeouts_free(struct learned_timeouts *t)
         return;
     for (size_t i = 0; i < t->class_count; i++) {
         for (int stage = 0; stage < STAGE_COUNT; stage++)
-            free(t->classes[i].of[stage]);
+            for (size_t kind = 0; kind < ARRAY_LEN(kinds); kind++)
+                free(t->classes[i].of[stage][kinds[kind]]);
         free(t->classes[i].name);
     }
     free(t->classes);
@@ -257,32 +311,52 @@ void learned_timeouts_free(struct learned_timeouts *t)
 
 /* ---- values ---- */
 
+static int64_t value_ms(const struct learned_timeouts *t, const struct config_class *of, enum stage stage,
+                        enum clock_kind clock)
+{
+    const struct learned *l = find(t, of, stage, clock);
+    if (l == NULL)
+        return config_clock(of, stage, clock)->ms;
+    struct timeout_policy policy = policy_of(of, stage, clock);
+    return timeout_ms(&l->timeout, &policy);
+}
+
 int64_t learned_timeouts_total_ms(const struct learned_timeouts *t, const struct config_class *of,
                                   enum stage stage)
 {
-    const struct learned *l = find(t, of, stage);
-    if (l == NULL)
-        return of->clocks[stage].total.ms;
-    struct timeout_policy policy = policy_of(of, stage);
-    return timeout_ms(&l->timeout, &policy);
+    return value_ms(t, of, stage, CLOCK_KIND_TOTAL);
+}
+
+void learned_timeouts_each(const struct learned_timeouts *t, learned_timeout_fn fn, void *arg)
+{
+    for (size_t kind = ARRAY_LEN(kinds); kind-- > 0;)
+        for (size_t i = 0; i < t->config->class_count; i++)
+            for (int stage = 0; stage < STAGE_COUNT; stage++) {
+                const struct config_class *of = &t->config->classes[i];
+                if (find(t, of, (enum stage)stage, kinds[kind]) != NULL)
+                    fn(arg, of->name, (enum stage)stage, kinds[kind],
+                       value_ms(t, of, (enum stage)stage, kinds[kind]));
+            }
 }
 
 struct http_clocks learned_timeouts_clocks(const struct learned_timeouts *t, const struct config_class *of,
                                            enum stage stage)
 {
-    const struct config_clocks *c = &of->clocks[stage];
     /* An inactivity clock that goes along with the total would only say the same. */
-    return (struct http_clocks){c->connect.ms, c->inactivity.is_auto ? 0 : c->inactivity.ms,
-                                learned_timeouts_total_ms(t, of, stage)};
+    int64_t inactivity_ms =
+        of->clocks[stage].inactivity_follows ? 0 : value_ms(t, of, stage, CLOCK_KIND_INACTIVITY);
+    return (struct http_clocks){value_ms(t, of, stage, CLOCK_KIND_CONNECT), inactivity_ms,
+                                value_ms(t, of, stage, CLOCK_KIND_TOTAL)};
 }
 
 void learned_timeouts_from(const struct learned_timeouts *t, const struct config_class *of, enum stage stage,
-                           char from[static LEARNED_FROM_SIZE])
+                           enum clock_kind clock, char from[static LEARNED_FROM_SIZE])
 {
-    const struct learned *l = find(t, of, stage);
-    struct timeout_policy policy = policy_of(of, stage);
+    const struct learned *l = find(t, of, stage, clock);
+    struct timeout_policy policy = policy_of(of, stage, clock);
     if (l == NULL)
-        snprintf(from, LEARNED_FROM_SIZE, "%.*s", LEARNED_FROM_SIZE - 1, of->clocks[stage].total.from);
+        snprintf(from, LEARNED_FROM_SIZE, "%.*s", LEARNED_FROM_SIZE - 1,
+                 config_clock(of, stage, clock)->from);
     else if (timeout_is_learned(&l->timeout, &policy))
         snprintf(from, LEARNED_FROM_SIZE, "learned (auto, %" PRId64 " samples)", l->timeout.samples);
     else
@@ -293,9 +367,10 @@ void learned_timeouts_from(const struct learned_timeouts *t, const struct config
 /* ---- what came of a call ---- */
 
 /* The value that changes now; NULL: not learned. */
-static struct timeout *changing(struct learned_timeouts *t, const struct config_class *of, enum stage stage)
+static struct timeout *changing(struct learned_timeouts *t, const struct config_class *of, enum stage stage,
+                                enum clock_kind clock)
 {
-    struct learned *l = find(t, of, stage);
+    struct learned *l = find(t, of, stage, clock);
     if (l == NULL)
         return NULL;
     l->is_unsaved = true;
@@ -303,28 +378,36 @@ static struct timeout *changing(struct learned_timeouts *t, const struct config_
     return &l->timeout;
 }
 
-void learned_timeouts_done(struct learned_timeouts *t, const struct config_class *of, enum stage stage,
-                           int64_t took_ms)
+static void done(struct learned_timeouts *t, const struct config_class *of, enum stage stage,
+                 enum clock_kind clock, int64_t took_ms)
 {
-    struct timeout *timeout = changing(t, of, stage);
+    struct timeout *timeout = took_ms < 0 ? NULL : changing(t, of, stage, clock);
     if (timeout != NULL)
         timeout_done(timeout, took_ms);
 }
 
-void learned_timeouts_expired(struct learned_timeouts *t, const struct config_class *of, enum stage stage,
-                              int64_t used_ms)
+void learned_timeouts_done(struct learned_timeouts *t, const struct config_class *of, enum stage stage,
+                           const struct learned_times *times)
 {
-    struct timeout_policy policy = policy_of(of, stage);
-    struct timeout *timeout = changing(t, of, stage);
+    done(t, of, stage, CLOCK_KIND_CONNECT, times->connect_ms);
+    done(t, of, stage, CLOCK_KIND_INACTIVITY, times->silence_ms);
+    done(t, of, stage, CLOCK_KIND_TOTAL, times->took_ms);
+}
+
+void learned_timeouts_expired(struct learned_timeouts *t, const struct config_class *of, enum stage stage,
+                              enum clock_kind clock, int64_t used_ms)
+{
+    struct timeout_policy policy = policy_of(of, stage, clock);
+    struct timeout *timeout = changing(t, of, stage, clock);
     if (timeout != NULL)
         timeout_expired(timeout, &policy, used_ms);
 }
 
 void learned_timeouts_late(struct learned_timeouts *t, const struct config_class *of, enum stage stage,
-                           int64_t used_ms, int64_t seen_ms)
+                           enum clock_kind clock, int64_t used_ms, int64_t seen_ms)
 {
-    struct timeout_policy policy = policy_of(of, stage);
-    struct timeout *timeout = changing(t, of, stage);
+    struct timeout_policy policy = policy_of(of, stage, clock);
+    struct timeout *timeout = changing(t, of, stage, clock);
     if (timeout != NULL)
         timeout_late(timeout, &policy, used_ms, seen_ms);
 }

@@ -1,11 +1,12 @@
 /*
- * learned_timeouts.h - the timeouts that are `auto`: one learned value by stage and class, kept in the state
- * file.
+ * learned_timeouts.h - the timeouts that are `auto`: one learned value by stage, clock and class, kept in the
+ * state file.
  *
- * Only the whole time of calls to the engine is learned; what a value is made of is in core/timeout.h. Rows
+ * Only clocks of calls to the engine are learned: the whole time, the longest silence, the time to connect.
+ * What a value is made of is in core/timeout.h. Rows
  * go into the state file with commits that happen anyway, each at most every few seconds, and at the stop.
  * What was learned of another engine (`host`) is not taken over. Everywhere a class stands for those whose
- * time of that stage is not `auto`, too: then nothing is learned, and the configured value holds.
+ * clock of that stage is not `auto`, too: then nothing is learned, and the configured value holds.
  */
 #ifndef SLUICE_LEARNED_TIMEOUTS_H
 #define SLUICE_LEARNED_TIMEOUTS_H
@@ -33,18 +34,32 @@ int64_t learned_timeouts_total_ms(const struct learned_timeouts *timeouts, const
 /* learned_timeouts_clocks - all clocks of a call that is made now. */
 struct http_clocks learned_timeouts_clocks(const struct learned_timeouts *timeouts,
                                            const struct config_class *of, enum stage stage);
-/* learned_timeouts_from - where the total came from, for people: "learned (auto, 42 samples)". */
+/* learned_timeouts_from - where the clock's value came from, for people: "learned (auto, 42 samples)". clock
+ * here and below: any but NONE. */
 void learned_timeouts_from(const struct learned_timeouts *timeouts, const struct config_class *of,
-                           enum stage stage, char from[static LEARNED_FROM_SIZE]);
+                           enum stage stage, enum clock_kind clock, char from[static LEARNED_FROM_SIZE]);
 
-/* What came of a call: it went well; its total, used_ms, ran out; it turned out done seen_ms after it was
- * sent, although its total had run out. */
+/* learned_timeouts_each - every value of its own that is `auto`, as it is in force now: all totals first,
+ * then silences, then connects; classes as in the configuration. */
+typedef void (*learned_timeout_fn)(void *arg, const char *class_name, enum stage stage, enum clock_kind clock,
+                                   int64_t ms);
+void learned_timeouts_each(const struct learned_timeouts *timeouts, learned_timeout_fn fn, void *arg);
+
+/* How long each clock of a call has run, in ms; -1: that one teaches nothing. */
+struct learned_times {
+    int64_t connect_ms;
+    int64_t silence_ms; /* the longest */
+    int64_t took_ms;
+};
+
+/* What came of a call: it went well; this clock, of used_ms, ran out; it turned out done seen_ms after that
+ * clock had begun to run, although it had run out. */
 void learned_timeouts_done(struct learned_timeouts *timeouts, const struct config_class *of, enum stage stage,
-                           int64_t took_ms);
+                           const struct learned_times *times);
 void learned_timeouts_expired(struct learned_timeouts *timeouts, const struct config_class *of,
-                              enum stage stage, int64_t used_ms);
+                              enum stage stage, enum clock_kind clock, int64_t used_ms);
 void learned_timeouts_late(struct learned_timeouts *timeouts, const struct config_class *of, enum stage stage,
-                           int64_t used_ms, int64_t seen_ms);
+                           enum clock_kind clock, int64_t used_ms, int64_t seen_ms);
 
 /* learned_timeouts_save - add what has changed to the transaction that is begun; all: also what was saved a
  * moment ago. */

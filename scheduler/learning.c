@@ -12,18 +12,26 @@
 #define SAVE_EVERY_MS 5000
 #define STATUS_UNAVAILABLE 503
 
-static const char *const names[LEARNING_STAGE_COUNT] = {"launching:create", "launching:start"};
+static const struct {
+    const char *name;
+    const struct inflight_kind *kind;
+} stages[LEARNING_STAGE_COUNT] = {
+    [LEARNING_CREATE] = {"launching:create", &inflight_calls},
+    [LEARNING_START] = {"launching:start", &inflight_calls},
+    [LEARNING_PULL] = {"pulls:pull", &inflight_pulls},
+};
 
 struct measured {
     struct inflight inflight;
     struct inflight_load load;
+    bool is_on;  /* its setting is auto */
     bool is_new; /* differs from the file */
+    bool is_in_file;
 };
 
 struct learning {
     struct store *store;
     const struct clock *clock;
-    bool is_on; /* launching = auto */
     struct measured stages[LEARNING_STAGE_COUNT];
     int64_t saved_mono_ms; /* 0: not yet */
 };
@@ -32,8 +40,9 @@ static int load(struct learning *l, struct err *err)
 {
     for (int i = 0; i < LEARNING_STAGE_COUNT; i++) {
         char *text = NULL;
-        if (store_load_learned(l->store, names[i], &text, err) != 0)
+        if (store_load_learned(l->store, stages[i].name, &text, err) != 0)
             return -1;
+        l->stages[i].is_in_file = text != NULL;
         if (text != NULL && !inflight_from_text(text, &l->stages[i].inflight))
             l->stages[i].is_new = true;
         free(text);
@@ -48,7 +57,7 @@ int learning_new(struct store *store, const struct clock *clock, const struct co
     l->store = store;
     l->clock = clock;
     for (int i = 0; i < LEARNING_STAGE_COUNT; i++)
-        l->stages[i].inflight = inflight_make(INFLIGHT_FIRST);
+        l->stages[i].inflight = inflight_make(stages[i].kind, stages[i].kind->first);
     if (load(l, err) != 0) {
         learning_free(l);
         return -1;
@@ -65,10 +74,13 @@ void learning_free(struct learning *l)
 
 void learning_set_config(struct learning *l, const struct config *config)
 {
-    l->is_on = config->launching_is_auto;
-    for (int i = 0; i < LEARNING_STAGE_COUNT && !l->is_on; i++) {
-        l->stages[i].inflight = inflight_make(INFLIGHT_FIRST);
-        l->stages[i].is_new = true;
+    for (int i = 0; i < LEARNING_STAGE_COUNT; i++) {
+        struct measured *stage = &l->stages[i];
+        stage->is_on = i == LEARNING_PULL ? config->pulls_is_auto : config->launching_is_auto;
+        if (stage->is_on)
+            continue;
+        stage->inflight = inflight_make(stages[i].kind, stages[i].kind->first);
+        stage->is_new = stage->is_in_file;
     }
 }
 
@@ -89,7 +101,18 @@ static bool is_overload(const struct failure *failure)
            failure->status == STATUS_UNAVAILABLE || classify(failure).error_class == ERROR_CLASS_THROTTLED;
 }
 
-void learning_end(struct learning *l, struct learning_call *call, const struct failure *failure)
+/* Does this call tell how many suit the engine? A pull that fell silent before anything came tells only that
+ * its registry is dead: it must not slow down the pulls from others. */
+static bool is_telling(enum learning_stage stage, const struct failure *failure, int64_t work)
+{
+    if (failure != NULL && !is_overload(failure))
+        return false;
+    if (stage != LEARNING_PULL)
+        return true;
+    return failure == NULL ? work >= LEARNING_BYTES_MIN : work > 0 || failure->clock == CLOCK_KIND_NONE;
+}
+
+void learning_end(struct learning *l, struct learning_call *call, const struct failure *failure, int64_t work)
 {
     if (!call->is_out)
         return;
@@ -97,12 +120,12 @@ void learning_end(struct learning *l, struct learning_call *call, const struct f
     int64_t now_ms = clock_mono_ms(l->clock);
     double mean = inflight_end(&stage->load, call->call, now_ms);
     call->is_out = false;
-    if (!l->is_on || (failure != NULL && !is_overload(failure)))
+    if (!stage->is_on || !is_telling(call->stage, failure, work))
         return;
     stage->is_new = true;
     if (failure == NULL)
-        stage->inflight = inflight_after_success(stage->inflight,
-                                                 (struct inflight_sample){call->call.began_ms, now_ms, mean});
+        stage->inflight = inflight_after_success(
+            stage->inflight, (struct inflight_sample){call->call.began_ms, now_ms, mean, (double)work});
     else
         stage->inflight = inflight_after_overload(stage->inflight, call->call.began_ms, now_ms);
 }
@@ -133,15 +156,15 @@ bool learning_has_news(const struct learning *l)
 static int save(struct learning *l, int i, struct err *err)
 {
     const struct inflight *f = &l->stages[i].inflight;
-    if (!l->is_on)
-        return store_forget_learned(l->store, names[i], err);
+    if (!l->stages[i].is_on)
+        return store_forget_learned(l->store, stages[i].name, err);
     char state[INFLIGHT_TEXT_SIZE];
     char from[64];
     inflight_to_text(f, state);
     snprintf(from, sizeof(from), "%lld samples", (long long)f->samples);
-    const struct store_learned learned = {.name = names[i],
+    const struct store_learned learned = {.name = stages[i].name,
                                           .class_name = "",
-                                          .kind = names[i],
+                                          .kind = stages[i].name,
                                           .value = round(f->guess * 10) / 10,
                                           .learned_from = from,
                                           .state = state};
@@ -159,6 +182,7 @@ int learning_save(struct learning *l, bool is_last, struct err *err)
         if (l->stages[i].is_new && save(l, i, err) != 0)
             return -1;
         l->stages[i].is_new = false;
+        l->stages[i].is_in_file = l->stages[i].is_on;
     }
     return 0;
 }

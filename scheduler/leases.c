@@ -4,6 +4,8 @@
 #include "clocks.h"
 #include "core/lease.h"
 
+#include <string.h>
+
 #define LOOK_MS 5000
 /* Renewals must not stand in the way of claims. */
 #define CALLS_MAX 4
@@ -51,16 +53,22 @@ static struct leases *leases_of(const struct live *live)
     return live->leases;
 }
 
+/* Before 3.6 it is 404, but with words of its own. */
+static bool is_gone(const struct failure *f)
+{
+    return f->status == 410 || (f->status == 404 && strcmp(f->message, "Lease not found") == 0);
+}
+
 static void judge_failure(struct leases *l, struct live *live, const struct prefect_reply *reply)
 {
     const struct failure *f = reply->failure;
     runner_record_timeout(l->s.runner, f, reply->took_ms);
-    if (f->status == 410 && live->launch->run.start_sent) {
+    if (is_gone(f) && live->launch->run.start_sent) {
         live->is_lease_lost = true;
         log_info(
             "the lease of a started run is over: the run has begun, or ended, or its slot was given away",
             kv_s("run", live->launch->flow_run_id), kv_s("lease", live->launch->lease_id));
-    } else if (f->status == 410) {
+    } else if (is_gone(f)) {
         live->is_lease_lost = true;
         log_warn("the server has given the concurrency slot of a claimed run away",
                  kv_s("run", live->launch->flow_run_id), kv_s("name", live->launch->run_name),

@@ -136,16 +136,18 @@ static bool is_served(const struct config *c, const char *queue)
     return is;
 }
 
-/* The queues we serve that aren't paused, so that a paused queue's thousands cost no pages. 0: all. */
+/* The queues we serve whose runs might be claimed, so that a paused queue's thousands cost no pages. 0: all.
+ */
 static size_t open_queues(const struct listing *l, const char **names)
 {
     const struct config *c = l->s.config;
     const struct pool_record *pool = l->s.pool;
     size_t count = 0;
     bool is_whole = pool->queue_count < PREFECT_LIST_MAX; /* no more is known than one answer holds */
-    if (is_whole && pool_has_pauses(pool))
+    if (is_whole && (pool_has_pauses(pool) || pool->has_limits))
         for (int i = 0; i < pool->queue_count; i++)
-            if (!pool->queues[i].is_paused && is_served(c, pool->queues[i].name))
+            if (!pool->queues[i].is_paused && is_served(c, pool->queues[i].name) &&
+                server_limits_read_queue(l->s.limits, &pool->queues[i]))
                 names[count++] = pool->queues[i].name;
     if (count > 0)
         return count;
@@ -212,7 +214,7 @@ static void ask_unseen(struct listing *l)
 /* --run-once: what one poll shows. */
 static bool may_read_on(const struct listing *l)
 {
-    return !l->s.pool->has_limits && !l->s.config->run_once;
+    return server_limits_read_on(l->s.limits) && !l->s.config->run_once;
 }
 
 static void go_on(void *arg)
@@ -232,14 +234,22 @@ static void go_on(void *arg)
         ask_unseen(l);
 }
 
-void listing_on_poll(struct listing *l, bool is_full)
+/* A limit at the server hides any number of launches, and they must not be asked for all the time: about one
+ * request in UNSEEN_MS, however many they are. */
+static int64_t unseen_ms(const struct listing *l)
+{
+    return l->s.pool->has_limits ? UNSEEN_MS * (1 + runner_slots(l->s.runner, NULL).queued / PREFECT_LIST_MAX)
+                                 : UNSEEN_MS;
+}
+
+void listing_on_poll(struct listing *l, bool may_hide)
 {
     int64_t wall_ms = clock_wall_ms(l->s.clock);
-    if (is_full && may_read_on(l)) {
+    if (may_hide && may_read_on(l)) {
         sweep_open(&l->sweep, now_ms(l), wall_ms, wall_ms + l->s.config->prefetch_ms);
     } else if (!l->wants_unseen) {
         l->wants_unseen = true;
-        l->unseen_since_ms = now_ms(l) - UNSEEN_MS;
+        l->unseen_since_ms = now_ms(l) - unseen_ms(l);
     }
     go_on(l);
 }

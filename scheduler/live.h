@@ -16,6 +16,7 @@ struct engine_call;
 struct prefect_call;
 struct jobspec;
 struct pull_wait;
+struct reference_set;
 struct look;
 struct runner;
 struct act;
@@ -39,16 +40,18 @@ struct live {
     struct {
         enum stage stage;
         bool is_learned_from;
-        int64_t total_ms;
-        int64_t grace_ms; /* of a stop: comes on top of total_ms */
-        char from[LEARNED_FROM_SIZE];
+        struct http_clocks clocks;
+        int64_t grace_ms;             /* of a stop: comes on top of inactivity and total */
+        char from[LEARNED_FROM_SIZE]; /* of the total */
         int64_t sent_mono_ms;
     } call;
-    /* A call whose total ran out, and of which it is not known yet whether it was done after all. */
+    /* A call whose total or inactivity clock ran out, and of which it is not known yet whether it was done
+     * after all. */
     struct {
-        int64_t sent_mono_ms; /* 0: none */
+        int64_t begun_mono_ms; /* of that clock; 0: none */
         int64_t used_ms;
         enum stage stage;
+        enum clock_kind clock;
     } late;
 
     /* The runner's. */
@@ -58,6 +61,7 @@ struct live {
     bool has_row;          /* the file has a row of it */
     bool is_wait_said;     /* runner_say_wait() */
     bool was_drained;      /* asked to go back since we began to stop */
+    bool has_old_wait;     /* the wait, if it is in one, was begun by the process that died */
     bool is_forgotten;     /* freed at the end of the turn */
     uint64_t arrival;      /* order of coming into memory */
     bool awaits_list;      /* the watcher's: its look is answered by the first round of lists */
@@ -74,6 +78,7 @@ struct live {
     struct prefect_call *prefect_call;
     struct pull_wait *pull_wait;
     bool in_catalog;                    /* waits for a deployment or a flow */
+    struct reference_set *references;   /* of the job that is being rendered: waits for blocks and the like */
     struct look *look;                  /* at its flow run, gathered or out */
     struct learning_call learning_call; /* the create or start that is out, as it is measured */
 
@@ -94,6 +99,7 @@ struct live {
     /* The poller's. */
     int64_t seen_mono_ms;     /* beginning of the last request that showed the run SCHEDULED; 0: never */
     uint64_t seen_generation; /* the poll it came from; 0: another request */
+    char *said_wait;          /* waits.c's: what it was said to wait for; NULL: nothing. Owned */
     int64_t watched_mono_ms;  /* beginning of the last watch that asked for the run; 0: never, or it failed */
     bool is_running_at_server; /* as that watch saw it */
 
@@ -116,6 +122,8 @@ struct live {
     struct prefect_event_ref submitted_event;
     struct prefect_event_ref container_event;
     bool was_told_running;
+
+    int64_t backoff_since_ms; /* traces.c's: when the backoff it is in began (wall); 0: none, or not known */
 
     /* Never stored: read again when needed. */
     char **tags; /* the run's own, owned; NULL after a restart */

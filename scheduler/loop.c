@@ -20,6 +20,8 @@ struct loop {
     int signal_count;
     loop_fn turn_end;
     void *turn_end_arg;
+    void (*lag)(void *arg, int64_t late_us);
+    void *lag_arg;
     bool is_stopped;
 };
 
@@ -28,6 +30,8 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     struct loop *loop = arg;
+    if (loop->lag != NULL)
+        loop->lag(loop->lag_arg, timers_late_us(loop->timers));
     timers_run(loop->timers);
 }
 
@@ -113,6 +117,12 @@ void loop_on_turn_end(struct loop *loop, loop_fn fn, void *arg)
 {
     loop->turn_end = fn;
     loop->turn_end_arg = arg;
+}
+
+void loop_on_lag(struct loop *loop, void (*fn)(void *arg, int64_t late_us), void *arg)
+{
+    loop->lag = fn;
+    loop->lag_arg = arg;
 }
 
 void loop_run(struct loop *loop)

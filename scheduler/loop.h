@@ -25,6 +25,8 @@ typedef void (*loop_fn)(void *arg);
 int loop_on_signal(struct loop *loop, int signal_number, loop_fn fn, void *arg, struct err *err) MUST_CHECK;
 /* loop_on_turn_end - fn(arg) after the callbacks of each turn. */
 void loop_on_turn_end(struct loop *loop, loop_fn fn, void *arg);
+/* loop_on_lag - fn(arg) each time that timers are run: how much later than it should have the earliest is. */
+void loop_on_lag(struct loop *loop, void (*fn)(void *arg, int64_t late_us), void *arg);
 /* loop_run - turn until loop_stop(). */
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);

@@ -1,21 +1,27 @@
 /*
  * main.c - wiring and exit codes: reads the command line, runs the subcommand; for `start` makes the loop and
- * the service and turns signals into calls. SIGTERM and SIGINT stop, SIGHUP reloads the configuration.
+ * the service and turns signals into calls. SIGTERM and SIGINT stop, SIGHUP reloads the configuration,
+ * SIGUSR1 opens the log file again. The last two wait until they can be obeyed: before that they would kill.
  */
 #include "admin.h"
-#include "api/admin_health.h"
+#include "admin_pages.h"
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "command_tune.h"
 #include "commands.h"
 #include "instance_lock.h"
+#include "log_output.h"
 #include "loop.h"
+#include "meters.h"
+#include "notify.h"
 #include "service.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -23,32 +29,66 @@ struct program {
     const struct options *options;
     struct config *config;
     struct loop *loop;
+    struct log_output *log;
+    struct notify *notify; /* NULL: nobody is to be told */
     struct service *service;
-    struct admin *admin;         /* NULL: can't be made */
-    struct admin_health *health; /* NULL without --with-healthcheck */
+    struct admin *admin;       /* NULL: can't be made */
+    struct admin_pages *pages; /* NULL: nothing is served over HTTP */
     int exit_code;
 };
 
-static void setup_log(const struct config *c)
+static enum log_level level_of(const struct config *c)
 {
     static const char *const levels[] = {"debug", "info", "warn", "error"};
     enum log_level level = LOG_LEVEL_INFO;
     for (size_t i = 0; i < ARRAY_LEN(levels); i++)
         if (strcmp(c->log_level, levels[i]) == 0)
             level = (enum log_level)i;
-    bool json = strcmp(c->log_format, "json") == 0;
-    log_setup(stderr, json ? LOG_FORMAT_JSON : LOG_FORMAT_LOGFMT, level, &clock_system);
+    return level;
+}
+
+static int open_log(struct program *p, struct err *err)
+{
+    const struct config *c = p->config;
+    struct log_output_settings settings = {.base = loop_base(p->loop),
+                                           .fd = STDERR_FILENO,
+                                           .file = c->log_file,
+                                           .journal_stream = getenv("JOURNAL_STREAM")};
+    if (log_output_open(&settings, &p->log, err) != 0)
+        return -1;
+    log_setup(log_output_sink, p->log,
+              strcmp(c->log_format, "json") == 0 ? LOG_FORMAT_JSON : LOG_FORMAT_LOGFMT, level_of(c),
+              log_output_is_journal(p->log) ? NULL : &clock_system);
+    return 0;
+}
+
+/* Until there is somebody who obeys them: a manager may ask for a reload as soon as it has started us. */
+static void hold_signals(int how)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGUSR1);
+    sigprocmask(how, &set, NULL);
 }
 
 /* Each copied output needs a descriptor. */
 static void raise_descriptor_limit(void)
 {
     struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max)
         return;
     limit.rlim_cur = limit.rlim_max;
     if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
         log_warn("the limit of open files could not be raised", kv_int("errno", errno));
+}
+
+/* What we hold is in the memory of libraries too, and can't all be wiped. Nor may others of our user look
+ * into it (ptrace). */
+static void keep_secrets(const struct config *c)
+{
+    if (!c->core_dumps && prctl(PR_SET_DUMPABLE, 0L, 0L, 0L, 0L) != 0)
+        log_warn("core dumps could not be switched off", kv_int("errno", errno));
 }
 
 static void on_stop_signal(void *arg)
@@ -63,11 +103,19 @@ static void on_change(void *arg, const char *text)
     log_info("configuration changed", kv_s("change", text));
 }
 
-/* The new file is checked first; with any mistake the old one stays. */
-static void on_reload_signal(void *arg)
+static void on_config_news(void *arg, bool is_mistake, const char *text)
 {
-    struct program *p = arg;
-    struct config *fresh = commands_load_config(p->options);
+    (void)arg;
+    if (is_mistake)
+        log_error("mistake in the configuration", kv_s("mistake", text));
+    else
+        log_warn("about the configuration", kv_s("notice", text));
+}
+
+/* The new file is checked first; with any mistake the old one stays. */
+static void reload(struct program *p)
+{
+    struct config *fresh = commands_read_config(p->options, on_config_news, NULL);
     if (fresh == NULL) {
         log_error("the configuration has mistakes and was not reloaded; the old one stays in force",
                   kv_s("file", p->options->config_file));
@@ -79,10 +127,28 @@ static void on_reload_signal(void *arg)
         log_error("reload failed", kv_s("error", err.msg));
         service_stop(p->service);
     }
-    setup_log(fresh);
+    log_set_level(level_of(fresh));
     config_free(p->config);
     p->config = fresh;
     log_info("configuration reloaded", kv_s("file", p->options->config_file));
+}
+
+static void on_reload_signal(void *arg)
+{
+    struct program *p = arg;
+    notify_reload_begins(p->notify);
+    reload(p);
+    notify_reload_ends(p->notify);
+}
+
+static void on_reopen_signal(void *arg)
+{
+    struct program *p = arg;
+    struct err err;
+    if (log_output_reopen(p->log, &err) != 0)
+        log_error("the log file could not be opened again; the old one goes on", kv_s("error", err.msg));
+    else
+        log_info("log file opened again", kv_s("file", p->config->log_file));
 }
 
 static void on_end(void *arg, int exit_code)
@@ -97,6 +163,13 @@ static void on_turn_end(void *arg)
 {
     struct program *p = arg;
     service_turn_end(p->service);
+    notify_turn_end(p->notify);
+}
+
+static void on_lag(void *arg, int64_t late_us)
+{
+    struct program *p = arg;
+    meters_loop_lag(service_meters(p->service), late_us);
 }
 
 static int say(const char *sentence)
@@ -108,25 +181,45 @@ static int say(const char *sentence)
 static int connect_signals(struct program *p, struct err *err)
 {
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGCHLD, SIG_DFL); /* ignored by who started us, the ends of credential helpers would be lost */
     if (loop_on_signal(p->loop, SIGTERM, on_stop_signal, p, err) != 0 ||
         loop_on_signal(p->loop, SIGINT, on_stop_signal, p, err) != 0)
         return -1;
-    return loop_on_signal(p->loop, SIGHUP, on_reload_signal, p, err);
+    if (loop_on_signal(p->loop, SIGHUP, on_reload_signal, p, err) != 0 ||
+        loop_on_signal(p->loop, SIGUSR1, on_reopen_signal, p, err) != 0)
+        return -1;
+    hold_signals(SIG_UNBLOCK);
+    return 0;
 }
 
-static bool is_well(void *arg)
+/* The service works without whoever wants to be told, too. Its variables are not for the children, which are
+ * not the service. */
+static void find_manager(struct program *p)
 {
-    struct program *p = arg;
-    return service_is_well(p->service);
+    static const char *const names[] = {"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"};
+    struct err err;
+    struct notify_settings settings = {.address = getenv(names[0]),
+                                       .watchdog_usec = getenv(names[1]),
+                                       .watchdog_pid = getenv(names[2]),
+                                       .own_pid = getpid(),
+                                       .timers = loop_timers(p->loop),
+                                       .clock = &clock_system};
+    if (notify_new(&settings, &p->notify, &err) != 0)
+        log_warn("the service manager can't be told anything", kv_s("error", err.msg));
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        unsetenv(names[i]);
 }
 
-static int serve_health(struct program *p, struct err *err)
+static int serve_pages(struct program *p, struct err *err)
 {
-    const struct config *c = p->config;
-    if (!c->with_healthcheck)
-        return 0;
-    return admin_health_new(loop_base(p->loop), c->webserver_host, (int)c->webserver_port, is_well, p,
-                            &p->health, err);
+    char hostname[256] = "";
+    if (gethostname(hostname, sizeof(hostname) - 1) != 0)
+        hostname[0] = '\0';
+    struct admin_pages_settings settings = {.base = loop_base(p->loop),
+                                            .timers = loop_timers(p->loop),
+                                            .config = p->config,
+                                            .hostname = hostname};
+    return admin_pages_new(&settings, &p->pages, err);
 }
 
 /* Containers matter more than commands: without a socket it goes on. */
@@ -176,20 +269,41 @@ static int run(struct program *p, const char *template_json, struct err *err)
     /* The port first: if it is taken, no state file is made. Nothing is served before the loop runs. */
     int rc = be_the_only_one(p->config, err);
     if (rc == 0)
-        rc = serve_health(p, err);
+        rc = serve_pages(p, err);
     if (rc == 0)
         rc = service_new(&settings, &p->service, err);
     if (rc == 0)
         rc = connect_signals(p, err);
     if (rc == 0) {
+        admin_pages_set_service(p->pages, p->service);
         serve_commands(p);
+        loop_on_lag(p->loop, on_lag, p);
+        notify_begin(p->notify, p->service);
         loop_on_turn_end(p->loop, on_turn_end, p);
         loop_run(p->loop);
     }
     admin_free(p->admin);
-    admin_health_free(p->health);
+    admin_pages_free(p->pages);
+    notify_free(p->notify);
     service_free(p->service);
     free(cwd);
+    return rc;
+}
+
+static int run_in_loop(struct program *p, const char *template_json, struct err *err)
+{
+    if (loop_new(&clock_system, &p->loop, err) != 0)
+        return -1;
+    int rc = open_log(p, err);
+    if (rc == 0) {
+        raise_descriptor_limit();
+        keep_secrets(p->config);
+        find_manager(p);
+        rc = run(p, template_json, err);
+    }
+    log_setup(NULL, NULL, LOG_FORMAT_LOGFMT, LOG_LEVEL_ERROR, NULL);
+    log_output_close(p->log);
+    loop_free(p->loop);
     return rc;
 }
 
@@ -197,6 +311,7 @@ static int start(const struct options *options)
 {
     struct program p = {.options = options, .exit_code = EXIT_FAILED};
     struct err err;
+    hold_signals(SIG_BLOCK);
     p.config = commands_load_config(options);
     if (p.config == NULL)
         return EXIT_FAILED;
@@ -211,14 +326,9 @@ static int start(const struct options *options)
     } else if (commands_prepare(p.config, &template_json, &err) != 0) {
         code = say(err.msg);
     } else {
-        setup_log(p.config);
         memory_keep_small();
-        raise_descriptor_limit();
-        if (loop_new(&clock_system, &p.loop, &err) != 0 || run(&p, buf_text(&template_json), &err) != 0)
-            code = say(err.msg);
-        else
-            code = p.exit_code;
-        loop_free(p.loop);
+        bool has_run = run_in_loop(&p, buf_text(&template_json), &err) == 0;
+        code = has_run ? p.exit_code : say(err.msg);
     }
     buf_done(&template_json);
     config_free(p.config);
@@ -238,10 +348,16 @@ static int run_command(const struct options *options)
         return command_queue(options, stdout);
     case COMMAND_STATUS:
         return command_status(options, stdout);
+    case COMMAND_TIMEOUTS:
+        return command_timeouts(options, stdout);
     case COMMAND_EXPLAIN:
         return command_explain(options, stdout);
     case COMMAND_WHY:
         return command_why(options, stdout);
+    case COMMAND_BACKUP:
+        return command_backup(options, stdout);
+    case COMMAND_COMPACT:
+        return command_compact(options, stdout);
     case COMMAND_PAUSE:
     case COMMAND_RESUME:
     case COMMAND_DRAIN:
@@ -260,8 +376,33 @@ static int run_command(const struct options *options)
     return EXIT_WRONG_USE;
 }
 
+/* A command's output that could not be written must not look like success. Who closed a pipe knows. */
+static int end_output(int code)
+{
+    bool has_failed = ferror(stdout) != 0;
+    errno = 0;
+    if (fflush(stdout) == 0 && !has_failed)
+        return code;
+    if (errno != EPIPE)
+        fprintf(stderr, "sluice: stdout can't be written%s%s\n", errno == 0 ? "" : ": ",
+                errno == 0 ? "" : strerror(errno));
+    return code == EXIT_FINE ? EXIT_FAILED : code;
+}
+
+/* Started with one of them closed, the first file or socket we open would take its number, and a message
+ * meant for stderr would go to the engine. In its place comes what can't be used that way either. */
+static void fill_closed_descriptors(void)
+{
+    static const int modes[] = {
+        [STDIN_FILENO] = O_WRONLY, [STDOUT_FILENO] = O_RDONLY, [STDERR_FILENO] = O_RDONLY};
+    for (int fd = 0; fd < (int)ARRAY_LEN(modes); fd++)
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
+            (void)open("/dev/null", modes[fd]); /* the lowest free number: this one */
+}
+
 int main(int argc, char **argv)
 {
+    fill_closed_descriptors();
     struct options options;
     struct err err;
     if (options_parse(argc, argv, &options, &err) != 0) {
@@ -270,6 +411,7 @@ int main(int argc, char **argv)
         return is_start ? EXIT_FAILED : EXIT_WRONG_USE;
     }
     int code = run_command(&options);
+    bool is_start = options.command == COMMAND_START;
     options_done(&options);
-    return code;
+    return is_start ? code : end_output(code);
 }

@@ -1,121 +1,19 @@
 /*
- * options.c - the command line, read with getopt_long from the table of settings.
+ * options.c - the command line, read with getopt_long from the tables of settings and of other options.
  *
  * An option of the table becomes a pair (key, value) for config_load and is checked here already, so that a
- * bad one ends the command at once with one sentence. The few options that are no setting (--config, --json,
- * those of `explain` and `tune`) are in a second, small table. Knows nothing of what the commands do.
+ * bad one ends the command at once with one sentence. Tables: config_table.c, options_table.c; help:
+ * options_help.c. Knows nothing of what the commands do.
  */
-#include "options.h"
+#include "options_internal.h"
 
-#include "config_table.h"
 #include "config_text.h"
 #include "core/tune.h"
+#include "options_look.h"
 #include "options_tune.h"
 
 #include <getopt.h>
 #include <string.h>
-
-#define FOR(command) (1u << (command))
-#define FOR_ALL (~0u)
-#define FOR_CONFIGURED (FOR(COMMAND_START) | FOR(COMMAND_CHECK) | FOR(COMMAND_CONFIG) | FOR_FILE)
-/* They need no more than to find the state file. */
-#define FOR_FILE (FOR(COMMAND_QUEUE) | FOR(COMMAND_STATUS) | FOR(COMMAND_WHY) | FOR_ADMIN)
-#define FOR_ADMIN                                                                                            \
-    (FOR(COMMAND_PAUSE) | FOR(COMMAND_RESUME) | FOR(COMMAND_DRAIN) | FOR(COMMAND_RETRY) |                    \
-     FOR(COMMAND_DISCARD))
-#define FOR_RUN (FOR(COMMAND_WHY) | FOR(COMMAND_RETRY) | FOR(COMMAND_DISCARD))
-
-static const struct {
-    const char *name;
-    enum command command;
-    const char *arguments;
-    const char *help;
-} commands[] = {
-    {"start", COMMAND_START, "", "serve a work pool (accepts every option of `prefect worker start`)"},
-    {"check", COMMAND_CHECK, " [FILE]", "read a configuration as start would and list every mistake"},
-    {"config", COMMAND_CONFIG, " [FILE]", "print the configuration in effect and where each value came from"},
-    {"queue", COMMAND_QUEUE, "", "list the runs that wait, and for what"},
-    {"status", COMMAND_STATUS, "", "the pool at a glance: counts, limits, what runs"},
-    {"why", COMMAND_WHY, " RUN",
-     "tell why a run waits, failed or ended (RUN: id, its first digits, or name)"},
-    {"pause", COMMAND_PAUSE, "", "claim and start nothing more until resume, also over a restart"},
-    {"resume", COMMAND_RESUME, "", "take a pause back"},
-    {"drain", COMMAND_DRAIN, "", "claim nothing more, end when all that runs has ended: to retire a host"},
-    {"retry", COMMAND_RETRY, " RUN", "try a parked run again (RUN: id, its first digits, or name)"},
-    {"discard", COMMAND_DISCARD, " RUN", "give a parked run up: it is reported Crashed"},
-    {"explain", COMMAND_EXPLAIN, "", "tell how an error would be judged, and the delays that follow"},
-    {"tune", COMMAND_TUNE, "", "measure the engine with short-lived containers and propose settings"},
-};
-
-/* Options that are no setting. */
-enum extra {
-    EXTRA_CONFIG,
-    EXTRA_PROFILE,
-    EXTRA_JSON,
-    EXTRA_INSTALL_POLICY,
-    EXTRA_PROMPT,
-    EXTRA_NO_PROMPT,
-    EXTRA_EMPTY_WORK_QUEUE,
-    EXTRA_STAGE,
-    EXTRA_STATUS,
-    EXTRA_MESSAGE,
-    EXTRA_MESSAGE_FILE,
-    EXTRA_HEADER,
-    EXTRA_TRANSPORT,
-    EXTRA_DEPENDENCY,
-    EXTRA_CLASS,
-    EXTRA_WAIT,
-    EXTRA_IMAGE,
-    EXTRA_PULL,
-    EXTRA_NETWORK,
-    EXTRA_TIME,
-    EXTRA_CONTAINERS,
-    EXTRA_DRY_RUN,
-    EXTRA_HELP
-};
-static const struct {
-    const char *flag;
-    char short_flag;
-    const char *argument; /* NULL: none */
-    unsigned commands;
-    const char *help;
-} extras[] = {
-    [EXTRA_CONFIG] = {"--config", 0, "FILE", FOR_CONFIGURED | FOR(COMMAND_EXPLAIN) | FOR(COMMAND_TUNE),
-                      "configuration file"},
-    [EXTRA_PROFILE] = {"--profile", 0, "NAME", FOR_CONFIGURED,
-                       "the profile of Prefect to take settings from"},
-    [EXTRA_JSON] = {"--json", 0, NULL,
-                    FOR(COMMAND_CONFIG) | FOR_FILE | FOR(COMMAND_EXPLAIN) | FOR(COMMAND_TUNE), "print JSON"},
-    [EXTRA_INSTALL_POLICY] = {"--install-policy", 0, "POLICY", FOR(COMMAND_START),
-                              "always, if-not-present, never or prompt; nothing is ever installed"},
-    [EXTRA_PROMPT] = {"--prompt", 0, NULL, FOR(COMMAND_START), "accepted; nothing is ever asked"},
-    [EXTRA_NO_PROMPT] = {"--no-prompt", 0, NULL, FOR(COMMAND_START), "accepted; nothing is ever asked"},
-    [EXTRA_EMPTY_WORK_QUEUE] = {"--empty-work-queue", 0, NULL, FOR(COMMAND_START),
-                                "accepted; without --work-queue, queues are as configured"},
-    [EXTRA_STAGE] = {"--stage", 0, "STAGE", FOR(COMMAND_EXPLAIN), "pull, create, start, ..."},
-    [EXTRA_STATUS] = {"--status", 0, "N", FOR(COMMAND_EXPLAIN), "HTTP status of the answer"},
-    [EXTRA_MESSAGE] = {"--message", 0, "TEXT", FOR(COMMAND_EXPLAIN), "message in the answer"},
-    [EXTRA_MESSAGE_FILE] = {"--message-file", 0, "FILE", FOR(COMMAND_EXPLAIN),
-                            "file with the answer: a JSON error, the lines of a pull, or text"},
-    [EXTRA_HEADER] = {"--header", 0, "'NAME: VALUE'", FOR(COMMAND_EXPLAIN),
-                      "header of the answer, such as Retry-After; may be repeated"},
-    [EXTRA_TRANSPORT] = {"--transport", 0, "TEXT", FOR(COMMAND_EXPLAIN), "what went wrong below HTTP"},
-    [EXTRA_DEPENDENCY] = {"--dependency", 0, "NAME", FOR(COMMAND_EXPLAIN), "engine, registry or prefect"},
-    [EXTRA_CLASS] = {"--class", 0, "CLASS", FOR(COMMAND_EXPLAIN),
-                     "class of the run, of those in the configuration file"},
-    [EXTRA_WAIT] = {"--wait", 0, NULL, FOR(COMMAND_DRAIN), "tell how it goes, until nothing is left"},
-    [EXTRA_IMAGE] = {"--image", 0, "IMAGE", FOR(COMMAND_TUNE),
-                     "run `true` in this image, which must be on the engine; by default one is made"},
-    [EXTRA_PULL] = {"--pull", 0, "IMAGE", FOR(COMMAND_TUNE),
-                    "measure how long this image takes to pull, too"},
-    [EXTRA_NETWORK] = {"--network", 0, "NAME", FOR(COMMAND_TUNE),
-                       "network of the containers: host, bridge (default), none or any other"},
-    [EXTRA_TIME] = {"--time", 0, "DURATION", FOR(COMMAND_TUNE), "end within this time, by default 60s"},
-    [EXTRA_CONTAINERS] = {"--containers", 0, "N", FOR(COMMAND_TUNE),
-                          "containers at each number in flight, at most; by default 64"},
-    [EXTRA_DRY_RUN] = {"--dry-run", 0, NULL, FOR(COMMAND_TUNE), "say what would be done"},
-    [EXTRA_HELP] = {"--help", 'h', NULL, FOR_ALL, "this text"},
-};
 
 enum { FIRST_KEY = 1000, FIRST_NEGATION = 3000, FIRST_EXTRA = 5000, MAX_OPTIONS = 64 };
 
@@ -127,19 +25,6 @@ struct grammar {
     size_t negation_count;
     char shorts[2 * MAX_OPTIONS];
 };
-
-static bool key_is_for(const struct config_key *key, enum command command)
-{
-    static const char *const names[] = {"--state", "--pool", "--name"};
-    if (key->flag == NULL || (FOR_CONFIGURED & FOR(command)) == 0)
-        return false;
-    if ((FOR_FILE & FOR(command)) == 0)
-        return true;
-    for (size_t i = 0; i < ARRAY_LEN(names); i++)
-        if (strcmp(key->flag, names[i]) == 0)
-            return true;
-    return false;
-}
 
 static void add_long(struct grammar *g, const char *name, int has_argument, int value, char short_flag)
 {
@@ -157,7 +42,7 @@ static void grammar_init(struct grammar *g, enum command command)
     *g = (struct grammar){.shorts = ":"};
     for (size_t row = 0; row < config_key_count; row++) {
         const struct config_key *key = &config_keys[row];
-        if (!key_is_for(key, command))
+        if (!options_key_is_for(key, command))
             continue;
         bool is_switch = key->type == CONFIG_TYPE_BOOL;
         add_long(g, key->flag + 2, is_switch ? no_argument : required_argument, FIRST_KEY + (int)row,
@@ -168,24 +53,17 @@ static void grammar_init(struct grammar *g, enum command command)
             add_long(g, name, no_argument, FIRST_NEGATION + (int)row, 0);
         }
     }
-    for (size_t i = 0; i < ARRAY_LEN(extras); i++)
-        if ((extras[i].commands & FOR(command)) != 0)
-            add_long(g, extras[i].flag + 2, extras[i].argument != NULL ? required_argument : no_argument,
-                     FIRST_EXTRA + (int)i, extras[i].short_flag);
+    for (size_t i = 0; i < options_extra_count; i++)
+        if ((options_extras[i].commands & FOR(command)) != 0)
+            add_long(g, options_extras[i].flag + 2,
+                     options_extras[i].argument != NULL ? required_argument : no_argument,
+                     FIRST_EXTRA + (int)i, options_extras[i].short_flag);
 }
 
 static void grammar_done(struct grammar *g)
 {
     for (size_t i = 0; i < g->negation_count; i++)
         free(g->negations[i]);
-}
-
-const char *options_command_name(enum command command)
-{
-    for (size_t i = 0; i < ARRAY_LEN(commands); i++)
-        if (commands[i].command == command)
-            return commands[i].name;
-    return "";
 }
 
 /* A short option stands for the row that names it. */
@@ -241,30 +119,10 @@ static int take_header(struct options *options, struct err *err)
     return 0;
 }
 
-static int take_extra(struct options *options, enum extra extra, struct err *err)
+/* What `explain` is asked. */
+static int take_question(struct options *options, enum extra extra, struct err *err)
 {
     switch (extra) {
-    case EXTRA_CONFIG:
-        options->config_file = optarg;
-        return 0;
-    case EXTRA_PROFILE:
-        options->profile = optarg;
-        return 0;
-    case EXTRA_JSON:
-        options->json = true;
-        return 0;
-    case EXTRA_PROMPT:
-    case EXTRA_NO_PROMPT:
-    case EXTRA_EMPTY_WORK_QUEUE:
-        return 0;
-    case EXTRA_INSTALL_POLICY:
-        if (text_is_in_words(optarg, "always if-not-present never prompt"))
-            return 0;
-        return err_set(
-            err, ERR_INVALID,
-            "--install-policy: \"%.40s\" is not known; allowed: one of always, if-not-present, never, "
-            "prompt",
-            optarg);
     case EXTRA_STAGE:
         options->question.stage = optarg;
         return 0;
@@ -287,9 +145,85 @@ static int take_extra(struct options *options, enum extra extra, struct err *err
     case EXTRA_DEPENDENCY:
         options->question.dependency = optarg;
         return 0;
+    default:
+        UNREACHABLE();
+    }
+}
+
+/* How `queue`, `status`, `why` and `timeouts` show what. */
+static int take_look(struct options *options, enum extra extra, struct err *err)
+{
+    switch (extra) {
+    case EXTRA_WATCH:
+        options->look.watch = true;
+        return 0;
+    case EXTRA_INTERVAL:
+        options->look.watch = true;
+        return options_interval(optarg, &options->look.interval_ms, err);
+    case EXTRA_SINCE:
+        return options_since(optarg, &options->look.since_ms, err);
+    case EXTRA_ONLY_CLASS:
+        options->look.job_class = optarg;
+        return 0;
+    case EXTRA_ONLY_STAGE:
+        return options_stage(optarg, &options->look.stage, err);
+    case EXTRA_LIMIT:
+        return options_limit(optarg, &options->look.limit, err);
+    case EXTRA_WIDE:
+        options->look.wide = true;
+        return 0;
+    case EXTRA_COLOR:
+        return options_color(optarg, &options->look.color, err);
+    default:
+        UNREACHABLE();
+    }
+}
+
+static int take_extra(struct options *options, enum extra extra, struct err *err)
+{
+    switch (extra) {
+    case EXTRA_CONFIG:
+        options->config_file = optarg;
+        return 0;
+    case EXTRA_PROFILE:
+        options->profile = optarg;
+        return 0;
+    case EXTRA_JSON:
+        options->json = true;
+        return 0;
+    case EXTRA_PROMPT:
+    case EXTRA_NO_PROMPT:
+    case EXTRA_EMPTY_WORK_QUEUE:
+        return 0;
+    case EXTRA_INSTALL_POLICY:
+        if (text_is_in_words(optarg, options_extras[extra].words))
+            return 0;
+        return err_set(
+            err, ERR_INVALID,
+            "--install-policy: \"%.40s\" is not known; allowed: one of always, if-not-present, never, "
+            "prompt",
+            optarg);
+    case EXTRA_STAGE:
+    case EXTRA_STATUS:
+    case EXTRA_MESSAGE:
+    case EXTRA_MESSAGE_FILE:
+    case EXTRA_HEADER:
+    case EXTRA_CLASS:
+    case EXTRA_TRANSPORT:
+    case EXTRA_DEPENDENCY:
+        return take_question(options, extra, err);
     case EXTRA_WAIT:
         options->wait = true;
         return 0;
+    case EXTRA_WATCH:
+    case EXTRA_INTERVAL:
+    case EXTRA_SINCE:
+    case EXTRA_ONLY_CLASS:
+    case EXTRA_ONLY_STAGE:
+    case EXTRA_LIMIT:
+    case EXTRA_WIDE:
+    case EXTRA_COLOR:
+        return take_look(options, extra, err);
     case EXTRA_IMAGE:
         return options_tune_name(optarg, "--image", &options->tune.image, err);
     case EXTRA_PULL:
@@ -302,6 +236,9 @@ static int take_extra(struct options *options, enum extra extra, struct err *err
         return options_tune_containers(optarg, &options->tune.containers, err);
     case EXTRA_DRY_RUN:
         options->tune.dry_run = true;
+        return 0;
+    case EXTRA_FORCE:
+        options->force = true;
         return 0;
     case EXTRA_HELP:
         options->help_for = options->command;
@@ -354,6 +291,11 @@ static int take_positional(struct options *options, int argc, char **argv, struc
     bool takes_file = options->command == COMMAND_CHECK || options->command == COMMAND_CONFIG;
     if (optind < argc && takes_file && options->config_file == NULL)
         options->config_file = argv[optind++];
+    bool takes_copy = options->command == COMMAND_BACKUP;
+    if (takes_copy && (optind == argc || argv[optind][0] == '\0'))
+        return err_set(err, ERR_INVALID, "where to? give the file to write");
+    if (takes_copy)
+        options->file = argv[optind++];
     bool takes_run = (FOR_RUN & FOR(options->command)) != 0;
     if (takes_run && (optind == argc || argv[optind][0] == '\0'))
         return err_set(err, ERR_INVALID, "which run? give its id, the first digits of it, or its name");
@@ -384,11 +326,12 @@ static int parse_command(struct options *options, int argc, char **argv, struct 
 
 static int find_command(const char *word, struct options *options, struct err *err)
 {
-    const char *words[ARRAY_LEN(commands) + 1] = {NULL};
-    for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
-        words[i] = commands[i].name;
-        if (strcmp(word, commands[i].name) == 0) {
-            options->command = commands[i].command;
+    const char *words[MAX_OPTIONS + 1] = {NULL};
+    CHECK(options_command_count <= MAX_OPTIONS);
+    for (size_t i = 0; i < options_command_count; i++) {
+        words[i] = options_commands[i].name;
+        if (strcmp(word, options_commands[i].name) == 0) {
+            options->command = options_commands[i].command;
             return 0;
         }
     }
@@ -402,6 +345,9 @@ int options_parse(int argc, char **argv, struct options *out, struct err *err)
 {
     struct options options = {.command = COMMAND_HELP,
                               .help_for = COMMAND_HELP,
+                              .look = {.interval_ms = OPTIONS_INTERVAL_DEFAULT_MS,
+                                       .since_ms = OPTIONS_SINCE_DEFAULT_MS,
+                                       .limit = -1},
                               .tune = {.network = "bridge",
                                        .time_ms = TUNE_TIME_DEFAULT_MS,
                                        .containers = TUNE_CONTAINERS_DEFAULT}};
@@ -433,86 +379,4 @@ void options_done(struct options *options)
         free((char *)(uintptr_t)options->flags[i]);
     free(options->flags);
     options->flags = NULL;
-}
-
-/* ---- help ---- */
-
-static void print_option(FILE *out, const char *flag, char short_flag, const char *argument, const char *help,
-                         const char *environment)
-{
-    char left[80];
-    char letter[8] = "    ";
-    if (short_flag != 0)
-        snprintf(letter, sizeof(letter), "-%c, ", short_flag);
-    snprintf(left, sizeof(left), "%s%s%s%s", letter, flag, argument != NULL ? " " : "",
-             argument != NULL ? argument : "");
-    fprintf(out, "  %-34s %s", left, help);
-    if (environment != NULL)
-        fprintf(out, " [%s]", environment);
-    fputc('\n', out);
-}
-
-static const char *argument_of(const struct config_key *key)
-{
-    if (key->type == CONFIG_TYPE_BOOL)
-        return NULL;
-    if (key->type == CONFIG_TYPE_TEXT)
-        return "FILE";
-    if (key->type == CONFIG_TYPE_COUNT)
-        return "N";
-    return key->type == CONFIG_TYPE_DURATION ? "SECONDS" : "NAME";
-}
-
-static void print_command_help(enum command command, FILE *out)
-{
-    for (size_t i = 0; i < ARRAY_LEN(commands); i++)
-        if (commands[i].command == command)
-            fprintf(out, "usage: sluice %s [OPTIONS]%s\n\n%s\n\noptions:\n", commands[i].name,
-                    commands[i].arguments, commands[i].help);
-    for (size_t row = 0; row < config_key_count; row++) {
-        const struct config_key *key = &config_keys[row];
-        if (!key_is_for(key, command))
-            continue;
-        print_option(out, key->flag, key->short_flag, argument_of(key), key->help, key->environment);
-        if (key->type == CONFIG_TYPE_BOOL) {
-            char *AUTO_FREE name = check_printf("--no-%s", key->flag + 2);
-            print_option(out, name, 0, NULL, "the opposite", NULL);
-        }
-    }
-    for (size_t i = 0; i < ARRAY_LEN(extras); i++)
-        if ((extras[i].commands & FOR(command)) != 0)
-            print_option(out, extras[i].flag, extras[i].short_flag, extras[i].argument, extras[i].help, NULL);
-}
-
-/* Settings without an option, so that --help of start shows all there is. */
-static void print_settings(FILE *out)
-{
-    fputs("\nsettings without an option (file: [section] key; environment in brackets):\n", out);
-    for (size_t row = 0; row < config_key_count; row++) {
-        const struct config_key *key = &config_keys[row];
-        bool is_clock = strcmp(key->section, "timeouts") == 0 && strchr(key->key, '_') != NULL &&
-                        strstr(key->help, "in stage") != NULL;
-        if (key->flag != NULL || is_clock)
-            continue;
-        char *AUTO_FREE name = config_key_is_in_file(key) ? check_printf("[%s] %s", key->section, key->key)
-                                                          : check_strdup("environment only");
-        print_option(out, name, 0, NULL, key->help, key->environment);
-    }
-    fputs("  [timeouts] STAGE_connect, STAGE_inactivity: its other two clocks; docs/configuration.md\n", out);
-}
-
-void options_print_help(enum command command, FILE *out)
-{
-    if (command != COMMAND_HELP && command != COMMAND_VERSION) {
-        print_command_help(command, out);
-        if (command == COMMAND_START)
-            print_settings(out);
-        return;
-    }
-    fputs("usage: sluice COMMAND [OPTIONS]\n\nA worker for Prefect's Docker work pools.\n\ncommands:\n", out);
-    for (size_t i = 0; i < ARRAY_LEN(commands); i++)
-        fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].help);
-    fputs("\nsluice COMMAND --help tells its options; sluice --version the version.\n"
-          "exit codes: 0 fine, 1 failed, 2 wrong use\n",
-          out);
 }

@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 #include "explain.h"
+#include "terminal.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -19,12 +20,15 @@ enum command {
     COMMAND_STATUS,
     COMMAND_EXPLAIN,
     COMMAND_WHY,
+    COMMAND_TIMEOUTS,
     COMMAND_PAUSE,
     COMMAND_RESUME,
     COMMAND_DRAIN,
     COMMAND_RETRY,
     COMMAND_DISCARD,
     COMMAND_TUNE,
+    COMMAND_BACKUP,
+    COMMAND_COMPACT,
     COMMAND_HELP, /* sluice --help, sluice COMMAND --help: help_for says which */
     COMMAND_VERSION
 };
@@ -37,8 +41,20 @@ struct options {
     const char *profile;     /* --profile; NULL: PREFECT_PROFILE or the active one */
     bool json;
     bool wait;                        /* drain */
+    bool force;                       /* backup: over an older copy */
+    const char *file;                 /* backup: the copy */
     const char *run;                  /* why, retry, discard: id, beginning of an id, or name */
     struct explain_question question; /* explain */
+    struct {
+        bool watch;
+        int64_t interval_ms;
+        int64_t since_ms;
+        int64_t limit;         /* rows; -1: the command's own, 0: all */
+        const char *job_class; /* NULL: all */
+        const char *stage;     /* NULL: all */
+        bool wide;
+        enum terminal_color color;
+    } look; /* queue, status, why, timeouts */
     struct {
         const char *image;   /* NULL: made */
         const char *pull;    /* NULL: none */

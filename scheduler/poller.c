@@ -1,6 +1,5 @@
 /*
- * poller.c - three requests, each at most once at a time: the poll, the sight of what is queued, the watch
- * over what is claimed.
+ * poller.c - two requests, each at most once at a time: the poll, and the sight of what is queued.
  *
  * A run of a poll answer that is new waits for its deployment and flow (catalog) before it becomes a launch,
  * since its class may depend on their names; until then it is a `due`.
@@ -12,7 +11,8 @@
 #include "due.h"
 #include "listing.h"
 #include "seen.h"
-#include "watch.h"
+#include "server_limits.h"
+#include "waits.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -29,25 +29,21 @@
  * that close. */
 #define HURRY_MS 12000
 #define HURRY_POLL_MS 2500
-/* After a look that failed, the first time. */
-#define WATCH_FAILED_MS 1000
-/* Between two requests of the watch. */
-#define WATCH_PAUSE_MS 20
-/* A cancel is seen within 10 s; a lost look makes it a little more. */
-#define WATCH_AGE_MAX_MS 20000
 
 struct poller {
     struct poller_settings s;
     struct dues *dues;
     struct listing *listing;
+    struct server_limits *limits;
+    bool is_held; /* claims are, all of them */
     struct prefect_call *poll_call;
     struct prefect_call *sight_call;
-    struct prefect_call *watch_call;
     struct timer poll_timer;
-    struct timer watch_timer;
     int64_t poll_began_ms; /* mono */
+    int64_t poll_ends_ms;  /* mono; when its clock ends the one that is out */
     int64_t sight_began_ms;
     int64_t sight_age_ms;    /* how old a sight may be, at the pace of the last answer */
+    int64_t poll_age_ms;     /* how old a poll, at its own pace */
     int64_t sight_failed_ms; /* mono; 0: the last went well */
     int64_t last_poll_ms;    /* mono; beginning of the last good poll; 0: none */
     uint64_t generation;     /* of the last good poll */
@@ -56,13 +52,9 @@ struct poller {
     bool is_started;
     char (*asked)[UUID_TEXT_SIZE]; /* flow run ids of the sight that is out */
     size_t asked_count;
-    char (*watched)[UUID_TEXT_SIZE]; /* launch ids of the watch that is out */
-    size_t watched_count;
-    bool watch_has_failed; /* the last one did */
 };
 
 static void begin_poll(void *arg);
-static void begin_watch(void *arg);
 
 static struct prefect_ask ask_for(struct poller *p, prefect_done_fn done, struct prefect_call **call)
 {
@@ -76,6 +68,11 @@ static struct prefect_ask ask_for(struct poller *p, prefect_done_fn done, struct
 static int64_t now_ms(const struct poller *p)
 {
     return clock_mono_ms(p->s.clock);
+}
+
+static int64_t end_of(const struct poller *p, const struct prefect_ask *ask)
+{
+    return ask->clocks.total_ms > 0 ? now_ms(p) + ask->clocks.total_ms : INT64_MAX;
 }
 
 /* ---- poll ---- */
@@ -108,10 +105,33 @@ static void poll_failed(struct poller *p, const struct failure *failure)
 
 static void drop_paused(struct poller *p);
 
+static void tell_waits(struct poller *p)
+{
+    waits_tell(p->s.runner, p->limits, p->generation, p->is_held);
+}
+
 static void keep_pace(struct poller *p, int64_t took_ms)
 {
     int64_t age_ms = took_ms + SIGHT_AFTER_ANSWER_MS;
     p->sight_age_ms = age_ms > SIGHT_AGE_MS ? age_ms : SIGHT_AGE_MS;
+}
+
+/* Take in what the poll has shown. True: some of it was shown by the one before, too, and has not started. */
+static bool take_in(struct poller *p, const struct prefect_reply *reply)
+{
+    bool is_again = false;
+    for (size_t i = 0; i < reply->count; i++) {
+        const struct prefect_run *run = &reply->runs[i];
+        const struct live *live = runner_find_flow_run(p->s.runner, run->id);
+        if (live == NULL) {
+            dues_add(p->dues, run, &(struct dues_sight){p->poll_began_ms, p->generation});
+            continue;
+        }
+        is_again = is_again || (live->launch->run.state == RUN_STATE_QUEUED &&
+                                live->seen_generation == p->generation - 1);
+        seen_note(p->s.runner, run, p->poll_began_ms, p->generation);
+    }
+    return is_again;
 }
 
 static void on_polled(void *arg, const struct prefect_reply *reply)
@@ -129,19 +149,16 @@ static void on_polled(void *arg, const struct prefect_reply *reply)
     p->generation++;
     p->last_poll_ms = p->poll_began_ms;
     keep_pace(p, reply->took_ms);
-    for (size_t i = 0; i < reply->count; i++) {
-        const struct prefect_run *run = &reply->runs[i];
-        if (runner_find_flow_run(p->s.runner, run->id) != NULL)
-            seen_note(p->s.runner, run, p->poll_began_ms, p->generation);
-        else
-            dues_add(p->dues, run, &(struct dues_sight){p->poll_began_ms, p->generation});
-    }
+    p->poll_age_ms = p->sight_age_ms;
+    server_limits_polled(p->limits, reply);
+    bool is_again = take_in(p, reply);
     int64_t delay_ms = p->s.config->poll_interval_ms;
     if (now_ms(p) < p->hurry_until_ms && delay_ms > HURRY_POLL_MS)
         delay_ms = HURRY_POLL_MS;
     poll_again(p, delay_ms);
     drop_paused(p);
-    listing_on_poll(p->listing, reply->count >= PREFECT_LIST_MAX);
+    listing_on_poll(p->listing, reply->count >= PREFECT_LIST_MAX || (p->s.pool->has_limits && is_again));
+    tell_waits(p);
     if (p->s.on_polled != NULL)
         p->s.on_polled(p->s.arg);
 }
@@ -161,6 +178,8 @@ static void begin_poll(void *arg)
     struct err err;
     timer_cancel(&p->poll_timer);
     p->poll_began_ms = now_ms(p);
+    p->poll_ends_ms = end_of(p, &ask);
+    server_limits_poll_begins(p->limits);
     /* Also with no room at all: people look at the queue, and the next slot goes to whoever is first then. */
     CHECK(prefect_poll(p->s.prefect, &ask, p->s.pool->name, c->work_queues, c->work_queue_count, before_ms,
                        -1, &err) == 0);
@@ -177,18 +196,33 @@ static bool is_paused(const struct poller *p, const struct live *live)
     return !is_offered && pool_is_paused_for(p->s.pool, live->launch->work_queue_id);
 }
 
+static bool is_shown(const struct poller *p, const struct live *live)
+{
+    return live->seen_generation == p->generation;
+}
+
+static bool is_seen_lately(const struct poller *p, const struct live *live)
+{
+    return live->seen_mono_ms != 0 && now_ms(p) - live->seen_mono_ms <= p->sight_age_ms;
+}
+
+static bool is_poll_recent(const struct poller *p)
+{
+    return p->last_poll_ms != 0 && now_ms(p) - p->last_poll_ms <= p->poll_age_ms;
+}
+
 enum sight poller_sight(const struct poller *p, const struct live *live)
 {
-    int64_t now = now_ms(p);
     if (is_paused(p, live))
         return SIGHT_HIDDEN;
-    bool is_recent = live->seen_mono_ms != 0 && now - live->seen_mono_ms <= p->sight_age_ms;
-    if (!p->s.pool->has_limits)
-        return is_recent ? SIGHT_FRESH : SIGHT_STALE;
-    if (is_recent && live->seen_generation == p->generation)
-        return SIGHT_FRESH;
-    bool is_poll_recent = p->last_poll_ms != 0 && now - p->last_poll_ms <= p->sight_age_ms;
-    return is_poll_recent ? SIGHT_HIDDEN : SIGHT_STALE;
+    enum sight seen = is_seen_lately(p, live) ? SIGHT_FRESH : SIGHT_STALE;
+    if (!server_limits_bind(p->limits, live))
+        return seen;
+    if (!is_poll_recent(p))
+        return SIGHT_STALE;
+    if (is_shown(p, live))
+        return server_limits_have_room(p->limits, live) ? SIGHT_FRESH : SIGHT_HIDDEN;
+    return server_limits_let_hidden(p->limits, live) ? seen : SIGHT_HIDDEN;
 }
 
 static void on_seen(void *arg, const struct prefect_reply *reply)
@@ -213,27 +247,55 @@ static bool may_ask(const struct poller *p)
            (p->sight_failed_ms == 0 || now_ms(p) - p->sight_failed_ms >= SIGHT_AGAIN_MS);
 }
 
-void poller_want_sight(struct poller *p, struct live *const *lives, size_t count)
+static void ask_by_id(struct poller *p)
 {
-    if (!p->is_started)
-        return;
-    if (p->s.pool->has_limits) {
-        if (p->failures == 0)
-            begin_poll(p);
-        return;
-    }
-    if (!may_ask(p))
-        return;
     const char *ids[IDS_MAX];
-    p->asked_count = 0;
-    for (size_t i = 0; i < count && i < IDS_MAX; i++) {
-        ids[i] = lives[i]->launch->flow_run_id;
-        snprintf(p->asked[p->asked_count++], UUID_TEXT_SIZE, "%s", ids[i]);
-    }
+    for (size_t i = 0; i < p->asked_count; i++)
+        ids[i] = p->asked[i];
     struct prefect_ask ask = ask_for(p, on_seen, &p->sight_call);
     struct err err;
     p->sight_began_ms = now_ms(p);
     CHECK(prefect_filter_runs(p->s.prefect, &ask, ids, p->asked_count, &err) == 0);
+}
+
+/* Those that count against limits: a poll tells whether they may be claimed. */
+static void want_poll(struct poller *p, struct live *const *lives, size_t count)
+{
+    bool wants = false;
+    for (size_t i = 0; i < count; i++)
+        wants = wants || server_limits_bind(p->limits, lives[i]);
+    if (wants && p->failures == 0 && !is_poll_recent(p))
+        begin_poll(p);
+}
+
+/* One that limits hide is asked for by id only beside a poll, or right after it: else the one would be too
+ * old when the other came. */
+static bool is_for_sight(const struct poller *p, const struct live *live)
+{
+    if (!server_limits_bind(p->limits, live))
+        return true;
+    return !is_shown(p, live) && !is_seen_lately(p, live) && server_limits_are_alone(p->limits) &&
+           (p->poll_call != NULL || is_poll_recent(p));
+}
+
+void poller_want_sight(struct poller *p, struct live *const *lives, size_t count)
+{
+    if (!p->is_started)
+        return;
+    want_poll(p, lives, count);
+    if (!may_ask(p))
+        return;
+    p->asked_count = 0;
+    for (size_t i = 0; i < count && p->asked_count < IDS_MAX; i++)
+        if (is_for_sight(p, lives[i]))
+            snprintf(p->asked[p->asked_count++], UUID_TEXT_SIZE, "%s", lives[i]->launch->flow_run_id);
+    if (p->asked_count > 0)
+        ask_by_id(p);
+}
+
+void poller_on_claim(struct poller *p, const struct live *live)
+{
+    server_limits_take(p->limits, live);
 }
 
 /* What a paused queue, or the pool, holds is not to be claimed: it leaves our queue, unless this poll has
@@ -251,120 +313,6 @@ static void drop_paused(struct poller *p)
     }
 }
 
-/* ---- watch ---- */
-
-static int64_t watch_due_ms(const struct live *live)
-{
-    return live->watched_mono_ms == 0 ? 0 : live->watched_mono_ms + watch_period_ms(&live->launch->run);
-}
-
-/* The next look is due when the first launch's is; new ones are noticed with the next tick. */
-static void watch_again(struct poller *p)
-{
-    int64_t now = now_ms(p);
-    int64_t delay_ms = WATCH_LAUNCHING_MS;
-    struct list *all = runner_all(p->s.runner);
-    for (struct list *link = all->next; link != all; link = link->next) {
-        const struct live *live = LIST_ITEM(link, struct live, all_link);
-        if (run_is_watched(&live->launch->run) && live->watched_mono_ms != 0 &&
-            watch_due_ms(live) - now < delay_ms)
-            delay_ms = watch_due_ms(live) - now;
-    }
-    timer_start(p->s.timers, &p->watch_timer, delay_ms < WATCH_PAUSE_MS ? WATCH_PAUSE_MS : delay_ms,
-                begin_watch, p);
-}
-
-static void watch_failed(struct poller *p, const struct failure *failure, int64_t took_ms)
-{
-    runner_record_timeout(p->s.runner, failure, took_ms);
-    for (size_t i = 0; i < p->watched_count; i++) {
-        struct live *live = runner_find_launch(p->s.runner, p->watched[i]);
-        if (live != NULL)
-            live->watched_mono_ms = 0;
-    }
-    int64_t delay_ms = p->watch_has_failed ? WATCH_LAUNCHING_MS : WATCH_FAILED_MS;
-    p->watch_has_failed = true;
-    if (failure->retry_after_ms > delay_ms)
-        delay_ms = failure->retry_after_ms;
-    timer_start(p->s.timers, &p->watch_timer, delay_ms, begin_watch, p);
-}
-
-/* How long ago the run came into the state that it is seen in; clocks that differ must not eat up a grace
- * time. */
-static int64_t age_of(const struct poller *p, const struct prefect_run *run)
-{
-    if (run == NULL || run->state == NULL || run->state->timestamp_ms == 0)
-        return 0;
-    int64_t age_ms = clock_wall_ms(p->s.clock) - run->state->timestamp_ms;
-    return age_ms < 0 ? 0 : age_ms > WATCH_AGE_MAX_MS ? WATCH_AGE_MAX_MS : age_ms;
-}
-
-/* run NULL: missing from the answer, that is, deleted. */
-static void judge(struct poller *p, struct live *live, const struct prefect_run *run)
-{
-    enum prefect_state_type type = run == NULL ? PREFECT_STATE_CANCELLED : run->state_type;
-    enum run_event_kind kind;
-    live->is_running_at_server = type == PREFECT_STATE_RUNNING;
-    if (!run_is_watched(&live->launch->run) || !run_heeds(&live->launch->run, type, &kind))
-        return;
-    runner_feed(
-        p->s.runner, live,
-        (struct run_event){.kind = kind, .retry_after_ms = -1, .was_sent = true, .age_ms = age_of(p, run)});
-}
-
-static void on_watched(void *arg, const struct prefect_reply *reply)
-{
-    struct poller *p = arg;
-    p->watch_call = NULL;
-    if (reply->failure != NULL) {
-        watch_failed(p, reply->failure, reply->took_ms);
-        return;
-    }
-    p->watch_has_failed = false;
-    for (size_t i = 0; i < p->watched_count; i++) {
-        /* By launch: another one of the same flow run is no business of this answer. */
-        struct live *live = runner_find_launch(p->s.runner, p->watched[i]);
-        if (live != NULL)
-            judge(p, live, prefect_reply_run(reply, live->launch->flow_run_id));
-    }
-    watch_again(p);
-}
-
-/* Take the launches whose look is due within so long, until the request is full. */
-static void collect(struct poller *p, int64_t within_ms, const char **ids)
-{
-    int64_t now = now_ms(p);
-    struct list *all = runner_all(p->s.runner);
-    for (struct list *link = all->next; link != all && p->watched_count < IDS_MAX; link = link->next) {
-        struct live *live = LIST_ITEM(link, struct live, all_link);
-        if (!run_is_watched(&live->launch->run) || live->watched_mono_ms == now ||
-            watch_due_ms(live) > now + within_ms)
-            continue;
-        live->watched_mono_ms = now;
-        snprintf(p->watched[p->watched_count], UUID_TEXT_SIZE, "%s", live->launch->launch_id);
-        ids[p->watched_count++] = live->launch->flow_run_id;
-    }
-}
-
-/* A request holds 200 launches and is filled up with those that are due next, so that no launch costs a
- * request of its own. */
-static void begin_watch(void *arg)
-{
-    struct poller *p = arg;
-    const char *ids[IDS_MAX];
-    p->watched_count = 0;
-    collect(p, 0, ids);
-    if (p->watched_count == 0) {
-        watch_again(p);
-        return;
-    }
-    collect(p, WATCH_LAUNCHING_MS, ids);
-    collect(p, WATCH_RUNNING_MS, ids);
-    struct prefect_ask ask = ask_for(p, on_watched, &p->watch_call);
-    struct err err;
-    CHECK(prefect_filter_runs(p->s.prefect, &ask, ids, p->watched_count, &err) == 0);
-}
-
 /* ---- life ---- */
 
 struct poller *poller_new(const struct poller_settings *settings)
@@ -372,18 +320,23 @@ struct poller *poller_new(const struct poller_settings *settings)
     struct poller *p = check_alloc(sizeof(*p));
     p->s = *settings;
     p->sight_age_ms = SIGHT_AGE_MS;
+    p->poll_age_ms = SIGHT_AGE_MS;
     p->asked = check_alloc(IDS_MAX * sizeof(*p->asked));
-    p->watched = check_alloc(IDS_MAX * sizeof(*p->watched));
     p->dues =
         dues_new(settings->runner, settings->catalog, settings->config, settings->pool, settings->clock);
+    p->limits = server_limits_new(&(struct server_limits_settings){.runner = settings->runner,
+                                                                   .prefect = settings->prefect,
+                                                                   .clock = settings->clock,
+                                                                   .config = settings->config,
+                                                                   .pool = settings->pool});
     p->listing = listing_new(&(struct listing_settings){.runner = settings->runner,
                                                         .prefect = settings->prefect,
                                                         .dues = p->dues,
                                                         .timers = settings->timers,
                                                         .clock = settings->clock,
                                                         .config = settings->config,
-                                                        .pool = settings->pool});
-    timer_start(p->s.timers, &p->watch_timer, 0, begin_watch, p);
+                                                        .pool = settings->pool,
+                                                        .limits = p->limits});
     return p;
 }
 
@@ -391,16 +344,15 @@ void poller_free(struct poller *p)
 {
     if (p == NULL)
         return;
-    struct prefect_call *calls[] = {p->poll_call, p->sight_call, p->watch_call};
+    struct prefect_call *calls[] = {p->poll_call, p->sight_call};
     for (size_t i = 0; i < ARRAY_LEN(calls); i++)
         if (calls[i] != NULL)
             prefect_cancel(calls[i]);
     timer_cancel(&p->poll_timer);
-    timer_cancel(&p->watch_timer);
     listing_free(p->listing);
+    server_limits_free(p->limits);
     dues_free(p->dues);
     free(p->asked);
-    free(p->watched);
     free(p);
 }
 
@@ -409,6 +361,7 @@ void poller_set_config(struct poller *p, const struct config *config)
     p->s.config = config;
     dues_set_config(p->dues, config);
     listing_set_config(p->listing, config);
+    server_limits_set_config(p->limits, config);
 }
 
 void poller_start(struct poller *p)
@@ -424,6 +377,7 @@ void poller_stop(struct poller *p)
     p->is_started = false;
     timer_cancel(&p->poll_timer);
     listing_stop(p->listing);
+    server_limits_stop(p->limits);
     if (p->poll_call != NULL)
         prefect_cancel(p->poll_call);
     p->poll_call = NULL;
@@ -434,13 +388,41 @@ void poller_wake(struct poller *p)
     p->sight_failed_ms = 0;
     p->hurry_until_ms = now_ms(p) + HURRY_MS;
     begin_poll(p);
-    if (p->watch_call == NULL)
-        timer_start(p->s.timers, &p->watch_timer, 0, begin_watch, p);
+}
+
+void poller_note_end(struct poller *p, const struct live *live)
+{
+    dues_note_end(p->dues, live->launch->flow_run_id);
+}
+
+void poller_hold(struct poller *p, bool is_held)
+{
+    if (p->is_held == is_held)
+        return;
+    p->is_held = is_held;
+    tell_waits(p);
 }
 
 int64_t poller_last_ms(const struct poller *p)
 {
     return p->last_poll_ms;
+}
+
+int64_t poller_due_ms(const struct poller *p)
+{
+    if (!p->is_started)
+        return INT64_MAX;
+    if (p->poll_call != NULL)
+        return p->poll_ends_ms;
+    return timer_is_running(&p->poll_timer) ? p->poll_timer.deadline_ms : 0;
+}
+
+void poller_lose_poll(struct poller *p)
+{
+    if (p->poll_call != NULL)
+        prefect_cancel(p->poll_call);
+    p->poll_call = NULL;
+    timer_cancel(&p->poll_timer);
 }
 
 bool poller_has_dues(const struct poller *p)

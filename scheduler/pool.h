@@ -12,6 +12,7 @@ struct pool_queue {
     char *name;
     int32_t priority; /* 1 is served first */
     bool is_paused;
+    bool is_limited; /* it has a concurrency limit at the server */
 };
 
 struct pool_record {
@@ -22,8 +23,8 @@ struct pool_record {
     char *type;
     char *template_json;
     bool is_paused;
-    bool has_limits; /* the pool or one of its queues has a concurrency limit: only the server knows what is
-                        left of it */
+    bool is_limited; /* the pool itself has a concurrency limit at the server */
+    bool has_limits; /* the pool or one of its queues has one: only the server knows what is left of it */
     struct pool_queue *queues;
     int queue_count;
 };

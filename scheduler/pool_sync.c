@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "clocks.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define RETRY_FIRST_MS 1000
@@ -20,12 +21,13 @@ struct pool_sync {
     struct pool_sync_settings s;
     struct pool_record pool;
     struct prefect_call *call;
+    struct prefect_call *version_call; /* beside the round */
+    char *version;                     /* of the server, as last read; NULL: not yet */
     struct timer timer;
     int64_t retry_ms;
     bool is_ready;   /* a round was completed */
     bool has_warned; /* of the present trouble */
     bool has_warned_type;
-    bool has_pool_limit; /* the pool itself has a concurrency limit */
 };
 
 static void begin_round(void *arg);
@@ -58,7 +60,10 @@ void pool_sync_free(struct pool_sync *s)
         return;
     if (s->call != NULL)
         prefect_cancel(s->call);
+    if (s->version_call != NULL)
+        prefect_cancel(s->version_call);
     timer_cancel(&s->timer);
+    free(s->version);
     free(s->pool.id);
     free(s->pool.name);
     free(s->pool.type);
@@ -127,6 +132,60 @@ static void again_later(struct pool_sync *s, const char *what, const struct pref
     timer_start(s->s.timers, &s->timer, delay_ms, begin_round, s);
 }
 
+/* ---- which server it is ---- */
+
+static void replace(char **field, const char *text)
+{
+    free(*field);
+    *field = check_strdup(text);
+}
+
+/* Before 3.0.4 the worker had to take the slots of deployments itself. */
+static bool is_too_old(const char *version)
+{
+    int major = 0;
+    int minor = 0;
+    int patch = 0;
+    return sscanf(version, "%d.%d.%d", &major, &minor, &patch) == 3 &&
+           (major < 3 || (major == 3 && minor == 0 && patch < 4));
+}
+
+static void on_version(void *arg, const struct prefect_reply *reply)
+{
+    struct pool_sync *s = arg;
+    s->version_call = NULL;
+    if (reply->failure != NULL || (s->version != NULL && strcmp(s->version, reply->json) == 0))
+        return;
+    bool is_another = s->version != NULL;
+    replace(&s->version, reply->json);
+    if (is_another)
+        prefect_forget_lacking(s->s.prefect);
+    log_info(is_another ? "the Prefect server has another version now" : "Prefect server",
+             kv_s("version", s->version));
+    if (is_too_old(s->version))
+        log_warn("the Prefect server is older than 3.0.4, and would let more runs of a deployment run at "
+                 "once than "
+                 "its concurrency limit allows",
+                 kv_s("version", s->version));
+}
+
+/* Once, and again with every round as long as something is left out because the server lacks it: so a newer
+ * server in its place is noticed. */
+static void read_version(struct pool_sync *s)
+{
+    char *AUTO_FREE lacking = prefect_lacking(s->s.prefect);
+    bool is_wanted = lacking[0] != '\0' || (s->version == NULL && s->s.config->server_version_check);
+    if (s->version_call != NULL || !is_wanted || s->s.config->is_cloud)
+        return;
+    if (lacking[0] != '\0')
+        log_debug("left out, since the server doesn't have it", kv_s("what", lacking));
+    struct prefect_ask ask = ask_for(s, on_version);
+    ask.call = &s->version_call;
+    ask.can_wait = true;
+    struct err err;
+    CHECK(prefect_server_version(s->s.prefect, &ask, &err) == 0);
+}
+
 static void on_heartbeat(void *arg, const struct prefect_reply *reply)
 {
     struct pool_sync *s = arg;
@@ -140,6 +199,7 @@ static void on_heartbeat(void *arg, const struct prefect_reply *reply)
     s->has_warned = false;
     s->retry_ms = 0;
     timer_start(s->s.timers, &s->timer, s->s.config->heartbeat_interval_ms, begin_round, s);
+    read_version(s);
     if (!s->is_ready) {
         s->is_ready = true;
         s->s.on_ready(s->s.arg);
@@ -166,12 +226,15 @@ static void on_queues(void *arg, const struct prefect_reply *reply)
     free_queues(&s->pool);
     s->pool.queues = check_alloc((reply->count + 1) * sizeof(*s->pool.queues));
     s->pool.queue_count = (int)reply->count;
-    s->pool.has_limits = s->has_pool_limit;
+    s->pool.has_limits = s->pool.is_limited;
     for (size_t i = 0; i < reply->count; i++) {
         const struct prefect_queue *q = &reply->queues[i];
-        s->pool.queues[i] =
-            (struct pool_queue){check_strdup(q->id), check_strdup(q->name), q->priority, q->is_paused};
-        s->pool.has_limits = s->pool.has_limits || q->concurrency_limit >= 0;
+        s->pool.queues[i] = (struct pool_queue){.id = check_strdup(q->id),
+                                                .name = check_strdup(q->name),
+                                                .priority = q->priority,
+                                                .is_paused = q->is_paused,
+                                                .is_limited = q->concurrency_limit >= 0};
+        s->pool.has_limits = s->pool.has_limits || s->pool.queues[i].is_limited;
     }
     send_heartbeat(s);
 }
@@ -198,12 +261,6 @@ static void fill_template(struct pool_sync *s)
     struct prefect_ask ask = ask_for(s, on_template_filled);
     struct err err;
     CHECK(prefect_patch_pool_template(s->s.prefect, &ask, s->pool.name, s->s.template_json, &err) == 0);
-}
-
-static void replace(char **field, const char *text)
-{
-    free(*field);
-    *field = check_strdup(text);
 }
 
 /* Returns false if no Docker worker can serve this pool. */
@@ -238,8 +295,8 @@ static void keep_pool(struct pool_sync *s, const struct prefect_pool *p, int64_t
     replace(&s->pool.template_json, p->has_template ? p->base_job_template_json : s->s.template_json);
     s->pool.is_paused = p->is_paused;
     /* Until the queues are read, too, what is known of theirs stays. */
-    s->has_pool_limit = p->concurrency_limit >= 0;
-    s->pool.has_limits = s->pool.has_limits || s->has_pool_limit;
+    s->pool.is_limited = p->concurrency_limit >= 0;
+    s->pool.has_limits = s->pool.has_limits || s->pool.is_limited;
     s->pool.is_known = true;
     s->pool.read_mono_ms = clock_mono_ms(timers_clock(s->s.timers)) - took_ms;
     if (p->has_template)

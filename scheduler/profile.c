@@ -1,10 +1,9 @@
 /*
  * profile.c - which of Prefect's own files say what, as PREFECT_NAME=value.
  *
- * profiles.toml is read twice: first for `active` and to see whether the wanted profile exists, since both
- * may stand below it. A wanted profile that isn't there is a mistake, except the names that Prefect brings
- * along itself. A file that isn't TOML is a mistake; in .env, which often belongs to other programs, only
- * lines that begin with PREFECT_ are judged. Lists (arrays) are left out: no setting of ours is one.
+ * profiles.toml is read twice: first for `active`, which may stand below the profile. A file that isn't TOML
+ * is a mistake; in .env, which often belongs to other programs, only lines that begin with PREFECT_ are
+ * judged.
  */
 #include "profile.h"
 
@@ -76,67 +75,131 @@ static void on_profile_value(void *arg, const char *const *path, size_t depth, e
     profiles->reader->on_setting(profiles->reader->arg, path[2], python_text(kind, value), from);
 }
 
-/* Prefect knows these without an entry. */
-static bool is_built_in(const char *name)
-{
-    return text_is_in_words(name, "ephemeral local cloud test");
-}
-
-void profile_read(const char *path, const char *wanted, const struct profile_reader *reader)
+enum profile_outcome profile_read(const char *path, const char *wanted, const struct profile_reader *reader,
+                                  char **name)
 {
     size_t len = 0;
-    char *AUTO_FREE text = read_text(path, reader, &len);
+    char *AUTO_FREE text = path != NULL ? read_text(path, reader, &len) : NULL;
+    *name = check_strdup_or_null(wanted);
     if (text == NULL)
-        return;
-    struct profiles profiles = {.wanted = check_strdup_or_null(wanted), .takes_active = wanted == NULL};
+        return wanted == NULL ? PROFILE_NOT_NAMED : PROFILE_UNKNOWN;
+    struct profiles profiles = {.wanted = *name, .takes_active = wanted == NULL};
     struct err err;
     int bad_line = 0;
-    if (toml_read(text, len, on_profile_value, &profiles, &bad_line, &err) != 0) {
+    int result = toml_read(text, len, on_profile_value, &profiles, &bad_line, &err);
+    *name = profiles.wanted;
+    if (result != 0) {
         tell_problem(reader, path, bad_line, err.msg);
-    } else if (profiles.wanted != NULL) {
-        profiles.takes_active = false;
-        profiles.reader = reader;
-        int again = toml_read(text, len, on_profile_value, &profiles, &bad_line, &err);
-        CHECK(again == 0);
-        if (!profiles.is_found && !is_built_in(profiles.wanted)) {
-            char *AUTO_FREE problem =
-                check_printf("%s: there is no profile \"%s\" (named by %s)", path, profiles.wanted,
-                             wanted != NULL ? "--profile or PREFECT_PROFILE" : "active");
-            reader->on_problem(reader->arg, problem);
-        }
+        return PROFILE_READ;
     }
-    free(profiles.wanted);
+    if (profiles.wanted == NULL)
+        return PROFILE_NOT_NAMED;
+    profiles.takes_active = false;
+    profiles.reader = reader;
+    result = toml_read(text, len, on_profile_value, &profiles, &bad_line, &err);
+    CHECK(result == 0);
+    return profiles.is_found ? PROFILE_READ : PROFILE_UNKNOWN;
+}
+
+bool profile_read_built_in(const char *name, const struct profile_reader *reader)
+{
+    static const struct {
+        const char *profile;
+        const char *setting; /* NULL: it has none */
+        const char *value;
+    } settings[] = {{"ephemeral", "PREFECT_SERVER_EPHEMERAL_ENABLED", "true"},
+                    {"local", "PREFECT_API_URL", "http://127.0.0.1:4200/api"},
+                    {"test", "PREFECT_SERVER_EPHEMERAL_ENABLED", "true"},
+                    {"test", "PREFECT_SERVER_DATABASE_CONNECTION_URL", "sqlite+aiosqlite:///:memory:"},
+                    {"cloud", NULL, NULL}};
+    char *AUTO_FREE from = check_printf("profile %s", name);
+    bool is_known = false;
+    for (size_t i = 0; i < ARRAY_LEN(settings); i++) {
+        if (strcmp(settings[i].profile, name) != 0)
+            continue;
+        is_known = true;
+        if (settings[i].setting != NULL)
+            reader->on_setting(reader->arg, settings[i].setting, settings[i].value, from);
+    }
+    return is_known;
 }
 
 /* ---- prefect.toml, pyproject.toml ---- */
+
+#define HEADERS "PREFECT_CLIENT_CUSTOM_HEADERS"
 
 struct project {
     const char *label;
     bool is_pyproject;
     const struct profile_reader *reader;
+    struct buf headers; /* {"X-A": "b", without the closing brace; "": none */
+    int headers_line;
 };
+
+/* path as a name of a setting: PREFECT_API_URL; false if it can't be one. */
+static bool name_of(const char *const *path, size_t depth, struct buf *name)
+{
+    struct err err;
+    int result = buf_add_str(name, "PREFECT", &err);
+    for (size_t i = 0; result == 0 && i < depth; i++)
+        result = buf_printf(name, &err, "_%s", path[i]);
+    for (size_t i = 0; result == 0 && i < name->len; i++)
+        name->data[i] = (char)toupper((unsigned char)name->data[i]);
+    return result == 0 && is_prefect_name(buf_text(name));
+}
+
+/* Returns 0, or -1 when there is no more room. */
+static int add_quoted(struct buf *out, const char *text, struct err *err)
+{
+    int rc = buf_add(out, "\"", 1, err);
+    for (const char *c = text; *c != '\0' && rc == 0; c++) {
+        unsigned char byte = (unsigned char)*c;
+        rc = byte < 0x20                   ? buf_printf(out, err, "\\u%04x", byte)
+             : byte == '"' || byte == '\\' ? buf_printf(out, err, "\\%c", byte)
+                                           : buf_add(out, c, 1, err);
+    }
+    return rc == 0 ? buf_add(out, "\"", 1, err) : -1;
+}
+
+static void add_header(struct project *project, const char *name, const char *value, int line)
+{
+    struct buf *out = &project->headers;
+    struct err err;
+    if (out->len == 0)
+        project->headers_line = line;
+    if (buf_add_str(out, out->len == 0 ? "{" : ", ", &err) != 0 || add_quoted(out, name, &err) != 0 ||
+        buf_add_str(out, ": ", &err) != 0 || add_quoted(out, value, &err) != 0)
+        tell_problem(project->reader, project->label, line, err.msg);
+}
 
 static void on_project_value(void *arg, const char *const *path, size_t depth, enum toml_kind kind,
                              const char *value, int line)
 {
-    const struct project *project = arg;
+    struct project *project = arg;
     size_t first = project->is_pyproject ? 2 : 0;
     if (kind == TOML_TABLE || depth <= first ||
         (first == 2 && (strcmp(path[0], "tool") != 0 || strcmp(path[1], "prefect") != 0)))
         return;
+    if (depth == first + 3 && strcmp(path[first], "client") == 0 &&
+        strcmp(path[first + 1], "custom_headers") == 0) {
+        add_header(project, path[first + 2], value, line);
+        return;
+    }
     struct buf name;
-    struct err err;
     buf_init(&name, 200);
-    int result = buf_add_str(&name, "PREFECT", &err);
-    for (size_t i = first; result == 0 && i < depth; i++)
-        result = buf_printf(&name, &err, "_%s", path[i]);
-    for (size_t i = 0; result == 0 && i < name.len; i++)
-        name.data[i] = (char)toupper((unsigned char)name.data[i]);
-    if (result == 0 && is_prefect_name(buf_text(&name))) {
+    if (name_of(path + first, depth - first, &name)) {
         char *AUTO_FREE from = check_printf("%s:%d", project->label, line);
         project->reader->on_setting(project->reader->arg, buf_text(&name), python_text(kind, value), from);
     }
     buf_done(&name);
+}
+
+static void tell_headers(struct project *project)
+{
+    struct err err;
+    char *AUTO_FREE from = check_printf("%s:%d", project->label, project->headers_line);
+    if (project->headers.len > 0 && buf_add_str(&project->headers, "}", &err) == 0)
+        project->reader->on_setting(project->reader->arg, HEADERS, buf_text(&project->headers), from);
 }
 
 void profile_read_project(const char *path, const char *label, bool is_pyproject,
@@ -149,8 +212,12 @@ void profile_read_project(const char *path, const char *label, bool is_pyproject
     struct project project = {.label = label, .is_pyproject = is_pyproject, .reader = reader};
     struct err err;
     int bad_line = 0;
+    buf_init(&project.headers, TOML_MAX_VALUE_BYTES);
     if (toml_read(text, len, on_project_value, &project, &bad_line, &err) != 0)
         tell_problem(reader, label, bad_line, err.msg);
+    else
+        tell_headers(&project);
+    buf_done(&project.headers);
 }
 
 /* ---- .env ---- */
@@ -169,7 +236,7 @@ static void skip_dotenv_line(struct dotenv *d)
     }
 }
 
-/* NAME, or "" if the line has another form; stops behind the =. */
+/* NAME in capitals, or "" if the line has another form; stops behind the =. */
 static void read_dotenv_name(struct dotenv *d, char *out, size_t size)
 {
     out[0] = '\0';
@@ -181,6 +248,8 @@ static void read_dotenv_name(struct dotenv *d, char *out, size_t size)
         return;
     if (len < size)
         snprintf(out, size, "%.*s", (int)len, d->p);
+    for (char *c = out; *c != '\0'; c++)
+        *c = (char)toupper((unsigned char)*c);
     d->p = equals + 1 + strspn(equals + 1, " \t");
 }
 

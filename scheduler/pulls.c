@@ -1,73 +1,23 @@
 /*
- * pulls.c - one `flight` per image and platform: LOOK (image inspect), WAIT for a pull slot, PULL, done.
- * Waiters join a flight of the same needs; a flight nobody waits for any more is cancelled.
+ * pulls.c - one `flight` per image, platform and login of the job: LOOK (image inspect), WAIT for a pull
+ * slot, ASK a helper for a login where Docker's configuration names one, PULL, done. Waiters join a flight of
+ * the same needs; a flight nobody waits for any more is cancelled. What may go now is told by pull_slots.c.
  *
- * A pull that has fallen silent leaves its slot to another while its inactivity clock runs: a dead registry
- * must not hold up images of others. So that an engine that is stuck altogether is not given ever more to do,
- * there are never more than twice `pulls` in flight.
+ * A helper is asked when there is a slot, and holds none while it thinks: one that hangs holds up no other
+ * pull. What it said is good for LOGIN_AGE_MS, should the slot be gone by then. Logins are wiped when their
+ * flight ends.
  */
-#include "pulls.h"
+#include "pulls_internal.h"
 
-#include "base/list.h"
-#include "core/registry.h"
-#include "index.h"
-#include "pull_limits.h"
+#include "base/secret.h"
 
 #include <stdio.h>
 #include <string.h>
 
-/* Silent for so long, it no longer counts as in flight. An engine that makes progress says so ten times a
- * second. */
-#define SILENT_MS 2000
-#define SILENT_FACTOR 2
-
-enum flight_step { FLIGHT_LOOKS, FLIGHT_WAITS, FLIGHT_PULLS, FLIGHT_LOOKS_AFTER };
-
-struct flight {
-    struct list link;
-    struct pulls *pulls;
-    char *image;
-    char *platform; /* NULL: none */
-    char registry[REGISTRY_SIZE];
-    char *class_name;
-    enum jobspec_pull_policy policy;
-    bool must_pull;
-    enum flight_step step;
-    struct engine_call *call;
-    struct list waits; /* pull_wait.link */
-    char *pull_error;  /* IF_POSSIBLE: what the pull said */
-    struct failure *pull_failure;
-    int64_t pull_took_ms;
-    int64_t total_ms; /* of the call that is out */
-    enum stage expired_stage;
-    int64_t expired_ms;    /* the total that ran out; 0: none did */
-    int64_t pull_began_ms; /* mono */
-    struct timer early;    /* delivers a failure that was known before anything was sent */
-    struct failure *early_failure;
-};
-
-struct pull_wait {
-    struct list link;
-    struct flight *flight; /* NULL: answered without one, delivery is due */
-    pull_done_fn done;
-    void *arg;
-    struct timer timer;
-};
-
-struct pulls {
-    struct engine *engine;
-    struct timers *timers;
-    const struct config *config;
-    struct learned_timeouts *timeouts; /* NULL: as configured */
-    struct list flights;
-    struct list ready;     /* waits whose answer is known from memory, delivered by their timer */
-    struct index present;  /* keys owned: "image platform" seen here */
-    struct guards *guards; /* NULL: none */
-    struct index failed;   /* keys owned: images whose last pull failed through their registry */
-    size_t in_flight;
-    struct pull_limits *limits;
-    struct timer slot_timer; /* when a pull that waits may have a slot */
-};
+/* Some helpers give tokens that live for minutes. */
+#define LOGIN_AGE_MS 60000
+/* Told behind what a pull said whose image might have been here. */
+#define NOT_HERE "; nor is the image here"
 
 struct pulls *pulls_new(struct engine *engine, struct timers *timers, struct store *store,
                         const struct config *config)
@@ -82,12 +32,10 @@ struct pulls *pulls_new(struct engine *engine, struct timers *timers, struct sto
     return p;
 }
 
-static void start_waiting_pulls(struct pulls *p);
-
 void pulls_set_config(struct pulls *pulls, const struct config *config)
 {
     pulls->config = config;
-    start_waiting_pulls(pulls);
+    pulls_start_waiting(pulls);
 }
 
 void pulls_set_timeouts(struct pulls *pulls, struct learned_timeouts *timeouts)
@@ -118,6 +66,16 @@ void pulls_set_guards(struct pulls *pulls, struct guards *guards)
     pulls->guards = guards;
 }
 
+void pulls_set_learning(struct pulls *pulls, struct learning *learning)
+{
+    pulls->learning = learning;
+}
+
+void pulls_set_logins(struct pulls *pulls, struct registry_logins *logins)
+{
+    pulls->logins = logins;
+}
+
 static char *presence_key(const char *image, const char *platform)
 {
     return check_printf("%s %s", image, platform == NULL ? "" : platform);
@@ -132,10 +90,20 @@ static void remember(struct pulls *p, const struct flight *f)
         index_put(&p->present, key, key);
 }
 
+static void forget_login(struct flight *f)
+{
+    login_answer_done(&f->login);
+    f->has_login = false;
+}
+
 static void free_flight(struct flight *f)
 {
     if (f->call != NULL)
         engine_cancel(f->call);
+    if (f->login_ask != NULL)
+        registry_logins_leave(f->login_ask);
+    forget_login(f);
+    jobspec_credentials_free(f->credentials);
     list_remove(&f->link);
     free(f->image);
     free(f->platform);
@@ -150,10 +118,8 @@ static void free_flight(struct flight *f)
 static struct http_clocks clocks_of(struct flight *f, enum stage stage)
 {
     struct pulls *p = f->pulls;
-    struct http_clocks clocks =
-        learned_timeouts_clocks(p->timeouts, config_class_by_name(p->config, f->class_name), stage);
-    f->total_ms = clocks.total_ms;
-    return clocks;
+    f->clocks = learned_timeouts_clocks(p->timeouts, config_class_by_name(p->config, f->class_name), stage);
+    return f->clocks;
 }
 
 /* A call is over: once for the flight, however many wait for it. */
@@ -161,12 +127,16 @@ static void learn(struct flight *f, enum stage stage, const struct engine_reply 
 {
     struct pulls *p = f->pulls;
     const struct config_class *of = config_class_by_name(p->config, f->class_name);
-    if (reply->failure == NULL)
-        learned_timeouts_done(p->timeouts, of, stage, reply->took_ms);
-    if (reply->failure == NULL || reply->failure->clock != CLOCK_KIND_TOTAL)
+    if (reply->failure == NULL) {
+        const struct learned_times times = {reply->connect_ms, reply->silence_ms, reply->took_ms};
+        learned_timeouts_done(p->timeouts, of, stage, &times);
+        return;
+    }
+    if (reply->failure->clock == CLOCK_KIND_NONE)
         return;
     f->expired_stage = stage;
-    f->expired_ms = f->total_ms;
+    f->expired = reply->failure->clock;
+    f->expired_ms = http_clock_ms(&f->clocks, f->expired);
 }
 
 static void finish(struct flight *f, const struct failure *failure, int64_t took_ms, bool was_pulled,
@@ -188,33 +158,12 @@ static void finish(struct flight *f, const struct failure *failure, int64_t took
     /* After they were told: what they record is the value that was in force. */
     if (f->expired_ms > 0)
         learned_timeouts_expired(p->timeouts, config_class_by_name(p->config, f->class_name),
-                                 f->expired_stage, f->expired_ms);
+                                 f->expired_stage, f->expired, f->expired_ms);
     free_flight(f);
-    start_waiting_pulls(p);
+    pulls_start_waiting(p);
 }
 
 static void look(struct flight *f, enum flight_step step);
-
-/* Only what the registry has said, or has not said in time, counts; not that the engine was away. */
-static void note_pull(struct flight *f, const struct failure *failure)
-{
-    struct pulls *p = f->pulls;
-    bool is_registrys =
-        failure == NULL || failure->transport == TRANSPORT_NONE || failure->clock == CLOCK_KIND_INACTIVITY;
-    if (p->guards == NULL || !is_registrys)
-        return;
-    guard_note(guards_registry(p->guards, f->image), failure, f->pull_began_ms);
-    char *known = index_find(&p->failed, f->image);
-    enum error_class class = failure == NULL ? ERROR_CLASS_PERMANENT : classify(failure).error_class;
-    bool has_failed = class == ERROR_CLASS_TRANSIENT || class == ERROR_CLASS_THROTTLED;
-    if (has_failed && known == NULL) {
-        known = check_strdup(f->image);
-        index_put(&p->failed, known, known);
-    } else if (!has_failed && known != NULL) {
-        index_remove(&p->failed, f->image);
-        free(known);
-    }
-}
 
 static void on_early(void *arg)
 {
@@ -248,123 +197,123 @@ static bool goes_on_without(struct flight *f, const struct failure *failure, int
     f->pull_failure = check_alloc(sizeof(*f->pull_failure));
     *f->pull_failure = *failure;
     f->pull_took_ms = took_ms;
-    start_waiting_pulls(f->pulls);
+    pulls_start_waiting(f->pulls);
     look(f, FLIGHT_LOOKS_AFTER);
     return true;
+}
+
+static bool is_refused_for_login(const struct failure *failure)
+{
+    return failure->dependency == DEPENDENCY_REGISTRY && classify(failure).error_class == ERROR_CLASS_AUTH;
+}
+
+/* What people are told: without anything secret that the registry has repeated, and with the reason why there
+ * was no login, where it wanted one. Its words have a row in the table of core/classify_table.c. */
+static struct failure explain(const struct flight *f, const struct failure *failure)
+{
+    struct failure told = *failure;
+    registry_login_hide(f->login.login, told.message);
+    if (f->login.problem == NULL || !is_refused_for_login(failure))
+        return told;
+    size_t len = strnlen(told.message, sizeof(told.message) / 2);
+    snprintf(told.message + len, sizeof(told.message) - len, "; %s (%s)",
+             f->login.may_pass ? CLASSIFY_NO_LOGIN_YET : "there was no login to send", f->login.problem);
+    return told;
 }
 
 static void on_pulled(void *arg, const struct engine_reply *reply)
 {
     struct flight *f = arg;
     f->call = NULL;
+    f->step = FLIGHT_LOOKS; /* no longer one of those that pull, whatever comes of it */
     f->pulls->in_flight--;
     learn(f, STAGE_PULL, reply);
-    note_pull(f, reply->failure);
-    if (reply->failure == NULL)
+    learning_end(f->pulls->learning, &f->learning_call, reply->failure, reply->downloaded_bytes);
+    pull_note(f, reply->failure);
+    if (reply->failure == NULL) {
         finish(f, NULL, reply->took_ms, true, NULL);
-    else if (!goes_on_without(f, reply->failure, reply->took_ms))
-        finish(f, reply->failure, reply->took_ms, false, NULL);
+        return;
+    }
+    struct failure failure = explain(f, reply->failure);
+    if (!goes_on_without(f, &failure, reply->took_ms))
+        finish(f, &failure, reply->took_ms, false, NULL);
 }
 
-/* What keeps a pull from being sent: the breaker of its registry, or that registry's retry budget. */
-static bool is_held(struct flight *f, struct failure *failure)
+static void pull(struct flight *f);
+
+static void keep_login(struct flight *f, struct login_answer answer)
+{
+    f->login = answer;
+    f->has_login = true;
+    f->login_ms = clock_mono_ms(timers_clock(f->pulls->timers));
+}
+
+static void on_login(void *arg, struct login_answer answer)
+{
+    struct flight *f = arg;
+    f->login_ask = NULL;
+    keep_login(f, answer);
+    pull(f);
+}
+
+/* False: a helper is being asked, and the flight comes back. */
+static bool has_login(struct flight *f)
 {
     struct pulls *p = f->pulls;
-    int64_t wait_ms;
-    if (p->guards == NULL)
-        return false;
-    struct guard *guard = guards_registry(p->guards, f->image);
-    bool is_open = guard_is_open(guard);
-    bool is_retry = index_find(&p->failed, f->image) != NULL;
-    if (is_open && guard_wait_ms(guard) > 0)
-        *failure = guard_refusal(guard, STAGE_PULL);
-    else if (!is_open && is_retry && !guard_take(guard, &wait_ms))
-        *failure = guard_hold(guard, STAGE_PULL, wait_ms);
-    else
-        return false;
-    return true;
+    if (f->has_login && clock_mono_ms(timers_clock(p->timers)) - f->login_ms <= LOGIN_AGE_MS)
+        return true;
+    forget_login(f);
+    if (p->logins == NULL)
+        return true;
+    struct login_answer answer;
+    f->login_ask = registry_logins_want(p->logins, f->image, f->credentials, on_login, f, &answer);
+    if (f->login_ask == NULL)
+        keep_login(f, answer);
+    return f->login_ask == NULL;
 }
 
-static void on_slot(void *arg)
+static int send_pull(struct flight *f, struct err *err)
 {
-    start_waiting_pulls(arg);
-}
-
-/* Come back then, or sooner. */
-static void come_back(struct pulls *p, int64_t wait_ms)
-{
-    int64_t at_ms = clock_mono_ms(timers_clock(p->timers)) + wait_ms;
-    if (!timer_is_running(&p->slot_timer) || at_ms < p->slot_timer.deadline_ms)
-        timer_start(p->timers, &p->slot_timer, wait_ms, on_slot, p);
-}
-
-struct in_flight {
-    int64_t active;      /* not silent */
-    int64_t of_registry; /* silent or not */
-    int64_t silent_in_ms;
-};
-
-static struct in_flight count_pulls(const struct pulls *p, const char *registry)
-{
-    struct in_flight count = {.silent_in_ms = SILENT_MS};
-    int64_t now_ms = clock_mono_ms(timers_clock(p->timers));
-    for (const struct list *link = p->flights.next; link != &p->flights; link = link->next) {
-        const struct flight *f = (const struct flight *)((const char *)link - offsetof(struct flight, link));
-        if (f->step != FLIGHT_PULLS)
-            continue;
-        int64_t left_ms = SILENT_MS - (now_ms - engine_heard_ms(f->call));
-        count.active += left_ms > 0 ? 1 : 0;
-        count.of_registry += strcmp(f->registry, registry) == 0 ? 1 : 0;
-        if (left_ms > 0 && left_ms < count.silent_in_ms)
-            count.silent_in_ms = left_ms;
-    }
-    return count;
-}
-
-/* Is there a slot? If not, come back when there may be one. */
-static bool has_slot(struct pulls *p, const struct flight *f)
-{
-    int64_t limit = p->config->pulls;
-    struct in_flight count = count_pulls(p, f->registry);
-    if (limit != CONFIG_NO_LIMIT &&
-        (count.active >= limit || (int64_t)p->in_flight >= limit * SILENT_FACTOR)) {
-        come_back(p, count.silent_in_ms);
-        return false;
-    }
-    int64_t wait_ms = pull_limits_wait_ms(p->limits, p->config, f->registry, count.of_registry);
-    if (wait_ms > 0)
-        come_back(p, wait_ms);
-    return wait_ms == 0;
+    struct http_clocks clocks = clocks_of(f, STAGE_PULL);
+    char *header = f->login.login == NULL ? NULL : registry_login_header(f->login.login);
+    int rc =
+        engine_pull(f->pulls->engine, f->image, f->platform, header, &clocks, on_pulled, f, &f->call, err);
+    secret_free(header);
+    return rc;
 }
 
 static void pull(struct flight *f)
 {
     struct pulls *p = f->pulls;
     f->step = FLIGHT_WAITS;
-    if (!has_slot(p, f))
+    if (!pull_has_slot(p, f))
         return;
     struct failure failure;
-    f->step = FLIGHT_LOOKS; /* no longer one of those that wait, whatever comes of it */
-    if (is_held(f, &failure)) {
+    f->step = FLIGHT_ASKS_LOGIN; /* no longer one of those that wait, whatever comes of it */
+    if (!pull_is_refused(f) && !has_login(f))
+        return;
+    f->step = FLIGHT_LOOKS;
+    if (pull_is_held(f, &failure)) {
         if (!goes_on_without(f, &failure, 0))
             fail_early(f, &failure);
         return;
     }
-    struct http_clocks clocks = clocks_of(f, STAGE_PULL);
     struct err err;
     f->pull_began_ms = clock_mono_ms(timers_clock(p->timers));
     if (p->guards != NULL)
         guard_probe(guards_registry(p->guards, f->image));
-    if (engine_pull(p->engine, f->image, f->platform, NULL, &clocks, on_pulled, f, &f->call, &err) != 0) {
+    if (send_pull(f, &err) != 0) {
         fail_call(f, &err);
         return;
     }
     f->step = FLIGHT_PULLS;
     p->in_flight++;
+    if (p->learning != NULL)
+        learning_begin(p->learning, &f->learning_call, LEARNING_PULL);
     pull_limits_take(p->limits, p->config, f->registry);
 }
 
-static void start_waiting_pulls(struct pulls *p)
+void pulls_start_waiting(struct pulls *p)
 {
     timer_cancel(&p->slot_timer);
     for (struct list *link = p->flights.next; link != &p->flights;) {
@@ -391,6 +340,9 @@ static void on_looked(void *arg, const struct engine_reply *reply)
     } else if (is_absent && f->step == FLIGHT_LOOKS) {
         pull(f);
     } else if (is_absent) {
+        char *message = f->pull_failure->message;
+        size_t len = strnlen(message, FAILURE_MESSAGE_SIZE - sizeof(NOT_HERE));
+        snprintf(message + len, FAILURE_MESSAGE_SIZE - len, NOT_HERE);
         finish(f, f->pull_failure, f->pull_took_ms, false, NULL);
     } else {
         finish(f, reply->failure, reply->took_ms, false, NULL);
@@ -407,12 +359,13 @@ static void look(struct flight *f, enum flight_step step)
         fail_call(f, &err);
 }
 
-static bool is_same(const struct flight *f, const char *image, const char *platform,
-                    enum jobspec_pull_policy policy)
+static bool is_same(const struct flight *f, const struct pull_request *request)
 {
+    const char *platform = request->platform;
     bool same_platform = (f->platform == NULL && platform == NULL) ||
                          (f->platform != NULL && platform != NULL && strcmp(f->platform, platform) == 0);
-    return f->policy == policy && same_platform && strcmp(f->image, image) == 0;
+    return f->policy == request->policy && same_platform && strcmp(f->image, request->image) == 0 &&
+           jobspec_credentials_equal(f->credentials, request->credentials);
 }
 
 static void on_ready(void *arg)
@@ -433,32 +386,32 @@ static bool is_known_present(struct pulls *p, const char *image, const char *pla
     return known;
 }
 
-static struct flight *new_flight(struct pulls *p, const char *image, const char *platform,
-                                 const char *class_name, enum jobspec_pull_policy policy, bool must_pull)
+static struct flight *new_flight(struct pulls *p, const struct pull_request *request)
 {
     struct flight *f = check_alloc(sizeof(*f));
     f->pulls = p;
-    f->image = check_strdup(image);
-    registry_of(image, f->registry);
-    f->platform = check_strdup_or_null(platform);
-    f->class_name = check_strdup(class_name);
-    f->policy = policy;
-    f->must_pull = must_pull;
+    f->image = check_strdup(request->image);
+    registry_of(request->image, f->registry);
+    f->platform = check_strdup_or_null(request->platform);
+    f->class_name = check_strdup(request->class_name);
+    f->policy = request->policy;
+    f->must_pull = request->must_pull;
+    f->credentials = jobspec_credentials_copy(request->credentials);
     list_init(&f->waits);
     list_add_last(&p->flights, &f->link);
     return f;
 }
 
-struct pull_wait *pulls_want(struct pulls *p, const char *image, const char *platform,
-                             enum jobspec_pull_policy policy, bool must_pull, const char *class_name,
-                             pull_done_fn done, void *arg)
+struct pull_wait *pulls_want(struct pulls *p, const struct pull_request *request, pull_done_fn done,
+                             void *arg)
 {
     struct pull_wait *wait = check_alloc(sizeof(*wait));
     wait->done = done;
     wait->arg = arg;
     list_init(&wait->link);
-    bool needs_nothing = policy == JOBSPEC_PULL_NEVER || (policy == JOBSPEC_PULL_IF_NOT_PRESENT &&
-                                                          !must_pull && is_known_present(p, image, platform));
+    bool may_look = request->policy == JOBSPEC_PULL_IF_NOT_PRESENT && !request->must_pull;
+    bool needs_nothing = request->policy == JOBSPEC_PULL_NEVER ||
+                         (may_look && is_known_present(p, request->image, request->platform));
     if (needs_nothing) {
         list_add_last(&p->ready, &wait->link);
         timer_start(p->timers, &wait->timer, 0, on_ready, wait);
@@ -466,16 +419,16 @@ struct pull_wait *pulls_want(struct pulls *p, const char *image, const char *pla
     }
     for (struct list *link = p->flights.next; link != &p->flights; link = link->next) {
         struct flight *f = LIST_ITEM(link, struct flight, link);
-        if (is_same(f, image, platform, policy)) {
+        if (is_same(f, request)) {
             wait->flight = f;
             list_add_last(&f->waits, &wait->link);
             return wait;
         }
     }
-    struct flight *f = new_flight(p, image, platform, class_name, policy, must_pull);
+    struct flight *f = new_flight(p, request);
     wait->flight = f;
     list_add_last(&f->waits, &wait->link);
-    if (policy == JOBSPEC_PULL_IF_NOT_PRESENT && !must_pull)
+    if (may_look)
         look(f, FLIGHT_LOOKS);
     else
         pull(f);
@@ -491,10 +444,12 @@ void pulls_leave(struct pull_wait *wait)
     if (f == NULL || !list_is_empty(&f->waits))
         return;
     struct pulls *p = f->pulls;
-    if (f->step == FLIGHT_PULLS)
+    if (f->step == FLIGHT_PULLS) {
         p->in_flight--;
+        learning_leave(p->learning, &f->learning_call);
+    }
     free_flight(f);
-    start_waiting_pulls(p);
+    pulls_start_waiting(p);
 }
 
 void pulls_free(struct pulls *p)

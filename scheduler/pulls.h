@@ -1,12 +1,13 @@
 /*
- * pulls.h - images: is it here, and if not, one pull per image shared by everybody who waits for it.
+ * pulls.h - images: is it here, and if not, one pull per image shared by everybody who waits for it with the
+ * same login.
  *
- * At most `pulls` pulls are in flight; the others wait. One that has fallen silent does not count. A
- * registry may allow less, and holds up no other then. One that refuses or doesn't answer is left alone by
- * its breaker, and pulls that failed are repeated within its retry budget (guards.h): meanwhile whoever waits
- * for an image of that registry, and nobody else, is told when to ask again. What was seen here is remembered
- * until the engine says that an image was deleted or untagged (pulls_forget), so that a burst of runs of one
- * image costs one look.
+ * At most `pulls` pulls are in flight, with `auto` as many as were learned to suit the host; the others wait.
+ * One that has fallen silent does not count. A registry may allow less, and holds up no other then. One that
+ * refuses or doesn't answer is left alone by its breaker, and pulls that failed are repeated within its retry
+ * budget (guards.h): meanwhile whoever waits for an image of that registry, and nobody else, is told when to
+ * ask again. What was seen here is remembered until the engine says that an image was deleted or untagged
+ * (pulls_forget), so that a burst of runs of one image costs one look.
  */
 #ifndef SLUICE_PULLS_H
 #define SLUICE_PULLS_H
@@ -16,8 +17,10 @@
 #include "config.h"
 #include "guards.h"
 #include "learned_timeouts.h"
+#include "learning.h"
 
 struct pulls;
+struct registry_logins;
 struct store;
 struct pull_wait;
 
@@ -34,14 +37,24 @@ void pulls_set_guards(struct pulls *pulls, struct guards *guards);
 void pulls_set_config(struct pulls *pulls, const struct config *config);
 /* Timeouts that are `auto` come from there, and learn from what looks and pulls took. Borrowed. */
 void pulls_set_timeouts(struct pulls *pulls, struct learned_timeouts *timeouts);
+/* pulls_set_logins - borrowed; without any, pulls go without a login. */
+void pulls_set_logins(struct pulls *pulls, struct registry_logins *logins);
+/* pulls_set_learning - borrowed; `pulls = auto` asks there for its limit, and each pull is told there. */
+void pulls_set_learning(struct pulls *pulls, struct learning *learning);
 
-/*
- * pulls_want - done comes once, later, on the loop thread, unless pulls_leave() is called. must_pull: the
- * engine has just said that the image is gone. Clocks are those of class_name.
- */
-struct pull_wait *pulls_want(struct pulls *pulls, const char *image, const char *platform,
-                             enum jobspec_pull_policy policy, bool must_pull, const char *class_name,
-                             pull_done_fn done, void *arg);
+/* All borrowed for the call. */
+struct pull_request {
+    const char *image;
+    const char *platform; /* NULL: the engine's own */
+    enum jobspec_pull_policy policy;
+    bool must_pull;         /* the engine has just said that the image is gone */
+    const char *class_name; /* whose clocks count */
+    /* The job's; NULL: none, or for another registry (registry_logins_fit). Kept until the pull is over. */
+    const struct jobspec_credentials *credentials;
+};
+/* pulls_want - done comes once, later, on the loop thread, unless pulls_leave() is called. */
+struct pull_wait *pulls_want(struct pulls *pulls, const struct pull_request *request, pull_done_fn done,
+                             void *arg);
 void pulls_leave(struct pull_wait *wait);
 /* An image may have gone: look again next time. */
 void pulls_forget(struct pulls *pulls);

@@ -44,6 +44,7 @@ static void free_live(struct runner *r, struct live *live)
     list_remove(&live->acting_link);
     launch_free(live->launch);
     free(live->job_variables_json);
+    free(live->said_wait);
     free(live->clear_ids);
     for (size_t i = 0; i < live->tag_count; i++)
         free(live->tags[i]);
@@ -250,7 +251,9 @@ static int step(struct runner *r, struct live *live, const struct queued_event *
     struct run_step s = run_step(&before, &q->event, &policy);
     live->launch->run = s.next;
     runner_count_change(r, live, &before, &s.next);
+    meters_step(r->s.meters, live->launch->class_name, &before, &s.next, &q->event);
     runner_mark_dirty(r, live);
+    traces_stepped(r->s.traces, live, &before);
     if (s.next.is_left_alone && !before.is_left_alone)
         runner_tell_left_alone(r, live);
     if (before.state == RUN_STATE_QUEUED && s.next.state == RUN_STATE_FINISHED &&
@@ -337,6 +340,7 @@ static void act(struct runner *r, struct live *live)
     r->s.ports.wait(r->s.ports.arg, live, RUN_ACTION_NONE);
     if (live->is_wait_said && action != RUN_ACTION_WAIT && action != RUN_ACTION_FORGET)
         runner_say_wait(r, live, "");
+    live->has_old_wait = live->has_old_wait && action == RUN_ACTION_WAIT;
     switch (action) {
     case RUN_ACTION_NONE:
         break;

@@ -16,7 +16,9 @@
 #include "core/run_step.h"
 #include "core/slots.h"
 #include "live.h"
+#include "meters.h"
 #include "store/store.h"
+#include "traces.h"
 #include "values.h"
 
 struct runner;
@@ -38,6 +40,9 @@ struct runner_ports {
     /* A call has failed in a way that may pass: is the dependency out of reach altogether? Then it costs no
      * attempt. May be NULL. */
     bool (*is_away)(void *arg, const struct live *live, const struct failure *failure);
+    /* Take out of a message about the launch what it repeats of the launch's secrets, in place. May be NULL.
+     */
+    void (*hide)(void *arg, const struct live *live, char *message);
     /* A commit is about to be made: what others have for the state file may go along. May be NULL. */
     int (*ride)(void *arg, struct err *err);
 };
@@ -50,6 +55,8 @@ struct runner_settings {
     const struct config *config;       /* runner_set_config() replaces it at a reload */
     const char *mark;                  /* of launch_make_ids() */
     struct learned_timeouts *timeouts; /* NULL: as configured */
+    struct meters *meters;             /* NULL: nobody counts */
+    struct traces *traces;             /* told of every step and attempt; NULL: nobody is */
     struct runner_ports ports;
 };
 
@@ -66,10 +73,14 @@ int runner_load(struct runner *runner, struct err *err) MUST_CHECK;
  * is out now. */
 void runner_feed(struct runner *runner, struct live *live, struct run_event event);
 void runner_feed_kind(struct runner *runner, struct live *live, enum run_event_kind kind);
-/* runner_fail - feed what a failed call means; records the attempt and the sentence for people. */
+/* runner_fail - feed what a failed call means; records the attempt and the sentence for people, with what
+ * must be hidden of it hidden. */
 void runner_fail(struct runner *runner, struct live *live, const struct failure *failure, int64_t took_ms);
 /* runner_note - keep a sentence for people (`last_error`); rides with the next commit. */
 void runner_note(struct runner *runner, struct live *live, const char *sentence);
+/* runner_follow_schedule - a run that is not claimed yet, as far as we know, is due then by now. Its place in
+ * line stays. */
+void runner_follow_schedule(struct runner *runner, struct live *live, int64_t due_ms);
 /* runner_say_wait - what the launch waits for in its present state, where row and limits don't tell: shown by
  * `queue.waits_for` until it is taken back with "". */
 void runner_say_wait(struct runner *runner, struct live *live, const char *waits_for);
@@ -103,6 +114,9 @@ struct list *runner_all(struct runner *runner); /* of live.all_link */
 size_t runner_count(const struct runner *runner);
 /* class_name NULL: the whole pool. */
 struct slots runner_slots(const struct runner *runner, const char *class_name);
+/* runner_troubles - the last calls that went wrong; borrowed. */
+struct troubles;
+const struct troubles *runner_troubles(const struct runner *runner);
 struct values *runner_values(struct runner *runner);
 /* runner_recount_values - after another configuration: what each launch counts against, and how many do.
  * Nobody may stand in a lane meanwhile. */

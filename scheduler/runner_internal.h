@@ -11,6 +11,7 @@
 
 #include "index.h"
 #include "runner.h"
+#include "troubles.h"
 
 struct queued_event {
     struct list link;
@@ -40,6 +41,7 @@ struct runner {
     struct values *values;
     struct class_slots *classes;
     size_t class_count;
+    struct troubles troubles;
     struct timer save_timer;
     int64_t wall_minus_mono_ms; /* when events were fed last; moves only when the wall clock is set */
     bool is_failed;
@@ -52,6 +54,8 @@ void runner_mark_dirty(struct runner *r, struct live *live);
 /* History and attempts refer to the launch's row: see to it that there is one. Opens the turn's transaction.
  */
 int runner_begin_row(struct runner *r, struct live *live, struct err *err) MUST_CHECK;
+/* One line for a launch that is new here; with those of its changes the log tells what the table holds. */
+void runner_tell_new(const struct live *live);
 /* A state change is told once, here: history and log. */
 int runner_tell_change(struct runner *r, struct live *live, enum run_state from,
                        enum run_event_kind why) MUST_CHECK;

@@ -31,6 +31,26 @@ void runner_mark_dirty(struct runner *r, struct live *live)
     list_add_last(&r->dirty, &live->dirty_link);
 }
 
+/* A run that was refused may be offered again before the end of its last launch is written, and a row of
+ * which the claim is over has to say so before there is another: the file takes one claim of a run at a time.
+ */
+static int save_earlier_launches(struct runner *r, const struct live *live, struct err *err)
+{
+    struct list *next;
+    for (struct list *link = r->dirty.next; link != &r->dirty; link = next) {
+        struct live *earlier = LIST_ITEM(link, struct live, dirty_link);
+        next = link->next;
+        if (earlier == live || strcmp(earlier->launch->flow_run_id, live->launch->flow_run_id) != 0)
+            continue;
+        list_remove(link);
+        earlier->is_dirty = false;
+        earlier->has_row = true;
+        if (store_save_launch(r->s.store, earlier->launch, err) != 0)
+            return -1;
+    }
+    return 0;
+}
+
 /* History and attempts refer to the launch's row: see to it that there is one. Opens the turn's transaction.
  */
 int runner_begin_row(struct runner *r, struct live *live, struct err *err)
@@ -39,6 +59,8 @@ int runner_begin_row(struct runner *r, struct live *live, struct err *err)
         return -1;
     if (live == NULL || live->has_row)
         return 0;
+    if (save_earlier_launches(r, live, err) != 0)
+        return -1;
     live->has_row = true;
     return store_save_launch(r->s.store, live->launch, err);
 }
@@ -63,8 +85,10 @@ int runner_sync(struct runner *r)
     }
     if (r->s.ports.ride != NULL && r->s.ports.ride(r->s.ports.arg, &err) != 0)
         return runner_save_failed(r, &err);
+    int64_t began_us = clock_mono_us(r->s.clock);
     if (store_commit(r->s.store, &err) != 0)
         return runner_save_failed(r, &err);
+    meters_commit(r->s.meters, clock_mono_us(r->s.clock) - began_us);
     return 0;
 }
 
@@ -81,6 +105,21 @@ void runner_save_soon(struct runner *r)
         timer_start(r->s.timers, &r->save_timer, SAVE_DELAY_MS, on_save_timer, r);
 }
 
+/* docs/logs.md, "Replaying": the one line of a change of state. */
+static void log_run(const struct launch *l, const char *from, const char *why)
+{
+    log_info("run", kv_s("run", l->flow_run_id), kv_s("launch", l->launch_id), kv_s("name", l->run_name),
+             kv_s("from", from), kv_s("to", run_state_name(l->run.state)), kv_s("why", why),
+             kv_s("verdict", l->run.verdict == RUN_VERDICT_NONE ? NULL : run_verdict_name(l->run.verdict)),
+             kv_s("class", l->class_name),
+             kv_s("container", l->container_id[0] == '\0' ? NULL : l->container_id));
+}
+
+void runner_tell_new(const struct live *live)
+{
+    log_run(live->launch, NULL, "new");
+}
+
 int runner_tell_change(struct runner *r, struct live *live, enum run_state from, enum run_event_kind why)
 {
     struct err err;
@@ -91,11 +130,7 @@ int runner_tell_change(struct runner *r, struct live *live, enum run_state from,
         why >= RUN_EVENT_TRANSIENT && why <= RUN_EVENT_UNKNOWN_OUTCOME && l->last_error[0] != '\0'
             ? l->last_error
             : run_event_name(why);
-    log_info(
-        "run", kv_s("run", l->flow_run_id), kv_s("name", l->run_name), kv_s("from", run_state_name(from)),
-        kv_s("to", run_state_name(l->run.state)), kv_s("why", reason),
-        kv_s("verdict", l->run.verdict == RUN_VERDICT_NONE ? NULL : run_verdict_name(l->run.verdict)),
-        kv_s("class", l->class_name), kv_s("container", l->container_id[0] == '\0' ? NULL : l->container_id));
+    log_run(l, run_state_name(from), reason);
     if (runner_begin_row(r, live, &err) != 0 ||
         store_add_transition(r->s.store, l->launch_id, run_state_name(from), run_state_name(l->run.state),
                              reason, l->updated_at_ms, &err) != 0)
@@ -138,6 +173,19 @@ void runner_note(struct runner *r, struct live *live, const char *sentence)
     runner_save_soon(r);
 }
 
+/* Scheduled again while it stood in line here, or in place of our claim: whether it is late, and when it goes
+ * back to, counts from then. */
+void runner_follow_schedule(struct runner *r, struct live *live, int64_t due_ms)
+{
+    struct run *run = &live->launch->run;
+    bool is_claimed = run->has_claim && run->state != RUN_STATE_CLAIMING;
+    if (is_claimed || due_ms == 0 || due_ms == run->due_at_ms)
+        return;
+    run->due_at_ms = due_ms;
+    runner_mark_dirty(r, live);
+    runner_save_soon(r);
+}
+
 void runner_say_wait(struct runner *r, struct live *live, const char *waits_for)
 {
     struct err err;
@@ -157,47 +205,96 @@ const struct config_class *runner_class_of(const struct runner *r, const struct 
     return config_class_by_name(r->s.config, live == NULL ? "default" : live->launch->class_name);
 }
 
-/* The clocks that a call had; its total may have been a learned one. */
-static struct config_clocks clocks_of_call(const struct runner *r, const struct live *live, enum stage stage)
+/* A clock of a call, and where its value came from. */
+struct used_clock {
+    int64_t ms;
+    const char *from; /* NULL: no clock; may be `text` */
+    char text[LEARNED_FROM_SIZE];
+};
+
+/* As the call had it, which may have been a learned one. clock NONE: nothing. */
+static void find_used_clock(const struct runner *r, const struct live *live, enum stage stage,
+                            enum clock_kind clock, struct used_clock *used)
 {
-    struct config_clocks clocks = runner_class_of(r, live)->clocks[stage];
-    if (live != NULL && live->call.stage == stage && live->call.from[0] != '\0') {
-        clocks.total.ms = live->call.total_ms;
-        clocks.total.from = live->call.from;
-    }
-    return clocks;
+    const struct config_class *of = runner_class_of(r, live);
+    const struct config_time *configured = config_clock(of, stage, clock);
+    *used = (struct used_clock){.ms = 0};
+    if (configured == NULL)
+        return;
+    used->ms = configured->ms;
+    used->from = configured->from;
+    if (live == NULL || live->call.stage != stage || live->call.from[0] == '\0')
+        return;
+    used->ms = http_clock_ms(&live->call.clocks, clock);
+    used->from = clock == CLOCK_KIND_TOTAL ? live->call.from : used->text;
+    if (clock != CLOCK_KIND_TOTAL)
+        learned_timeouts_from(r->s.timeouts, of, stage, clock, used->text);
 }
 
-static const struct config_time *clock_that_ran_out(const struct config_clocks *clocks, enum clock_kind kind)
-{
-    switch (kind) {
-    case CLOCK_KIND_CONNECT:
-        return &clocks->connect;
-    case CLOCK_KIND_INACTIVITY:
-        return &clocks->inactivity;
-    case CLOCK_KIND_TOTAL:
-        return &clocks->total;
-    case CLOCK_KIND_NONE:
-        break;
-    }
-    return NULL;
-}
-
-static const char *outcome_of(const struct failure *failure)
+static enum meters_outcome outcome_of(const struct failure *failure)
 {
     if (failure == NULL)
-        return "ok";
+        return METERS_OK;
     if (failure->transport == TRANSPORT_CANCELLED)
-        return "cancelled";
-    return failure->clock != CLOCK_KIND_NONE ? "timeout" : "error";
+        return METERS_CANCELLED;
+    return failure->clock != CLOCK_KIND_NONE ? METERS_TIMEOUT : METERS_ERROR;
+}
+
+static const char *text_or_null(const char *text)
+{
+    return text == NULL || text[0] == '\0' ? NULL : text;
+}
+
+/* What is known of every call, how long it took and how long it might have taken, with the origin of that.
+ * One line a call: a timeout is a warning, since it says that a clock or a dependency is wrong. */
+static void log_call(const struct live *live, const struct store_attempt *a, const struct failure *f,
+                     const char *rule)
+{
+    static const struct failure none;
+    bool is_timeout = f != NULL && f->clock != CLOCK_KIND_NONE;
+    enum log_level level = f == NULL ? LOG_LEVEL_DEBUG : is_timeout ? LOG_LEVEL_WARN : LOG_LEVEL_INFO;
+    const char *message = f == NULL ? "call" : is_timeout ? "timeout" : "call failed";
+    const struct launch *l = live == NULL ? NULL : live->launch;
+    const struct failure *fail = f == NULL ? &none : f;
+    LOG_AT(level, message, kv_s("run", l == NULL ? NULL : l->flow_run_id), kv_s("launch", a->launch_id),
+           kv_s("stage", a->stage), kv_int("attempt", a->attempt), kv_s("class", text_or_null(a->class_name)),
+           kv_int("took_ms", a->took_ms), kv_int_if("timeout_ms", a->timeout_ms),
+           kv_s("timeout_from", a->timeout_from), kv_s("clock", a->clock), kv_int_if("clock_ms", a->clock_ms),
+           kv_s("clock_from", a->clock_from),
+           kv_s("dependency", f == NULL ? NULL : dependency_name(f->dependency)),
+           kv_int_if("status", fail->status),
+           kv_s("transport", f == NULL ? NULL : transport_name(f->transport)),
+           kv_s("error_class", a->error_class), kv_s("rule", rule), kv_s("error", a->error));
+}
+
+/* For who looks at the status page. */
+static void note_trouble(struct runner *r, const struct live *live, const struct store_attempt *attempt,
+                         const struct failure *failure, enum error_class error_class)
+{
+    struct trouble *t = troubles_add(&r->troubles);
+    t->at_ms = clock_wall_ms(r->s.clock);
+    troubles_text(t->run_id, sizeof(t->run_id), live == NULL ? NULL : live->launch->flow_run_id);
+    troubles_text(t->run_name, sizeof(t->run_name), live == NULL ? NULL : live->launch->run_name);
+    troubles_text(t->class_name, sizeof(t->class_name), attempt->class_name);
+    t->stage = failure->stage;
+    t->clock = failure->clock;
+    t->took_ms = attempt->took_ms;
+    t->timeout_ms = failure->clock == CLOCK_KIND_NONE ? 0 : attempt->clock_ms;
+    troubles_text(t->timeout_from, sizeof(t->timeout_from), attempt->clock_from);
+    t->attempt = attempt->attempt;
+    t->error_class = error_class;
+    troubles_text(t->error, sizeof(t->error), failure->message);
 }
 
 static void record(struct runner *r, struct live *live, enum stage stage, int64_t took_ms,
-                   const struct failure *failure, enum error_class error_class)
+                   const struct failure *failure, enum error_class error_class, const char *rule)
 {
     struct err err;
-    const struct config_clocks clocks = clocks_of_call(r, live, stage);
-    const struct config_time *over = failure == NULL ? NULL : clock_that_ran_out(&clocks, failure->clock);
+    enum clock_kind clock = failure == NULL ? CLOCK_KIND_NONE : failure->clock;
+    struct used_clock total;
+    struct used_clock over;
+    find_used_clock(r, live, stage, CLOCK_KIND_TOTAL, &total);
+    find_used_clock(r, live, stage, clock, &over);
     const char *launch_id = live == NULL ? NULL : live->launch->launch_id;
     struct store_attempt attempt = {
         .launch_id = launch_id,
@@ -206,26 +303,34 @@ static void record(struct runner *r, struct live *live, enum stage stage, int64_
         .attempt = live == NULL ? 1 : live->launch->run.attempt + 1,
         .started_at_ms = clock_wall_ms(r->s.clock) - took_ms,
         .took_ms = took_ms,
-        .timeout_ms = clocks.total.ms,
-        .timeout_from = clocks.total.from,
-        .outcome = outcome_of(failure),
-        .clock = over == NULL ? NULL : clock_kind_name(failure->clock),
-        .clock_ms = over == NULL ? 0 : over->ms,
-        .clock_from = over == NULL ? NULL : over->from,
+        .timeout_ms = total.ms,
+        .timeout_from = total.from,
+        .outcome = meters_outcome_name(outcome_of(failure)),
+        .clock = clock == CLOCK_KIND_NONE ? NULL : clock_kind_name(clock),
+        .clock_ms = over.ms,
+        .clock_from = over.from,
         .error_class = failure == NULL ? NULL : error_class_name(error_class),
         .error = failure == NULL ? NULL : failure->message,
     };
-    if (over != NULL)
-        log_warn("timeout", kv_s("run", live == NULL ? NULL : live->launch->flow_run_id),
-                 kv_s("stage", stage_name(stage)), kv_s("clock", clock_kind_name(failure->clock)),
-                 kv_int("value_ms", over->ms), kv_s("from", over->from), kv_int("took_ms", took_ms),
-                 kv_s("class", attempt.class_name), kv_int("attempt", attempt.attempt));
+    meters_attempt(r->s.meters, &(struct meters_attempt){.stage = stage,
+                                                         .outcome = outcome_of(failure),
+                                                         .clock = clock,
+                                                         .error_class = error_class,
+                                                         .class_name = attempt.class_name,
+                                                         .took_ms = took_ms,
+                                                         .timeout_ms = total.ms});
+    /* A name that is taken is all in a day's work: the next one is tried. */
+    if (failure != NULL && failure->transport != TRANSPORT_CANCELLED && error_class != ERROR_CLASS_CONFLICT)
+        note_trouble(r, live, &attempt, failure, error_class);
+    log_call(live, &attempt, failure, rule);
     if (r->is_failed)
         return;
     if (runner_begin_row(r, live, &err) != 0 || store_add_attempt(r->s.store, &attempt, &err) != 0) {
         (void)runner_save_failed(r, &err);
         return;
     }
+    if (live != NULL)
+        traces_attempted(r->s.traces, live, stage, &attempt, failure);
     runner_save_soon(r);
 }
 
@@ -233,7 +338,7 @@ void runner_record(struct runner *r, struct live *live, enum stage stage, int64_
                    const struct failure *failure)
 {
     record(r, live, stage, took_ms, failure,
-           failure == NULL ? ERROR_CLASS_TRANSIENT : classify(failure).error_class);
+           failure == NULL ? ERROR_CLASS_TRANSIENT : classify(failure).error_class, NULL);
 }
 
 void runner_record_timeout(struct runner *r, const struct failure *failure, int64_t took_ms)
@@ -273,25 +378,26 @@ static void tell_failure(struct runner *r, struct live *live, const struct failu
         runner_say_wait(r, live, failure->message);
         return;
     }
-    record(r, live, failure->stage, took_ms, failure, v->error_class);
+    record(r, live, failure->stage, took_ms, failure, v->error_class, v->rule);
     char *AUTO_FREE sentence = check_printf("%s: %s", stage_name(failure->stage), failure->message);
-    set_note(live, sentence);
-    log_info("call failed", kv_s("run", live->launch->flow_run_id), kv_s("stage", stage_name(failure->stage)),
-             kv_s("dependency", dependency_name(failure->dependency)), kv_int("status", failure->status),
-             kv_s("transport", transport_name(failure->transport)),
-             kv_s("class", error_class_name(v->error_class)), kv_s("rule", v->rule),
-             kv_s("error", failure->message));
+    /* Why a launch was given up is what will be reported, whatever goes wrong on the way there. */
+    if (live->launch->run.verdict != RUN_VERDICT_LAUNCH_FAILED)
+        set_note(live, sentence);
 }
 
 void runner_fail(struct runner *r, struct live *live, const struct failure *failure, int64_t took_ms)
 {
+    /* By its own words; shown are those without secrets. */
     const struct ruling ruling = judge(r, live, failure);
     struct verdict_on_failure v = ruling.verdict;
+    struct failure shown = *failure;
+    if (r->s.ports.hide != NULL)
+        r->s.ports.hide(r->s.ports.arg, live, shown.message);
     /* Asked in any case: it is also how the watch over the engine learns that something is wrong. */
-    bool is_away = r->s.ports.is_away != NULL && r->s.ports.is_away(r->s.ports.arg, live, failure);
+    bool is_away = r->s.ports.is_away != NULL && r->s.ports.is_away(r->s.ports.arg, live, &shown);
     if (is_away && (ruling.acts_as == ERROR_CLASS_TRANSIENT || ruling.acts_as == ERROR_CLASS_THROTTLED))
         v.out_of_reach = true;
-    tell_failure(r, live, failure, &v, took_ms);
+    tell_failure(r, live, &shown, &v, took_ms);
     runner_feed(
         r, live,
         (struct run_event){.kind = (enum run_event_kind)((int)RUN_EVENT_TRANSIENT + (int)ruling.acts_as),

@@ -34,6 +34,7 @@ struct live *runner_add(struct runner *r, struct launch *launch)
     launch->created_at_ms = clock_wall_ms(r->s.clock);
     launch->updated_at_ms = launch->created_at_ms;
     struct live *live = adopt(r, launch);
+    runner_tell_new(live);
     runner_mark_dirty(r, live);
     runner_save_soon(r);
     return live;
@@ -44,6 +45,7 @@ static bool on_loaded(void *arg, struct launch *launch)
     struct runner *r = arg;
     struct live *live = adopt(r, launch);
     live->has_row = true;
+    live->has_old_wait = true;
     runner_feed(r, live,
                 (struct run_event){.kind = RUN_EVENT_ENTER, .after_restart = true, .retry_after_ms = -1});
     return true;
@@ -56,6 +58,11 @@ int runner_load(struct runner *r, struct err *err)
     for (struct list *link = r->all.next; link != &r->all; link = link->next)
         runner_start_deadline(r, LIST_ITEM(link, struct live, all_link));
     return 0;
+}
+
+const struct troubles *runner_troubles(const struct runner *r)
+{
+    return &r->troubles;
 }
 
 struct live *runner_find_flow_run(const struct runner *r, const char *flow_run_id)

@@ -42,10 +42,12 @@ static enum dependency dependency_of(enum run_state state)
 }
 
 /* A launch that found its dependency out of reach need not have asked the one its state is named after: a job
- * that is rendered again after a restart is read from Prefect in any state. */
-static bool waits_for(const struct run *run, enum dependency dependency)
+ * that is rendered again after a restart is read from Prefect in any state. A backoff that a restart goes on
+ * with was not begun because of what this process finds within reach when it starts. */
+static bool waits_for(const struct live *live, enum dependency dependency)
 {
-    if (!run_is_backing_off(run))
+    const struct run *run = &live->launch->run;
+    if (!run_is_backing_off(run) || live->has_old_wait)
         return false;
     if (dependency == DEPENDENCY_REGISTRY)
         return run->state == RUN_STATE_PULLING;
@@ -66,7 +68,7 @@ void runner_wake(struct runner *r, enum dependency dependency, bool was_silent)
     int64_t delay_ms = 0;
     for (struct list *link = r->all.next; link != &r->all; link = link->next) {
         struct live *live = LIST_ITEM(link, struct live, all_link);
-        if (!waits_for(&live->launch->run, dependency) || !timer_is_running(&live->timer))
+        if (!waits_for(live, dependency) || !timer_is_running(&live->timer))
             continue;
         live->is_excused = live->is_excused || was_silent;
         if (now_ms + delay_ms < live->timer.deadline_ms)

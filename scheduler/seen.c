@@ -17,8 +17,10 @@ void seen_note(struct runner *runner, const struct prefect_run *run, int64_t beg
     struct live *live = queued(runner, run->id);
     if (live == NULL)
         return;
-    if (began_ms > live->seen_mono_ms)
+    if (began_ms > live->seen_mono_ms) {
         live->seen_mono_ms = began_ms;
+        runner_follow_schedule(runner, live, run->expected_start_ms);
+    }
     if (generation != 0)
         live->seen_generation = generation;
 }

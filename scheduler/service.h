@@ -40,6 +40,8 @@ void service_turn_end(struct service *service);
 /* service_reload - go on with another configuration; what can't change while running is told by the caller.
  */
 int service_reload(struct service *service, const struct config *config, struct err *err) MUST_CHECK;
+/* The longest that a stop takes: the calls that are out, then the goodbyes. */
+#define SERVICE_STOP_MAX_MS 9000
 /* service_stop - claim nothing more, finish the calls that are out (at most 8 s), hand back what has no
  * container, end. Containers live on. */
 void service_stop(struct service *service);
@@ -74,15 +76,38 @@ struct service_progress service_progress(struct service *service);
  * the start (protocol 8.3), or it is draining; not after a failure that ends the service. */
 bool service_is_well(const struct service *service);
 
+/* service_state_file_trouble - why the state file is no good, "" if it is. */
+const char *service_state_file_trouble(const struct service *service);
+
+struct meters;
+/* service_meters - what it has done, for who shows it (meters.h). */
+struct meters *service_meters(struct service *service);
+
+struct alerts;
+/* service_alerts - which there are, and whether they fire, for who shows it (alerts.h). */
+const struct alerts *service_alerts(const struct service *service);
+
+/* For whoever watches over the process (notify.h): it is on its way out, or over; whether the dependencies
+ * are in reach, as far as is known; when poll and watch have to have moved on by themselves. */
+bool service_is_leaving(const struct service *service);
+bool service_reaches_engine(const struct service *service);
+bool service_reaches_prefect(const struct service *service);
+int64_t service_poller_due_ms(const struct service *service);
+
+struct poller;
 struct runner;
 struct http;
 /* For tests. */
 struct runner *service_runner(struct service *service);
+struct poller *service_poller(struct service *service);
 /* The engine's events are heard, and the first list of containers has been taken in. */
 bool service_sees(const struct service *service);
-#define SERVICE_HTTP_COUNT 3
-struct http *service_http(struct service *service,
-                          int which); /* 0: engine, 1: Prefect, 2: probe of Prefect */
+/* Credential helpers that run. */
+size_t service_helpers(const struct service *service);
+#define SERVICE_HTTP_COUNT 4
+struct http *
+service_http(struct service *service,
+             int which); /* 0: engine, 1: Prefect, 2: probe of Prefect, 3: collector of traces or NULL */
 
 /* The label value that marks containers as ours: a hash of server URL, pool and name, the same after a
  * restart. 32 hex digits. */

@@ -56,6 +56,7 @@ void service_open_gates(struct service *s)
     /* After a restart looks go at once, before it is known whether the engine is there: a cancel that is seen
      * first would not know that the container runs, and would remove it instead of stopping it. */
     bool going_on = reach || !s->is_online;
+    poller_hold(s->poller, !claims);
     admission_open(s->admission, (struct admission_gates){claims, reach && !is_paused, going_on});
     if (starts_held_since_ms(s) < 0)
         timer_cancel(&s->held_timer);

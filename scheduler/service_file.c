@@ -1,6 +1,5 @@
 /*
- * service_file.c - the state file beside the rows: whose it is, what people see of the configuration,
- * trimming.
+ * service_file.c - the state file beside the rows: whose it is, what people see of the configuration.
  */
 #include "service_internal.h"
 
@@ -9,9 +8,6 @@
 
 #include <stdio.h>
 #include <unistd.h>
-
-#define TRIM_EVERY_MS (10 * 60 * 1000)
-#define TRIM_ROWS 2000
 
 /* FNV-1a with two offsets: an identity, not a secret. */
 static uint64_t hash_parts(uint64_t h, const char *const *parts, size_t count)
@@ -76,7 +72,8 @@ int service_save_limits(struct service *s, const struct config *c, struct err *e
     limits[n++] = (struct store_limit){"", "launching", (double)c->launching,
                                        0,  NULL,        c->launching_is_auto ? "auto" : NULL};
     limits[n++] = (struct store_limit){"", "running", (double)c->running, 0, NULL, NULL};
-    limits[n++] = (struct store_limit){"", "pulls", (double)c->pulls, 0, NULL, NULL};
+    limits[n++] =
+        (struct store_limit){"", "pulls", (double)c->pulls, 0, NULL, c->pulls_is_auto ? "auto" : NULL};
     limits[n++] = (struct store_limit){"", "stops", (double)c->stops, 0, NULL, NULL};
     add_per_value(&c->running_per, "", limits, &n, kinds, &kind_count);
     for (size_t i = 0; i < c->class_count; i++) {
@@ -107,24 +104,6 @@ int service_save_limits(struct service *s, const struct config *c, struct err *e
     free(classes);
     free(limits);
     return rc;
-}
-
-void service_on_trim(void *arg)
-{
-    struct service *s = arg;
-    struct err err;
-    int64_t trimmed = 0;
-    int64_t before_ms = clock_wall_ms(s->s.clock) - s->s.config->keep_history_ms;
-    if (store_begin(s->store, &err) != 0 || store_trim(s->store, before_ms, TRIM_ROWS, &trimmed, &err) != 0) {
-        service_on_save_failure(s, &err);
-        return;
-    }
-    if (trimmed > 0)
-        log_info("history trimmed", kv_int("launches", trimmed));
-    /* The next commit of the runner takes it along. */
-    if (runner_sync(s->runner) == 0)
-        timer_start(s->s.timers, &s->trim_timer, trimmed >= TRIM_ROWS ? 1000 : TRIM_EVERY_MS, service_on_trim,
-                    s);
 }
 
 void service_tell_of_file(const struct service *s)

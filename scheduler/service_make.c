@@ -7,15 +7,16 @@
 
 #include "engine_settings.h"
 
+#include "log_output.h"
+
 #include "base/log.h"
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /* A server that was only overloaded answers what it had taken on within this after it is back. */
 #define GIVE_UP_MS 8000
-/* Cloud knows no CSRF tokens (protocol 1.4). */
-#define CLOUD_URL "https://api.prefect.cloud/api"
 
 static void on_reach(void *arg, bool is_reachable)
 {
@@ -27,10 +28,19 @@ static void on_reach(void *arg, bool is_reachable)
     service_open_gates(s);
 }
 
-static void on_engine_call_end(void *arg, const struct failure *failure, int64_t began_ms)
+static void count_call(struct service *s, enum dependency dependency, const struct call_end *end)
+{
+    char route[CALL_ROUTE_SIZE];
+    call_route(end->method, end->path, route);
+    meters_call(s->meters, dependency, route, end->status, end->is_stream ? -1 : end->took_ms);
+}
+
+static void on_engine_call_end(void *arg, const struct call_end *end)
 {
     struct service *s = arg;
-    guard_note(guards_engine(s->guards), failure, began_ms);
+    count_call(s, DEPENDENCY_ENGINE, end);
+    if (!end->is_stream)
+        guard_note(guards_engine(s->guards), end->failure, end->began_ms);
 }
 
 static bool may_ask_engine(void *arg)
@@ -57,7 +67,7 @@ static void on_guard_change(void *arg, struct guard *guard)
         runner_wake(s->runner, DEPENDENCY_REGISTRY, guard_was_silent(guard));
 }
 
-static void on_guard_saved(void *arg, const struct err *err)
+static void on_rows_begun(void *arg, const struct err *err)
 {
     struct service *s = arg;
     if (err == NULL)
@@ -68,12 +78,13 @@ static void on_guard_saved(void *arg, const struct err *err)
 
 /* ---- Prefect away and back ---- */
 
-static void on_prefect_call_end(void *arg, const struct failure *failure, int64_t began_ms)
+static void on_prefect_call_end(void *arg, const struct call_end *end)
 {
     struct service *s = arg;
+    count_call(s, DEPENDENCY_PREFECT, end);
     if (s->reach == NULL)
         return;
-    reach_note(s->reach, failure, began_ms);
+    reach_note(s->reach, end->failure, end->began_ms);
     service_keep_reach(s, DEPENDENCY_PREFECT, !reach_is_away(s->reach));
 }
 
@@ -91,6 +102,7 @@ static void on_prefect_back(void *arg, int64_t answered_since_ms)
     timer_start(s->s.timers, &s->give_up_timer, GIVE_UP_MS, on_give_up, s);
     pool_sync_wake(s->pool_sync);
     poller_wake(s->poller);
+    run_watch_wake(s->run_watch);
     runner_wake(s->runner, DEPENDENCY_PREFECT, guard_was_silent(guards_prefect(s->guards)));
     watcher_look(s->watcher);
 }
@@ -139,7 +151,7 @@ static void on_fatal(void *arg, const char *sentence)
 {
     struct service *s = arg;
     log_error("giving up", kv_s("error", sentence));
-    fprintf(stderr, "sluice: %s\n", sentence);
+    log_output_say(STDERR_FILENO, sentence);
     service_end(s, 1);
 }
 
@@ -162,9 +174,19 @@ static void on_forget(void *arg, struct live *live)
     struct service *s = arg;
     if (live->launch->run.state == RUN_STATE_FINISHED)
         tell_over(s->tell, live);
+    if (s->poller != NULL)
+        poller_note_end(s->poller, live);
     leases_forget(s->leases, live);
     guard_leave(live);
     act_forget(&s->act, live);
+}
+
+static bool still_runs(void *arg, const char *launch_id)
+{
+    struct service *s = arg;
+    const struct live *live = runner_find_launch(s->runner, launch_id);
+    return live != NULL &&
+           (live->launch->run.state == RUN_STATE_RUNNING || live->launch->run.state == RUN_STATE_STOPPING);
 }
 
 static void perform(void *arg, struct live *live, enum run_action action)
@@ -191,6 +213,12 @@ static enum sight sight(void *arg, const struct live *live)
     return poller_sight(s->poller, live);
 }
 
+static void on_claim(void *arg, const struct live *live)
+{
+    struct service *s = arg;
+    poller_on_claim(s->poller, live);
+}
+
 static bool take_shared(void *arg, int64_t ready)
 {
     struct service *s = arg;
@@ -203,10 +231,20 @@ static int64_t learned_limit(void *arg, enum learning_stage stage)
     return learning_limit(s->learning, stage);
 }
 
+static void hide(void *arg, const struct live *live, char *message)
+{
+    (void)arg;
+    act_hide(live, message);
+}
+
 static int ride(void *arg, struct err *err)
 {
     struct service *s = arg;
-    return learned_timeouts_save(s->timeouts, false, err) != 0 ? -1 : learning_save(s->learning, false, err);
+    if (service_save_losses(s, err) != 0)
+        return -1;
+    if (learned_timeouts_save(s->timeouts, false, err) != 0 || learning_save(s->learning, false, err) != 0)
+        return -1;
+    return alerts_save(s->alerts, false, err);
 }
 
 static void want_sight(void *arg, struct live *const *lives, size_t count)
@@ -215,21 +253,30 @@ static void want_sight(void *arg, struct live *const *lives, size_t count)
     poller_want_sight(s->poller, lives, count);
 }
 
+/* The rows of a change of alerts must be on disk before anybody hears of it. */
+static int sync_alerts(void *arg)
+{
+    struct service *s = arg;
+    return s->is_ended ? -1 : runner_sync(s->runner);
+}
+
 /* ---- making ---- */
 
 static int make_clients(struct service *s, struct err *err)
 {
     const struct config *c = s->s.config;
     struct http_settings engine_http = engine_http_settings_of(c);
-    struct http_settings prefect_http = {
-        .max_connections = 16, .tls_skip_verify = c->tls_skip_verify, .ca_file = c->ca_file};
+    struct http_settings prefect_http = {.max_connections = 16,
+                                         .tls_skip_verify = c->tls_skip_verify,
+                                         .ca_file = c->ca_file,
+                                         .ca_folder = c->ca_folder,
+                                         .proxy = c->api_proxy};
     struct engine_settings engine = engine_settings_of(c);
     engine.on_call_end = on_engine_call_end;
     engine.may_go = may_ask_engine;
     engine.arg = s;
     struct http_settings probe_http = prefect_http;
     probe_http.max_connections = 1;
-    bool is_cloud = strncmp(c->api_url, CLOUD_URL, strlen(CLOUD_URL)) == 0;
     struct prefect_settings prefect = {.api_url = c->api_url,
                                        .api_key = c->api_key,
                                        .auth_string = c->auth_string,
@@ -238,7 +285,8 @@ static int make_clients(struct service *s, struct err *err)
                                        .on_call_end = on_prefect_call_end,
                                        .may_go = may_ask_prefect,
                                        .arg = s,
-                                       .csrf_enabled = c->csrf_enabled && !is_cloud,
+                                       .csrf_enabled = c->csrf_enabled && !c->is_cloud,
+                                       .is_cloud = c->is_cloud,
                                        .random = s->s.random};
     if (http_new(s->s.base, s->s.timers, &engine_http, &s->engine_http, err) != 0 ||
         http_new(s->s.base, s->s.timers, &prefect_http, &s->prefect_http, err) != 0 ||
@@ -256,12 +304,21 @@ static int make_clients(struct service *s, struct err *err)
 static void make_askers(struct service *s, const char *template_json)
 {
     const struct service_settings *set = &s->s;
+    s->logins = registry_logins_new(set->base, set->timers, set->config);
     s->pulls = pulls_new(s->engine, set->timers, s->store, set->config);
+    pulls_set_logins(s->pulls, s->logins);
     pulls_set_guards(s->pulls, s->guards);
     s->catalog = catalog_new(s->prefect, set->timers, set->config);
     catalog_set_guard(s->catalog, guards_prefect(s->guards));
+    s->references = references_new(s->prefect, set->timers, guards_prefect(s->guards), set->config);
     s->looks = looks_new(s->prefect, set->timers);
-    s->output = output_new(s->engine, set->timers, set->output_fd);
+    s->output = output_new(&(struct output_settings){.engine = s->engine,
+                                                     .timers = set->timers,
+                                                     .base = set->base,
+                                                     .fd = set->output_fd,
+                                                     .with_names = set->config->output_names,
+                                                     .still_runs = still_runs,
+                                                     .arg = s});
     s->pool_sync = pool_sync_new(&(struct pool_sync_settings){.prefect = s->prefect,
                                                               .timers = set->timers,
                                                               .config = set->config,
@@ -292,15 +349,19 @@ static void make_runner(struct service *s)
                                                      .config = set->config,
                                                      .mark = s->mark,
                                                      .timeouts = s->timeouts,
+                                                     .meters = s->meters,
+                                                     .traces = s->traces,
                                                      .ports = {.arg = s,
                                                                .perform = perform,
                                                                .abandon = abandon,
                                                                .is_away = is_away,
                                                                .wait = on_wait,
                                                                .forget = on_forget,
+                                                               .hide = hide,
                                                                .ride = ride,
                                                                .on_failure = service_on_save_failure}});
     pulls_set_timeouts(s->pulls, s->timeouts);
+    pulls_set_learning(s->pulls, s->learning);
     s->act = (struct act){.runner = s->runner,
                           .timeouts = s->timeouts,
                           .engine = s->engine,
@@ -308,17 +369,35 @@ static void make_runner(struct service *s)
                           .pulls = s->pulls,
                           .guards = s->guards,
                           .catalog = s->catalog,
+                          .references = s->references,
                           .looks = s->looks,
                           .learning = s->learning,
                           .output = s->output,
                           .tell = s->tell,
+                          .traces = s->traces,
                           .clock = set->clock,
                           .config = set->config,
                           .pool = pool_sync_pool(s->pool_sync),
                           .instance = s->instance,
                           .working_directory = set->working_directory,
-                          .default_image = set->config->default_image,
                           .prefect_version = PREFECT_CLAIMED_VERSION};
+}
+
+static int commit_upkeep(void *arg)
+{
+    struct service *s = arg;
+    return runner_sync(s->runner);
+}
+
+static struct upkeep *make_upkeep(struct service *s)
+{
+    return upkeep_new(&(struct upkeep_settings){.store = s->store,
+                                                .timers = s->s.timers,
+                                                .clock = s->s.clock,
+                                                .config = s->s.config,
+                                                .commit = commit_upkeep,
+                                                .on_failure = service_on_save_failure,
+                                                .arg = s});
 }
 
 /* What sees the outside and tells the launches. */
@@ -335,6 +414,11 @@ static void make_observers(struct service *s)
                                                      .pool = pool_sync_pool(s->pool_sync),
                                                      .on_polled = on_polled,
                                                      .arg = s});
+    s->run_watch = run_watch_new(&(struct run_watch_settings){.runner = s->runner,
+                                                              .prefect = s->prefect,
+                                                              .timers = set->timers,
+                                                              .clock = set->clock,
+                                                              .config = set->config});
     s->leases = leases_new(&(struct leases_settings){.runner = s->runner,
                                                      .prefect = s->prefect,
                                                      .timers = set->timers,
@@ -373,6 +457,23 @@ static void make_observers(struct service *s)
                                                                           .config = set->config});
 }
 
+static int make_alerts(struct service *s, struct err *err)
+{
+    return alerts_new(&(struct alerts_settings){.base = s->s.base,
+                                                .timers = s->s.timers,
+                                                .clock = s->s.clock,
+                                                .random = s->s.random,
+                                                .config = s->s.config,
+                                                .store = s->store,
+                                                .service = s,
+                                                .runner = s->runner,
+                                                .meters = s->meters,
+                                                .sync = sync_alerts,
+                                                .on_saved = on_rows_begun,
+                                                .arg = s},
+                      &s->alerts, err);
+}
+
 /* Each knows those made before it. */
 static int make_parts(struct service *s, const char *template_json, struct err *err)
 {
@@ -380,9 +481,19 @@ static int make_parts(struct service *s, const char *template_json, struct err *
     if (learned_timeouts_new(s->store, set->clock, set->config, &s->timeouts, err) != 0 ||
         learning_new(s->store, set->clock, set->config, &s->learning, err) != 0)
         return -1;
+    const struct traces_settings traces = {.base = set->base,
+                                           .timers = set->timers,
+                                           .random = set->random,
+                                           .config = set->config,
+                                           .instance = s->instance};
+    if (traces_new(&traces, &s->traces, err) != 0)
+        return -1;
     make_askers(s, template_json);
     make_runner(s);
     make_observers(s);
+    s->upkeep = make_upkeep(s);
+    if (make_alerts(s, err) != 0)
+        return -1;
     return admission_new(&(struct admission_settings){.runner = s->runner,
                                                       .store = s->store,
                                                       .timers = set->timers,
@@ -391,6 +502,7 @@ static int make_parts(struct service *s, const char *template_json, struct err *
                                                       .sight = sight,
                                                       .learned_limit = learned_limit,
                                                       .want_sight = want_sight,
+                                                      .on_claim = on_claim,
                                                       .take_shared = take_shared,
                                                       .arg = s},
                          &s->admission, err);
@@ -402,9 +514,10 @@ int service_make(struct service *s, struct err *err)
                                      .timers = s->s.timers,
                                      .clock = s->s.clock,
                                      .random = s->s.random,
-                                     .on_saved = on_guard_saved,
+                                     .on_saved = on_rows_begun,
                                      .on_change = on_guard_change,
                                      .arg = s};
+    s->meters = meters_new(s->s.config);
     if (guards_new(&guards, &s->guards, err) != 0 || make_clients(s, err) != 0)
         return -1;
     return make_parts(s, s->s.template_json, err);
@@ -417,31 +530,40 @@ void service_begin(struct service *s)
     pool_sync_start(s->pool_sync);
     watcher_start(s->watcher);
     lost_claims_start(s->lost_claims);
+    alerts_start(s->alerts);
 }
 
 void service_unmake(struct service *s)
 {
+    upkeep_free(s->upkeep);
+    alerts_free(s->alerts);
     stale_cancels_free(s->stale_cancels);
     lost_claims_free(s->lost_claims);
     watcher_free(s->watcher);
+    run_watch_free(s->run_watch);
     poller_free(s->poller);
+    s->poller = NULL;
     runner_free(s->runner);
     learned_timeouts_free(s->timeouts);
     leases_free(s->leases);
     admission_free(s->admission);
     shared_starts_free(s->shared_starts);
     tell_free(s->tell);
+    traces_free(s->traces);
     pool_sync_free(s->pool_sync);
     output_free(s->output);
     pulls_free(s->pulls);
+    registry_logins_free(s->logins);
     looks_free(s->looks);
     learning_free(s->learning);
+    references_free(s->references);
     catalog_free(s->catalog);
     reach_free(s->reach);
     prefect_free(s->prefect);
     prefect_free(s->probe);
     engine_free(s->engine);
     guards_free(s->guards);
+    meters_free(s->meters);
     http_free(s->prefect_http);
     http_free(s->probe_http);
     http_free(s->engine_http);

@@ -241,25 +241,6 @@ static int read_key_value(struct toml *t, bool is_told)
     return 0;
 }
 
-static int read_array(struct toml *t)
-{
-    t->p++;
-    for (;;) {
-        if (skip_lines(t) != 0)
-            return -1;
-        if (peek(t) == ']')
-            break;
-        if (read_value(t, false) != 0 || skip_lines(t) != 0)
-            return -1;
-        if (peek(t) == ',')
-            t->p++;
-        else if (peek(t) != ']')
-            return fail(t, "an array that never ends");
-    }
-    t->p++;
-    return 0;
-}
-
 static int read_inline_table(struct toml *t, bool is_told)
 {
     t->p++;
@@ -303,21 +284,76 @@ static int read_bare(struct toml *t, enum toml_kind *kind, struct buf *out)
     return 0;
 }
 
+/* A string, boolean, number or date. */
+static int read_plain(struct toml *t, enum toml_kind *kind, struct buf *out)
+{
+    *kind = TOML_STRING;
+    return peek(t) == '"' || peek(t) == '\'' ? read_string(t, out) : read_bare(t, kind, out);
+}
+
+/* One item, its text behind what is in `items` if it is plain. */
+static int read_item(struct toml *t, struct buf *items)
+{
+    if (peek(t) == '[' || peek(t) == '{')
+        return read_value(t, false);
+    struct buf value;
+    enum toml_kind kind;
+    buf_init(&value, TOML_MAX_VALUE_BYTES);
+    int result = read_plain(t, &kind, &value);
+    if (result == 0 && items->len > 0)
+        result = buf_add_str(items, ",", t->err);
+    if (result == 0)
+        result = buf_add(items, buf_text(&value), value.len, t->err);
+    buf_done(&value);
+    return result;
+}
+
+static int read_items(struct toml *t, struct buf *items)
+{
+    t->p++;
+    for (;;) {
+        if (skip_lines(t) != 0)
+            return -1;
+        if (peek(t) == ']')
+            break;
+        if (read_item(t, items) != 0 || skip_lines(t) != 0)
+            return -1;
+        if (peek(t) == ',')
+            t->p++;
+        else if (peek(t) != ']')
+            return fail(t, "an array that never ends");
+    }
+    t->p++;
+    return 0;
+}
+
+static int read_array(struct toml *t, bool is_told)
+{
+    int line = t->line;
+    struct buf items;
+    buf_init(&items, TOML_MAX_VALUE_BYTES);
+    int result = read_items(t, &items);
+    if (result == 0 && is_told)
+        t->on_value(t->arg, (const char *const *)t->path, t->depth, TOML_ARRAY, buf_text(&items), line);
+    buf_done(&items);
+    return result;
+}
+
 static int read_value(struct toml *t, bool is_told)
 {
     if (peek(t) == '[' || peek(t) == '{') {
         if (t->nesting == TOML_MAX_DEPTH)
             return fail(t, "values nested too deep");
         t->nesting++;
-        int result = peek(t) == '[' ? read_array(t) : read_inline_table(t, is_told);
+        int result = peek(t) == '[' ? read_array(t, is_told) : read_inline_table(t, is_told);
         t->nesting--;
         return result;
     }
     int line = t->line;
     struct buf value;
+    enum toml_kind kind;
     buf_init(&value, TOML_MAX_VALUE_BYTES);
-    enum toml_kind kind = TOML_STRING;
-    int result = peek(t) == '"' || peek(t) == '\'' ? read_string(t, &value) : read_bare(t, &kind, &value);
+    int result = read_plain(t, &kind, &value);
     if (result == 0 && is_told)
         t->on_value(t->arg, (const char *const *)t->path, t->depth, kind, buf_text(&value), line);
     buf_done(&value);

@@ -18,8 +18,9 @@
 enum toml_kind {
     TOML_TABLE, /* a [table] begins: path is the table, value is "" */
     TOML_STRING,
-    TOML_BOOL,  /* "true", "false" */
-    TOML_NUMBER /* integer, float or date, as written, without underscores */
+    TOML_BOOL,   /* "true", "false" */
+    TOML_NUMBER, /* integer, float or date, as written, without underscores */
+    TOML_ARRAY   /* its plain items, with commas between them */
 };
 
 /* path: depth parts, tables first, the key last; all borrowed for the call. */
@@ -27,9 +28,10 @@ typedef void toml_fn(void *arg, const char *const *path, size_t depth, enum toml
                      int line);
 
 /*
- * toml_read - call on_value for each [table], string, boolean and number, in order; items of arrays are
- * checked and left out. Errors: PARSE, with the line in *bad_line; values before it have been told. Source:
- * TOML v1.0.0. Not checked: a table or key defined twice, the inner form of numbers and dates.
+ * toml_read - call on_value for each [table], string, boolean, number and array, in order; what is in an
+ * array within an array, or in a table within one, is checked and left out. Errors: PARSE, with the line in
+ * *bad_line; values before it have been told. Source: TOML v1.0.0. Not checked: a table or key defined twice,
+ * the inner form of numbers and dates.
  */
 int toml_read(const char *text, size_t len, toml_fn *on_value, void *arg, int *bad_line,
               struct err *err) MUST_CHECK;

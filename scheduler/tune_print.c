@@ -3,22 +3,11 @@
 #include "tune_image.h"
 
 #include "api/json.h"
+#include "base/display.h"
 
 #include <string.h>
-#include <strings.h>
 
 #define BAR_WIDTH 40
-
-bool tune_can_draw(bool is_terminal, const char *lc_all, const char *lc_ctype, const char *lang)
-{
-    const char *const values[] = {lc_all, lc_ctype, lang};
-    if (!is_terminal)
-        return false;
-    for (size_t i = 0; i < ARRAY_LEN(values); i++)
-        if (values[i] != NULL && values[i][0] != '\0')
-            return strcasestr(values[i], "utf-8") != NULL || strcasestr(values[i], "utf8") != NULL;
-    return false;
-}
 
 /* ---- table ---- */
 
@@ -56,23 +45,6 @@ static void print_table(const struct tune_picture *p, FILE *out)
 
 /* ---- bars ---- */
 
-/* A bar of `share` of the width, in eighths of a character. */
-static void print_bar(double share, bool can_draw, FILE *out)
-{
-    static const char *const eighths[] = {"",       "\u258f", "\u258e", "\u258d",
-                                          "\u258c", "\u258b", "\u258a", "\u2589"};
-    int parts = (int)(share * BAR_WIDTH * 8 + 0.5);
-    int whole = can_draw ? parts / 8 : (parts + 4) / 8;
-    int used = whole;
-    for (int i = 0; i < whole; i++)
-        fputs(can_draw ? "\u2588" : "#", out);
-    if (can_draw && parts % 8 != 0) {
-        fputs(eighths[parts % 8], out);
-        used++;
-    }
-    fprintf(out, "%*s", BAR_WIDTH - used, "");
-}
-
 typedef double (*figure_fn)(const struct tune_row *row);
 
 static double rate_of(const struct tune_row *row)
@@ -90,15 +62,15 @@ static double launch_ms_of(const struct tune_row *row)
 static void print_bars(const struct tune_picture *p, const char *title, figure_fn figure, int decimals,
                        bool can_draw, FILE *out)
 {
+    const struct display display = {.is_utf8 = can_draw};
     double largest = 0;
     for (size_t i = 0; i < p->count; i++)
         largest = figure(&p->rows[i]) > largest ? figure(&p->rows[i]) : largest;
     fprintf(out, "\n%s\n", title);
     for (size_t i = 0; i < p->count; i++) {
         double value = figure(&p->rows[i]);
-        fprintf(out, "%9d ", p->rows[i].in_flight);
-        print_bar(largest > 0 ? value / largest : 0, can_draw, out);
-        fprintf(out, " %.*f\n", decimals, value);
+        char *AUTO_FREE bar = display_bar(&display, largest > 0 ? value / largest : 0, BAR_WIDTH);
+        fprintf(out, "%9d %s %.*f\n", p->rows[i].in_flight, bar, decimals, value);
     }
 }
 

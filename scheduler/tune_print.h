@@ -8,10 +8,6 @@
 
 #include <stdio.h>
 
-/* tune_can_draw - may block characters be written? The three values are those of the environment, NULL or ""
- * if unset; the first that is set counts. */
-bool tune_can_draw(bool is_terminal, const char *lc_all, const char *lc_ctype, const char *lang);
-
 /* What would be done. settings: as for tune_new(). report: of a dry run. */
 void tune_print_plan(const struct tune_settings *settings, const struct tune_report *report, FILE *out);
 void tune_print_plan_json(const struct tune_settings *settings, const struct tune_report *report, FILE *out);

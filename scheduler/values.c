@@ -1,5 +1,6 @@
 #include "values.h"
 
+#include "core/ahead.h"
 #include "core/per_value.h"
 #include "index.h"
 
@@ -65,6 +66,16 @@ static struct value *value_of(struct values *v, const char *class_name, const ch
     return value;
 }
 
+static struct value *attach_to(struct values *v, struct live *live, const char *class_name, const char *line,
+                               size_t len)
+{
+    struct value *value = value_of(v, class_name, line, len);
+    value->users++;
+    live->values = check_realloc(live->values, (live->value_count + 1) * sizeof(struct value *));
+    live->values[live->value_count++] = value;
+    return value;
+}
+
 static void attach(struct values *v, struct live *live, const char *class_name, const struct match_list *list)
 {
     struct per_value limit;
@@ -72,16 +83,20 @@ static void attach(struct values *v, struct live *live, const char *class_name, 
         CHECK(per_value_parse(list->globs[i], &limit) == NULL);
         for (const char *p = live->launch->limit_values; *p != '\0';) {
             size_t len = strcspn(p, "\n");
-            if (per_value_has(&limit, p, len)) {
-                struct value *value = value_of(v, class_name, p, len);
-                value->limit = limit.limit;
-                value->users++;
-                live->values = check_realloc(live->values, (live->value_count + 1) * sizeof(struct value *));
-                live->values[live->value_count++] = value;
-            }
+            if (per_value_has(&limit, p, len))
+                attach_to(v, live, class_name, p, len)->limit = limit.limit;
             p += len + (p[len] == '\n' ? 1 : 0);
         }
     }
+}
+
+static void attach_to_pulls(struct values *v, struct live *live)
+{
+    const struct launch *l = live->launch;
+    char *AUTO_FREE line = check_printf("pulls\t%s %s", l->deployment_id, l->image);
+    struct value *value = attach_to(v, live, "", line, strlen(line));
+    value->is_of_pulls = true;
+    value->limit = AHEAD_PULLING_ALIKE_MAX;
 }
 
 void values_attach(struct values *v, const struct config *config, struct live *live)
@@ -89,6 +104,7 @@ void values_attach(struct values *v, const struct config *config, struct live *l
     const struct config_class *c = config_class_by_name(config, live->launch->class_name);
     attach(v, live, "", &config->running_per);
     attach(v, live, c->name, &c->running_per);
+    attach_to_pulls(v, live);
 }
 
 void values_detach(struct values *v, struct live *live)
@@ -97,7 +113,7 @@ void values_detach(struct values *v, struct live *live)
         struct value *value = live->values[i];
         if (--value->users > 0)
             continue;
-        CHECK(value->running == 0 && list_is_empty(&value->blocked));
+        CHECK(value->in_use == 0 && list_is_empty(&value->blocked));
         list_remove(&value->changed_link);
         index_remove(&v->by_key, value->key);
         free(value->key);
@@ -114,23 +130,27 @@ static void mark_changed(struct values *v, struct value *value)
     list_add_last(&v->changed, &value->changed_link);
 }
 
+static bool is_in_use(const struct value *value, const struct run *run)
+{
+    return value->is_of_pulls ? run->state == RUN_STATE_PULLING : run_holds_running_slot(run);
+}
+
 void values_count(struct values *v, const struct live *live, const struct run *before,
                   const struct run *after)
 {
-    bool held = before != NULL && run_holds_running_slot(before);
-    bool holds = after != NULL && run_holds_running_slot(after);
-    if (held == holds)
-        return;
     for (size_t i = 0; i < live->value_count; i++) {
-        live->values[i]->running += holds ? 1 : -1;
-        if (held)
-            mark_changed(v, live->values[i]);
+        struct value *value = live->values[i];
+        bool held = before != NULL && is_in_use(value, before);
+        bool holds = after != NULL && is_in_use(value, after);
+        value->in_use += (int64_t)holds - (int64_t)held;
+        if (held && !holds)
+            mark_changed(v, value);
     }
 }
 
 bool value_is_full(const struct value *value)
 {
-    return value->running + value->let_in >= value->limit;
+    return value->in_use + value->let_in >= value->limit;
 }
 
 void values_let_in(struct values *v, const struct live *live)
@@ -152,8 +172,8 @@ struct value *values_take_changed(struct values *v)
     return value;
 }
 
-int64_t values_running(const struct values *v, const char *key)
+int64_t values_in_use(const struct values *v, const char *key)
 {
     const struct value *value = index_find(&v->by_key, key);
-    return value == NULL ? 0 : value->running;
+    return value == NULL ? 0 : value->in_use;
 }

@@ -38,6 +38,8 @@ struct watcher {
     bool has_listed;            /* a round of lists has come to its end */
     bool is_reachable;
     bool has_warned;
+    enum transport warned_transport; /* with has_warned */
+    int warned_status;
 };
 
 static void open_stream(void *arg);
@@ -330,6 +332,21 @@ static void on_open(void *arg)
     begin_list(w); /* whatever happened while nobody listened */
 }
 
+/* Once for each kind of trouble in a row: an engine that is away may come back with a certificate that does
+ * not fit. */
+static void warn_of(struct watcher *w, const struct failure *f)
+{
+    bool is_new = !w->has_warned || f->transport != w->warned_transport || f->status != w->warned_status;
+    if (!is_new || (w->has_warned && f->transport == TRANSPORT_BREAKER_OPEN))
+        return;
+    log_warn("the engine can't be reached; nothing is claimed meanwhile",
+             kv_s("engine", engine_host(w->s.engine)), kv_int("status", f->status),
+             kv_s("transport", transport_name(f->transport)), kv_s("error", f->message));
+    w->has_warned = true;
+    w->warned_transport = f->transport;
+    w->warned_status = f->status;
+}
+
 /* The engine does not answer: the stream, if it is still there, is worth nothing, and is opened again soon.
  */
 static void lose(struct watcher *w, const struct failure *f)
@@ -339,11 +356,7 @@ static void lose(struct watcher *w, const struct failure *f)
     w->stream = NULL;
     w->listening_since_ms = -1;
     timer_cancel(&w->open_timer);
-    if (!w->has_warned)
-        log_warn("the engine can't be reached; nothing is claimed meanwhile",
-                 kv_s("engine", engine_host(w->s.engine)), kv_int("status", f->status),
-                 kv_s("transport", transport_name(f->transport)), kv_s("error", f->message));
-    w->has_warned = true;
+    warn_of(w, f);
     /* A stream that breaks is opened again at once; what can't be opened then is away. */
     if (w->losses++ > 0)
         guard_open(w->s.guard);

@@ -24,6 +24,8 @@ static const struct {
     const char *part;
     const char *ends;
 } endings[] = {
+    /* First, since it names a queue, which may be called anything. */
+    {" at the server", "ends when runs that count there have ended, whoever runs them"},
     {"paused", "ends with sluice resume"},
     {"out of reach", "ends within seconds of its return, which is looked for all the time"},
     {"answer to ", "ends with the answer, or with that call's clock"},
@@ -31,6 +33,8 @@ static const struct {
     {"limit: running", "ends when one of the runs that count has ended"},
     {"limit: launching", "ends when one of the launches under way is through"},
     {"launch slot", "ends when one of the launches under way is through"},
+    {"place among the first", "ends when runs before it have been claimed"},
+    {"image of ", "ends when the image is there, or one of those runs is given up"},
     {"claim-ahead window", "ends when one of the runs claimed before it has been started"},
     {"backoff", "ends by itself"},
 };
@@ -95,9 +99,9 @@ static char *say_end(const struct why *w)
     if (verdict[0] != '\0')
         return check_printf("ended at %s: %s", w->since, verdict);
     if (strcmp(w->came_from, "QUEUED") == 0)
-        return check_printf(
-            "left the queue at %s, unclaimed: another worker has it, or it is no longer due (%s)", w->since,
-            w->came_by);
+        return check_printf("left the queue at %s, unclaimed: another worker has it, its queue was paused, "
+                            "or it is no longer due (%s)",
+                            w->since, w->came_by);
     return check_printf("was let go at %s, from %s: it was no longer ours to launch (%s)", w->since,
                         w->came_from, w->came_by);
 }
@@ -105,9 +109,12 @@ static char *say_end(const struct why *w)
 static char *say_ending(const struct why *w)
 {
     char *AUTO_FREE verdict = say_verdict(w);
-    char *AUTO_FREE again = w->next_try_at[0] == '\0' ? check_strdup("")
-                                                      : check_printf("; tried again at %s, after: %s",
-                                                                     w->next_try_at, w->last_error);
+    /* Of a launch that failed, last_error is why, not what keeps its end from being told. */
+    bool is_of_end = run_verdict_from_name(w->verdict) != RUN_VERDICT_LAUNCH_FAILED;
+    char *AUTO_FREE again = w->next_try_at[0] == '\0'
+                                ? check_strdup("")
+                                : check_printf("; tried again at %s%s%s", w->next_try_at,
+                                               is_of_end ? ", after: " : "", is_of_end ? w->last_error : "");
     return check_printf("is ending, %s since %s%s%s%s", w->state, w->since, verdict[0] == '\0' ? "" : ": ",
                         verdict, again);
 }

@@ -6,7 +6,7 @@
 #ifndef SLUICE_WHY_H
 #define SLUICE_WHY_H
 
-/* Columns of the query in command_why.c; "" where there is nothing. */
+/* Columns of why_query(), in this order; "" where there is nothing. */
 struct why {
     const char *run_id;
     const char *run_name;
@@ -30,6 +30,9 @@ struct why {
 
 /* What ends the wait, a sentence; "" if it does not wait. Borrowed for ever. */
 const char *why_ends(const struct why *why);
+/* The SQL that finds the runs of a name, or whose id begins with the word; the best one first. Columns: those
+ * of struct why, then launch_id. ?1: the word. */
+extern const char why_query[];
 /* The whole sentence, malloc'ed. */
 char *why_say(const struct why *why);
 

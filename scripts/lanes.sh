@@ -1,8 +1,8 @@
 # Integration scenarios in lanes: pytest several times side by side, each with a Prefect server and a database of its own.
 # Most scenarios wait most of the time, for a lease, a grace time, the end of an outage. Sourced after lib.sh, never run.
 
-# The lanes: which scenarios each runs, as pytest's -m and -k take it.
-declare -A LANE_MARKS LANE_NAMES
+# The lanes: which scenarios each runs, as pytest's -m and -k take it; of which folder, if not tests/integration.
+declare -A LANE_MARKS LANE_NAMES LANE_FOLDERS
 LANE_PIDS=()
 
 stop_lanes() {
@@ -20,7 +20,7 @@ run_lanes() {
     shift
     trap stop_lanes INT TERM
     for lane in "${!LANE_MARKS[@]}"; do
-        PYTHONUNBUFFERED=1 "$VENV/bin/python" -m pytest -v "$ROOT/tests/integration" -m "${LANE_MARKS[$lane]}" \
+        PYTHONUNBUFFERED=1 "$VENV/bin/python" -m pytest -v "$ROOT/${LANE_FOLDERS[$lane]:-tests/integration}" -m "${LANE_MARKS[$lane]}" \
             -k "${LANE_NAMES[$lane]}" --basetemp="$directory/$lane" -o junit_family=xunit1 -o junit_duration_report=call \
             --junitxml="$directory/$lane.xml" "$@" >"$directory/$lane.log" 2>&1 </dev/null &
         LANE_PIDS+=($!)

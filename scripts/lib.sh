@@ -19,16 +19,40 @@ have() {
     command -v "$1" >/dev/null 2>&1
 }
 
-# show_progress PID LABEL LOG - a line every ten seconds for as long as the process lives
+# redraws - may one line of the terminal behind stderr be drawn again and again?
+redraws() {
+    [ -t 2 ] && [ -n "${TERM:-}" ] && [ "$TERM" != dumb ]
+}
+
+# draw_progress SECONDS LOG - one line in place: a bar, if the log's last line tells how far it is ("[12/200] ..."), the time
+# that went by, and that line without what a terminal would obey
+draw_progress() {
+    local last columns bar="" size
+    last=$(tail -n 1 "$2" | tr -d '\000-\037\177')
+    columns=$(tput cols 2>/dev/null || echo 80)
+    if [[ $last =~ ^\[([0-9]+)/([0-9]+)\]\ *(.*)$ ]] && ((BASH_REMATCH[2] > 0)); then
+        size=$((20 * BASH_REMATCH[1] / BASH_REMATCH[2]))
+        printf -v bar '[%-20.*s] %3d%% ' "$size" '####################' $((100 * BASH_REMATCH[1] / BASH_REMATCH[2]))
+        last=${BASH_REMATCH[3]}
+    fi
+    printf -v last '    %s%d s  %s' "$bar" "$1" "$last"
+    printf '\r\033[K%s' "${last:0:columns-1}" >&2
+}
+
+# show_progress PID LABEL LOG - for as long as the process lives: one line in place, or else a line every ten seconds
 show_progress() {
-    local started=$SECONDS next=$((SECONDS + 10))
+    local started=$SECONDS next=$((SECONDS + 10)) in_place=""
+    ! redraws || in_place=1
     while kill -0 "$1" 2>/dev/null; do
         sleep 0.2
-        if ((SECONDS >= next)); then
+        if [ -n "$in_place" ]; then
+            draw_progress $((SECONDS - started)) "$3"
+        elif ((SECONDS >= next)); then
             printf '    %.40s: %d s, %s\n' "$2" $((SECONDS - started)) "$(tail -n 1 "$3" | tr -d '\r' | cut -c 1-90)" >&2
             next=$((SECONDS + 10))
         fi
     done
+    [ -z "$in_place" ] || printf '\r\033[K' >&2
 }
 
 # run_long LABEL COMMAND... - the command's output goes to a log that is shown only if it fails
@@ -74,6 +98,39 @@ apt_install() {
     run_long "installing $*" apt-get install -q -y --no-install-recommends "$@"
 }
 
+# The mirror and the proxy that apt uses here also serve debootstrap.
+debian_mirror() {
+    apt-get indextargets --format '$(REPO_URI) $(RELEASE)' 'Created-By: Packages' 2>/dev/null |
+        awk '$2 == "bookworm" && $1 ~ /^http/ {print $1; exit}'
+}
+
+use_apt_proxy() {
+    local proxy=""
+    eval "$(apt-config shell proxy Acquire::http::Proxy)"
+    [ -z "$proxy" ] || export http_proxy=$proxy
+}
+
+# ensure_program PACKAGE PROGRAM - a program of a Debian package that would be a service which listens everywhere if it were
+# installed: unpacked into the cache instead
+ensure_program() {
+    local package=$1 program=$2 home=$CACHE/$1 work
+    ! have "$program" && [ ! -x "$home/usr/bin/$program" ] || return 0
+    mkdir -p "$CACHE"
+    work=$(mktemp -d "$CACHE/$package-XXXXXX")
+    (
+        cd "$work"
+        apt-get download -q "$package" >log 2>&1 || { apt-get update -q && apt-get download -q "$package"; } >log 2>&1
+    ) || fail "$package can't be downloaded: $(tail -n 3 "$work/log")"
+    dpkg-deb -x "$work/$package"_*.deb "$work/unpacked"
+    [ -d "$home" ] || mv "$work/unpacked" "$home"
+    rm -rf "$work"
+}
+
+# find_program PACKAGE PROGRAM - prints where ensure_program has put it
+find_program() {
+    command -v "$2" || echo "$CACHE/$1/usr/bin/$2"
+}
+
 python_is_usable() {
     "$1" -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 10))' >/dev/null 2>&1
 }
@@ -92,33 +149,46 @@ find_python() {
     echo /usr/bin/python3
 }
 
-# ensure_venv - sets VENV to a virtual environment with scripts/requirements.txt in it; one per list and Python
-ensure_venv() {
-    local python hash
+# make_venv NAME LIST - prints a virtual environment of the cache with this list of packages in it; one per list and Python
+make_venv() {
+    local python hash venv
     python=$(find_python)
-    hash=$({ "$python" -VV && cat "$ROOT/scripts/requirements.txt"; } | sha256sum | cut -c 1-12)
-    VENV=$CACHE/venv-$hash
+    hash=$({ "$python" -VV && cat "$2"; } | sha256sum | cut -c 1-12)
+    venv=$CACHE/$1-$hash
     mkdir -p "$CACHE"
-    exec 9>"$VENV.lock"
+    exec 9>"$venv.lock"
     flock 9
-    if [ ! -e "$VENV/complete" ]; then
-        rm -rf "$VENV"
-        "$python" -m venv "$VENV" || fail "cannot make a virtual environment in $VENV"
-        run_long "installing Prefect and pytest into $VENV" \
-            "$VENV/bin/python" -m pip install --no-input -r "$ROOT/scripts/requirements.txt"
-        touch "$VENV/complete"
+    if [ ! -e "$venv/complete" ]; then
+        rm -rf "$venv"
+        "$python" -m venv "$venv" || fail "cannot make a virtual environment in $venv"
+        run_long "installing ${2#"$ROOT/"} into $venv" "$venv/bin/python" -m pip install --no-input -r "$2"
+        touch "$venv/complete"
     fi
     exec 9>&-
+    echo "$venv"
+}
+
+# ensure_venv - sets VENV to a virtual environment with scripts/requirements.txt in it
+ensure_venv() {
+    VENV=$(make_venv venv "$ROOT/scripts/requirements.txt")
 }
 
 engine_answers() {
     timeout 10 docker version --format '{{.Server.Version}}' >/dev/null 2>&1
 }
 
-# ensure_engine - a Docker Engine that answers, started if it is installed here and not running
+# One that has locked itself up (docs/engine-facts.md) answers, but not this.
+engine_works() {
+    timeout 20 docker info >/dev/null 2>&1
+}
+
+# ensure_engine - a Docker Engine that works, started if it is installed here and not running
 ensure_engine() {
     have docker || fail "no docker command here: install a Docker Engine (Debian: apt-get install docker.io)"
-    engine_answers && return
+    if engine_answers; then
+        engine_works || fail "the Docker Engine answers, but not \`docker info\`: it has locked itself up and must be restarted (service docker restart)"
+        return
+    fi
     [ -z "${DOCKER_HOST:-}" ] || fail "the engine at DOCKER_HOST=$DOCKER_HOST does not answer"
     if have dockerd && [ "$(id -u)" = 0 ]; then
         say "the Docker Engine is installed but not running: starting it"

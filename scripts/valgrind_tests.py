@@ -1,4 +1,8 @@
-"""Runs the unit and flow tests of a build without sanitizers under valgrind: valgrind_tests.py BUILD_DIRECTORY JOBS."""
+"""
+Runs the unit and flow tests of a build without sanitizers under valgrind: valgrind_tests.py BUILD_DIRECTORY JOBS [all].
+
+Without `all` those with the label `again` are left out: what they do to the same lines, the sanitizers see.
+"""
 
 import json
 import subprocess
@@ -10,21 +14,22 @@ from pathlib import Path
 FOLDERS = ("tests/unit/", "tests/fakes/", "tests/flow/")
 # Thousands of lives through the same code: the sanitizers have seen them.
 LONG = {"deep", "safety"}
+AGAIN = {"again"}
 # Leaks are found by the sanitizers; here a child that a test forks and ends on purpose would count as one.
 VALGRIND = ["valgrind", "--quiet", "--leak-check=no", "--error-exitcode=99"]
 # Where each block was allocated and freed costs a quarter of the time, and is of use only to who looks for an error.
 FAST = ["--keep-stacktraces=none"]
 
 
-def tests_of(build: Path) -> list[tuple[str, list[str], str]]:
+def tests_of(build: Path, left_out: set[str]) -> list[tuple[str, list[str], str]]:
     shown = subprocess.run(
         ["ctest", "--test-dir", str(build), "--show-only=json-v1"], capture_output=True, text=True, check=True
     ).stdout
     found = []
     for test in json.loads(shown)["tests"]:
         properties = {one["name"]: one["value"] for one in test["properties"]}
-        is_long = not LONG.isdisjoint(properties.get("LABELS", []))
-        if not is_long and any(f"{build}/{folder}" in test["command"][0] for folder in FOLDERS):
+        is_left_out = not left_out.isdisjoint(properties.get("LABELS", []))
+        if not is_left_out and any(f"{build}/{folder}" in test["command"][0] for folder in FOLDERS):
             found.append((test["name"], test["command"], properties.get("WORKING_DIRECTORY", str(build))))
     # The flows take longest: begun first, they leave no core idle at the end.
     return sorted(found, key=lambda test: "tests/flow/" not in test[1][0])
@@ -51,7 +56,7 @@ def run(test: tuple[str, list[str], str]) -> bool:
 
 def main() -> int:
     build, jobs = Path(sys.argv[1]).resolve(), int(sys.argv[2])
-    tests = tests_of(build)
+    tests = tests_of(build, LONG if "all" in sys.argv[3:] else LONG | AGAIN)
     with ThreadPoolExecutor(jobs) as pool:
         results = list(pool.map(run, tests))
     failed = results.count(False)

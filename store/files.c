@@ -47,8 +47,7 @@ int files_make_folders(const char *path, struct err *err)
     return 0;
 }
 
-/* A new file's name is on disk only when its folder is. */
-static int sync_folder_of(const char *path, struct err *err)
+int files_sync_folder_of(const char *path, struct err *err)
 {
     char *AUTO_FREE folder = check_strdup(path);
     char *slash = strrchr(folder, '/');
@@ -70,7 +69,7 @@ int files_create(const char *path, struct err *err)
     if (fd >= 0) {
         close(fd);
         KILL_POINT(state_file_made);
-        return sync_folder_of(path, err);
+        return files_sync_folder_of(path, err);
     }
     struct stat st;
     if (errno != EEXIST || stat(path, &st) != 0)
@@ -170,7 +169,7 @@ int files_set_aside(const char *path, const struct clock *clock, char **out, str
         if (rename(from, to) != 0 && errno != ENOENT)
             return err_sys(err, errno, "can't set the damaged state file aside: rename %s to %s", from, to);
     }
-    if (sync_folder_of(path, err) != 0)
+    if (files_sync_folder_of(path, err) != 0)
         return -1;
     *out = STEAL(name);
     return 0;

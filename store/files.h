@@ -38,6 +38,9 @@ bool files_is_cut(const char *path);
  */
 int files_set_aside(const char *path, const struct clock *clock, char **out, struct err *err) MUST_CHECK;
 
+/* files_sync_folder_of - a new or changed name is on disk only when its folder is. Errors: IO. */
+int files_sync_folder_of(const char *path, struct err *err) MUST_CHECK;
+
 /* files_keep_private - take the rights of group and others away from path. Errors: IO. */
 int files_keep_private(const char *path, struct err *err) MUST_CHECK;
 

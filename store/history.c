@@ -1,9 +1,9 @@
 /*
- * history.c - what happened: changes of state and calls, appended for people, and the trimming of both.
+ * history.c - what happened: changes of state and calls, appended for people.
  *
  * Rows name their launch by its id, not by its number in the file, so that a turn of the loop may tell of a
- * launch before it saves it. They go with their launch. Nothing here is read back by the program; the views
- * are.
+ * launch before it saves it. They go with their launch (upkeep.c). Nothing here is read back by the program;
+ * the views are.
  */
 #include "store/store_internal.h"
 
@@ -68,51 +68,4 @@ int store_add_attempt(struct store *store, const struct store_attempt *attempt, 
     store_bind_text(statement, 13, attempt->error_class);
     bind_error(statement, 14, attempt->error);
     return store_run(store, statement, "add an attempt", err);
-}
-
-static int trim(struct store *store, enum store_statement which, const char *sql, int64_t before_ms,
-                int64_t max_rows, int64_t *trimmed, struct err *err)
-{
-    sqlite3_stmt *statement = NULL;
-    if (store_prepare(store, which, sql, &statement, err) != 0)
-        return -1;
-    store_bind_int(statement, 1, before_ms);
-    store_bind_int(statement, 2, max_rows);
-    if (store_run(store, statement, "forget old launches", err) != 0)
-        return -1;
-    *trimmed = sqlite3_changes64(store->db);
-    return 0;
-}
-
-/* The launches that go; the same for both statements that need them. */
-#define OLD_LAUNCHES                                                                                         \
-    "FROM launches WHERE state = 'FINISHED' AND updated_at_ms < ?1 ORDER BY updated_at_ms LIMIT ?2)"
-
-int store_trim(struct store *store, int64_t before_ms, int64_t max_rows, int64_t *trimmed, struct err *err)
-{
-    CHECK(max_rows >= 0); /* SQLite takes a negative limit for none */
-    bool began;
-    if (store_enter(store, &began, err) != 0)
-        return -1;
-    int64_t launches = 0;
-    int64_t calls = 0;
-    int result = trim(store, STORE_TRIM_ATTEMPTS,
-                      "DELETE FROM attempt_rows WHERE launch_id IN (SELECT launch_id " OLD_LAUNCHES,
-                      before_ms, max_rows, &calls, err);
-    if (result == 0) /* the history goes with them */
-        result = trim(store, STORE_TRIM_LAUNCHES,
-                      "DELETE FROM launches WHERE launch_key IN (SELECT launch_key " OLD_LAUNCHES, before_ms,
-                      max_rows, &launches, err);
-    /* Not while old launches are left: their attempts would all be looked at, each time. */
-    if (result == 0 && launches < max_rows)
-        result =
-            trim(store, STORE_TRIM_LOOSE_ATTEMPTS,
-                 "DELETE FROM attempt_rows WHERE attempt_key IN (SELECT a.attempt_key FROM attempt_rows AS a "
-                 "WHERE a.started_at_ms < ?1 AND NOT EXISTS (SELECT 1 FROM launches AS l "
-                 "WHERE l.launch_id = a.launch_id) ORDER BY a.started_at_ms LIMIT ?2)",
-                 before_ms, max_rows, &calls, err);
-    if (store_leave(store, began, result, err) != 0)
-        return -1;
-    *trimmed = launches;
-    return 0;
 }

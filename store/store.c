@@ -7,7 +7,8 @@
  * connections do (sqlite.org/wal.html, "WAL-reset bug"). A failed commit leaves unknown what is on disk (a
  * repeated fsync may lie), so the store then refuses everything: the process must end and read the file anew
  * (renew_log.c).
- * Rows are the business of launches.c, history.c and limits.c; reading for people of query.c.
+ * Rows are the business of launches.c, history.c and limits.c; the file's size of upkeep.c, its soundness of
+ * check.c; reading for people of query.c, copies of backup.c.
  */
 #include "store/store.h"
 
@@ -22,9 +23,6 @@
 
 /* A reader never blocks us in WAL; this is for a person who writes with the sqlite3 shell. */
 #define BUSY_TIMEOUT_MS 2000
-/* Reading all pages finds damage before it is acted upon. Larger files would delay the start by seconds;
- * there SQLite still reports a damaged page when it meets it. */
-#define QUICK_CHECK_MAX_PAGES 16384
 
 char *store_sqlite_file(const char *path)
 {
@@ -93,16 +91,16 @@ int store_fail_with(struct store *store, int rc, const char *doing, struct err *
 
 static int set_up(struct store *store, struct err *err)
 {
-    /* auto_vacuum before the first page is written: moving pages about at each commit buys nothing, since
-     * freed pages are used again. secure_delete: there is nothing secret to wipe. */
-    static const char settings[] = "PRAGMA auto_vacuum = NONE;"
+    /* auto_vacuum counts only before the first page is written, or for store_compact: pages are given back
+     * when we say so (store_shrink), not at each commit, since freed pages are used again. secure_delete:
+     * there is nothing secret to wipe. */
+    static const char settings[] = "PRAGMA auto_vacuum = INCREMENTAL;"
                                    "PRAGMA mmap_size = 0;"
                                    "PRAGMA journal_mode = WAL;"
                                    "PRAGMA synchronous = FULL;"
                                    "PRAGMA foreign_keys = ON;"
                                    "PRAGMA trusted_schema = OFF;"
                                    "PRAGMA secure_delete = OFF;"
-                                   "PRAGMA temp_store = MEMORY;"
                                    "PRAGMA journal_size_limit = 16777216;"
                                    "PRAGMA cache_size = -1024";
     int rc = sqlite3_exec(store->db, settings, NULL, NULL, NULL);
@@ -124,38 +122,12 @@ static int set_up(struct store *store, struct err *err)
     return 0;
 }
 
-/* A page that could not be read is told among the damages, in these words (btree.c of SQLite 3.40). It says
- * nothing about what the file holds. */
-static bool is_read_error(const char *found)
+/* A migration may sort a million rows, which is for a file: no cheaper memory than that. Afterwards nothing
+ * large is sorted. */
+static int keep_temporary_in_memory(struct store *store, struct err *err)
 {
-    static const char code[] = "error code=";
-    const char *at = strstr(found, code);
-    long rc = at == NULL ? 0 : strtol(at + strlen(code), NULL, 10) & 0xff;
-    return strstr(found, "failed to get page") != NULL ||
-           (at != NULL && rc != SQLITE_CORRUPT && rc != SQLITE_NOTADB);
-}
-
-static int check_damage(struct store *store, struct err *err)
-{
-    sqlite3_stmt *statement = NULL;
-    int rc = sqlite3_prepare_v2(store->db,
-                                "SELECT quick_check FROM pragma_page_count AS p, pragma_quick_check(1) "
-                                "WHERE p.page_count <= ?1",
-                                -1, &statement, NULL);
-    if (rc != SQLITE_OK)
-        return store_fail(store->db, rc, store->path, "check the state file", err);
-    store_bind_int(statement, 1, QUICK_CHECK_MAX_PAGES);
-    rc = sqlite3_step(statement);
-    int result = 0;
-    const char *found = rc == SQLITE_ROW ? (const char *)sqlite3_column_text(statement, 0) : "ok";
-    if (is_read_error(found))
-        result = store_fail(NULL, SQLITE_IOERR_READ, store->path, "read all", err);
-    else if (strcmp(found, "ok") != 0)
-        result = store_fail(NULL, SQLITE_CORRUPT, store->path, "rely on what is", err);
-    else if (rc != SQLITE_ROW && rc != SQLITE_DONE)
-        result = store_fail(store->db, rc, store->path, "check the state file", err);
-    sqlite3_finalize(statement);
-    return result;
+    int rc = sqlite3_exec(store->db, "PRAGMA temp_store = MEMORY", NULL, NULL, NULL);
+    return rc == SQLITE_OK ? 0 : store_fail(store->db, rc, store->path, "set up the connection", err);
 }
 
 static int open_database(struct store *store, const struct migration *list, size_t count, struct err *err)
@@ -169,8 +141,7 @@ static int open_database(struct store *store, const struct migration *list, size
     /* Closing must not write into a file that turns out to be another program's. */
     sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     int version = 0;
-    if (migrate_check(store->db, store->path, (int)count, &version, err) != 0 ||
-        check_damage(store, err) != 0)
+    if (migrate_check(store->db, store->path, (int)count, &version, err) != 0 || store_check(store, err) != 0)
         return -1;
     sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
     if (files_keep_private(store->path, err) != 0 || set_up(store, err) != 0 ||
@@ -178,12 +149,12 @@ static int open_database(struct store *store, const struct migration *list, size
         return -1;
     store->is_new = version == 0;
     if (version == (int)count)
-        return 0;
+        return keep_temporary_in_memory(store, err);
     if (migrate_apply(store->db, store->path, list, count, err) != 0)
         return -1;
     /* From now on the file itself says that it is ours, and not only its log. */
     sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
-    return 0;
+    return keep_temporary_in_memory(store, err);
 }
 
 /* The file, and the lock that keeps it ours until the store is closed. */

@@ -35,8 +35,8 @@ bool store_is_new(const struct store *store);
 const char *store_set_aside(const struct store *store, const char **why);
 
 /*
- * Saves outside of begin/commit are errors of ours (assert); store_replace_* and store_trim make a
- * transaction of their own if none is begun. begin when begun is harmless. After a failed commit every
+ * Saves outside of begin/commit are errors of ours (assert); store_replace_*, store_trim and store_shrink
+ * make a transaction of their own if none is begun. begin when begun is harmless. After a failed commit every
  * further begin fails (IO): what is on disk is then not known, and the process has to end and read the file
  * anew. Errors: CONFLICT (another program keeps the file locked), IO.
  */
@@ -44,9 +44,10 @@ int store_begin(struct store *store, struct err *err) MUST_CHECK;
 int store_commit(struct store *store, struct err *err) MUST_CHECK;
 bool store_is_begun(const struct store *store);
 
-/* store_save_launch - insert or update by launch_id; flow_run_id stays as first saved. A change of state
- * clears what store_save_wait said. run.pending is stored for the views only. Errors: CONFLICT (another
- * launch of the same flow run is QUEUED or CLAIMING as well: the last guard against two claims), IO. */
+/* store_save_launch - insert or update by launch_id; flow_run_id and run_name stay as first saved. A change
+ * of state clears what store_save_wait said. run.pending is stored for the views only. Errors: CONFLICT
+ * (another launch of the same flow run is QUEUED or CLAIMING as well: the last guard against two claims), IO.
+ */
 int store_save_launch(struct store *store, const struct launch *launch, struct err *err) MUST_CHECK;
 
 /* store_load_launches - every launch that is not FINISHED, oldest first, with pending, epoch and died_early
@@ -137,6 +138,33 @@ int store_forget_learned(struct store *store, const char *name, struct err *err)
 int store_save_wait(struct store *store, const char *launch_id, const char *waits_for,
                     struct err *err) MUST_CHECK;
 
+/* store_add_loss - so many more were not taken; what: 'output lines', 'events', 'run log lines'. For the view
+ * `losses`. */
+int store_add_loss(struct store *store, const char *what, int64_t dropped, int64_t at_ms,
+                   struct err *err) MUST_CHECK;
+
+/* An alert as the view `alerts` shows it; name and severity are its key. */
+struct store_alert {
+    const char *name;
+    const char *severity;
+    const char *state; /* ok, firing, resolved */
+    const char *class_name;
+    int64_t since_ms;
+    int64_t changed_ms;
+    const char *reason;
+    const char *delivery; /* "", due, sent, given up */
+    int64_t sent_ms;
+};
+int store_save_alert(struct store *store, const struct store_alert *alert, struct err *err) MUST_CHECK;
+/* store_load_alerts - all there are; texts are borrowed for the call of fn, which checks what they say: the
+ * file may be an old one, or edited. */
+typedef void (*store_alert_fn)(void *arg, const struct store_alert *alert);
+int store_load_alerts(struct store *store, store_alert_fn fn, void *arg, struct err *err) MUST_CHECK;
+/* What alerts go by ("timeouts"): a text that only its module reads. *windows is the caller's to free; NULL:
+ * nothing is known. */
+int store_save_burn(struct store *store, const char *name, const char *windows, struct err *err) MUST_CHECK;
+int store_load_burn(struct store *store, const char *name, char **windows, struct err *err) MUST_CHECK;
+
 /* What holds all runs at once; `queue.waits_for` says it before any limit. */
 struct store_hold {
     const char *name;  /* unique: "paused", "engine" */
@@ -152,10 +180,64 @@ int store_clear_hold(struct store *store, const char *name, struct err *err) MUS
  * there. Needs store_begin. */
 int store_keep_hold(struct store *store, const char *name, int64_t *since_ms, struct err *err) MUST_CHECK;
 
-/* store_trim - forget finished launches, their history and attempts older than before_ms, at most max_rows
- * launches at a time (and as many attempts without a launch). */
-int store_trim(struct store *store, int64_t before_ms, int64_t max_rows, int64_t *trimmed,
+/* ---- keeping the file within bounds (core/file_bounds.h decides) ---- */
+
+struct store_size {
+    int64_t bytes;      /* of the file, its log not counted */
+    int64_t free_bytes; /* of these: pages that hold nothing; they are used again */
+    bool can_shrink;    /* free pages can be given back: so in files made or compacted by form 8 and later */
+};
+/* store_size - as the transaction that is begun sees it. */
+int store_size(struct store *store, struct store_size *out, struct err *err) MUST_CHECK;
+
+struct store_trimmed {
+    int64_t launches;
+    int64_t rows; /* of all tables, the launches' own among them */
+    bool is_done; /* nothing is left that is older */
+};
+/*
+ * store_trim - one step of forgetting what is older than before_ms: finished launches, oldest first, their
+ * history and attempts; then attempts that belong to no launch. Deletes at most max_rows rows, whatever a
+ * single launch has; one that has more is left with fewer until the next step. Never touches a launch that
+ * is not FINISHED. INT64_MAX: whatever its age.
+ */
+int store_trim(struct store *store, int64_t before_ms, int64_t max_rows, struct store_trimmed *out,
                struct err *err) MUST_CHECK;
+
+/* store_disk - how large the file and its log are, and its file system; -1: not known. Asks the system, not
+ * SQLite. */
+struct store_disk {
+    int64_t file_bytes;
+    int64_t log_bytes;       /* 0: there is none */
+    int64_t disk_free_bytes; /* that we may use */
+    int64_t disk_bytes;
+};
+struct store_disk store_disk(const struct store *store);
+
+/* store_shrink - give at most max_pages free pages back to the disk; the file itself gets shorter at the next
+ * checkpoint. No effect where store_size says !can_shrink. */
+int store_shrink(struct store *store, int64_t max_pages, struct err *err) MUST_CHECK;
+
+/* store_checkpoint - write what is in the log into the file, as far as no reader needs it; after a step, so
+ * that no later commit has to do it for many. Nothing depends on its success. */
+void store_checkpoint(struct store *store);
+
+/* store_compact - write the whole file anew, without free pages and able to shrink. Takes seconds a gigabyte,
+ * and three times the file's size on disk meanwhile; not for a running service. No transaction may be begun.
+ * Errors: IO (also: no room, and then nothing has changed). */
+int store_compact(struct store *store, struct err *err) MUST_CHECK;
+
+/*
+ * store_backup - copy a state file, as of one commit, into a new file of mode 0600, while a service writes or
+ * while none runs. The copy is checked and durable before it gets its name; until then it is TO.partial,
+ * which goes with any error, and which the next backup replaces if the process was killed. replace: an older
+ * TO may be overwritten. progress: called for each MiB with pages of 4 KiB, and with done = total while the
+ * copy is checked; false ends it (IO); may be NULL. Errors: NOT_FOUND (no such state file), CONFLICT (TO
+ * exists, is a database in use, or another backup writes it), PARSE, VERSION, IO.
+ */
+typedef bool (*store_progress_fn)(void *arg, int64_t done, int64_t total);
+int store_backup(const char *path, const char *to, bool replace, store_progress_fn progress, void *arg,
+                 struct err *err) MUST_CHECK;
 
 /*
  * store_query_file - run one read-only statement on a state file, on a connection of its own that can't

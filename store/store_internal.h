@@ -19,9 +19,13 @@ enum store_statement {
     STORE_SAVE_WAIT,
     STORE_ADD_TRANSITION,
     STORE_ADD_ATTEMPT,
-    STORE_TRIM_LAUNCHES,
+    STORE_SIZE,
+    STORE_OLDEST_FINISHED,
+    STORE_TRIM_HISTORY,
     STORE_TRIM_ATTEMPTS,
-    STORE_TRIM_LOOSE_ATTEMPTS,
+    STORE_TRIM_LAUNCH,
+    STORE_LOOSE_END,
+    STORE_TRIM_LOOSE,
     STORE_SAVE_BUCKET,
     STORE_LOAD_BUCKET,
     STORE_LAST_CHANGE,
@@ -38,8 +42,13 @@ enum store_statement {
     STORE_CLEAR_HOLD,
     STORE_KEEP_HOLD,
     STORE_LOAD_HOLD,
+    STORE_ADD_LOSS,
+    STORE_SAVE_ALERT,
+    STORE_LOAD_ALERTS,
+    STORE_SAVE_BURN,
+    STORE_LOAD_BURN,
 };
-#define STORE_STATEMENT_COUNT (STORE_LOAD_HOLD + 1)
+#define STORE_STATEMENT_COUNT (STORE_LOAD_BURN + 1)
 
 struct store {
     const struct clock *clock; /* borrowed */
@@ -49,11 +58,12 @@ struct store {
     int lock_fd;               /* holds the flock; -1: none */
     sqlite3 *db;               /* the one writing connection */
     bool is_begun;
-    bool is_new;      /* nothing was in the file */
-    bool is_damaged;  /* the file is set aside when it is closed */
-    char *aside_path; /* where a damaged file went, owned; NULL: none did */
-    char *aside_why;  /* a sentence, owned; NULL */
-    bool is_failed;   /* a commit failed: what is on disk is not known, so nothing more is written */
+    bool is_new;            /* nothing was in the file */
+    bool is_damaged;        /* the file is set aside when it is closed */
+    char *aside_path;       /* where a damaged file went, owned; NULL: none did */
+    char *aside_why;        /* a sentence, owned; NULL */
+    bool is_failed;         /* a commit failed: what is on disk is not known, so nothing more is written */
+    int64_t loose_from_key; /* store_trim looked at the attempts up to this one */
     sqlite3_stmt *statements[STORE_STATEMENT_COUNT]; /* NULL until first used */
 };
 
@@ -68,6 +78,9 @@ void store_use_memory(void);
 
 /* store_sqlite_file - the name to give to SQLite: a path that can't be read as "file:..." or ":memory:". */
 char *store_sqlite_file(const char *path) __attribute__((returns_nonnull));
+
+/* store_find_file - the state file somebody names is there. Errors: NOT_FOUND, INVALID (no ordinary file). */
+int store_find_file(const char *path, struct err *err) MUST_CHECK;
 
 /* store_fail - make an error from a SQLite result code. doing: "save a launch". Always returns -1. */
 int store_fail(sqlite3 *db, int rc, const char *path, const char *doing, struct err *err);
@@ -94,6 +107,10 @@ int store_leave(struct store *store, bool began, int result, struct err *err) MU
 /* Write the log that the last process left once more, so that what is read from it can't go any more
  * (renew_log.c). */
 int store_renew_log(struct store *store, struct err *err) MUST_CHECK;
+
+/* Is the file whole, if it is small enough to be read at a start (check.c)? Errors: PARSE (damaged), IO
+ * (could not be read, which says nothing about what it holds). */
+int store_check(struct store *store, struct err *err) MUST_CHECK;
 
 /* Forget requests that were out when the last process ended (launches.c). */
 int store_clear_pending(struct store *store, struct err *err) MUST_CHECK;

@@ -24,7 +24,16 @@ static int64_t system_wall_ms(void *arg)
     return read_clock_ms(CLOCK_REALTIME);
 }
 
-const struct clock clock_system = {system_mono_ms, system_wall_ms, NULL};
+static int64_t system_mono_us(void *arg)
+{
+    (void)arg;
+    struct timespec ts;
+    CHECK(clock_gettime(CLOCK_MONOTONIC, &ts) == 0);
+    return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+const struct clock clock_system = {
+    .mono_ms = system_mono_ms, .wall_ms = system_wall_ms, .mono_us = system_mono_us};
 
 void clock_format(int64_t wall_ms, char text[static CLOCK_TEXT_SIZE])
 {

@@ -16,6 +16,7 @@ struct clock {
     int64_t (*mono_ms)(void *arg);
     int64_t (*wall_ms)(void *arg);
     void *arg;
+    int64_t (*mono_us)(void *arg); /* mono in microseconds, for measuring; NULL: mono_ms is fine enough */
 };
 
 /* The machine's own clocks. */
@@ -29,6 +30,11 @@ static inline int64_t clock_mono_ms(const struct clock *c)
 static inline int64_t clock_wall_ms(const struct clock *c)
 {
     return c->wall_ms(c->arg);
+}
+
+static inline int64_t clock_mono_us(const struct clock *c)
+{
+    return c->mono_us != NULL ? c->mono_us(c->arg) : c->mono_ms(c->arg) * 1000;
 }
 
 #define CLOCK_TEXT_SIZE 32

@@ -2,12 +2,14 @@
 
 #include "base/buf.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define LINE_MAX_BYTES (64 * 1024)
 
 static struct {
-    FILE *out;
+    log_sink_fn sink;
+    void *sink_arg;
     enum log_format format;
     enum log_level level;
     const struct clock *clock;
@@ -30,12 +32,26 @@ static const char *level_name(enum log_level level)
     return "?";
 }
 
-void log_setup(FILE *out, enum log_format format, enum log_level level, const struct clock *clock)
+void log_setup(log_sink_fn sink, void *arg, enum log_format format, enum log_level level,
+               const struct clock *clock)
 {
-    output.out = out;
+    output.sink = sink;
+    output.sink_arg = arg;
     output.format = format;
     output.level = level;
     output.clock = clock;
+}
+
+void log_set_level(enum log_level level)
+{
+    output.level = level;
+}
+
+void log_to_file(void *file, enum log_level level, const char *line, size_t len)
+{
+    (void)level;
+    fwrite(line, 1, len, file);
+    fflush(file);
 }
 
 void log_tap(void (*fn)(void *arg, enum log_level level, const char *line), void *arg)
@@ -46,7 +62,7 @@ void log_tap(void (*fn)(void *arg, enum log_level level, const char *line), void
 
 bool log_is_on(enum log_level level)
 {
-    return level >= output.level && (output.out != NULL || output.tap != NULL);
+    return level >= output.level && (output.sink != NULL || output.tap != NULL);
 }
 
 /* A line that grows too long loses what does not fit; that is the only way an append fails here. */
@@ -62,21 +78,31 @@ static void add_text(struct buf *line, const char *text)
     add(line, text, strlen(text));
 }
 
+static bool needs_escape(unsigned char c)
+{
+    return c < 0x20 || c == '"' || c == '\\' || c == 0x7f;
+}
+
 /* Quote for logfmt and JSON alike: both take JSON's escapes. Bytes that are not ASCII pass through. */
 static void add_quoted(struct buf *line, const char *text, size_t len)
 {
     add(line, "\"", 1);
-    for (size_t i = 0; i < len; i++) {
-        unsigned char c = (unsigned char)text[i];
+    for (size_t i = 0; i < len;) {
+        size_t plain = i;
+        while (plain < len && !needs_escape((unsigned char)text[plain]))
+            plain++;
+        add(line, text + i, plain - i);
+        i = plain;
+        if (i == len)
+            break;
+        unsigned char c = (unsigned char)text[i++];
         char escape[8];
         if (c == '"' || c == '\\')
             snprintf(escape, sizeof(escape), "\\%c", c);
         else if (c == '\n')
             snprintf(escape, sizeof(escape), "\\n");
-        else if (c < 0x20 || c == 0x7f)
-            snprintf(escape, sizeof(escape), "\\u%04x", c);
         else
-            snprintf(escape, sizeof(escape), "%c", c);
+            snprintf(escape, sizeof(escape), "\\u%04x", c);
         add_text(line, escape);
     }
     add(line, "\"", 1);
@@ -161,9 +187,10 @@ void log_write(enum log_level level, const char *message, const struct log_kv *k
         add_text(&line, "}");
     if (output.tap != NULL)
         output.tap(output.tap_arg, level, buf_text(&line));
-    if (output.out != NULL) {
-        fprintf(output.out, "%s\n", buf_text(&line));
-        fflush(output.out);
+    if (output.sink != NULL) {
+        line.max++; /* there is always room for the line's end */
+        add(&line, "\n", 1);
+        output.sink(output.sink_arg, level, buf_text(&line), line.len);
     }
     buf_done(&line);
 }

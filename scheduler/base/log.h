@@ -6,7 +6,7 @@
  * core, store and api return errors. Levels: error = somebody must act; warn = we went on without it (the
  * line says so); info = a run changed state, or the service did; debug = all else. Never a secret, never a
  * body over 200 bytes: values longer than LOG_VALUE_MAX are cut. The output and its level are the one piece
- * of global state.
+ * of global state. docs/logs.md has every message and key; a test holds the two together.
  */
 #ifndef SLUICE_BASE_LOG_H
 #define SLUICE_BASE_LOG_H
@@ -14,8 +14,8 @@
 #include "base/clock.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 
 enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERROR };
 enum log_format { LOG_FORMAT_LOGFMT, LOG_FORMAT_JSON };
@@ -41,10 +41,23 @@ static inline struct log_kv kv_int(const char *key, int64_t number)
     return (struct log_kv){LOG_VALUE_INT, key, NULL, number};
 }
 
-/* log_setup - where lines go (borrowed), in which form, from which level on. clock gives the time stamp and
- * may be NULL for none. */
-void log_setup(FILE *out, enum log_format format, enum log_level level, const struct clock *clock);
+/* The same, left out where 0 says that there is nothing to say. */
+static inline struct log_kv kv_int_if(const char *key, int64_t number)
+{
+    return number == 0 ? kv_s(key, NULL) : kv_int(key, number);
+}
+
+/* Takes one line, which ends with a newline that len counts. Borrowed for the call. */
+typedef void (*log_sink_fn)(void *arg, enum log_level level, const char *line, size_t len);
+
+/* log_setup - where lines go (sink NULL: nowhere), in which form, from which level on. clock gives the time
+ * stamp and may be NULL for none. */
+void log_setup(log_sink_fn sink, void *arg, enum log_format format, enum log_level level,
+               const struct clock *clock);
+void log_set_level(enum log_level level);
 bool log_is_on(enum log_level level);
+/* A sink for programs that may wait for their log's reader: arg is a FILE, flushed after each line. */
+void log_to_file(void *file, enum log_level level, const char *line, size_t len);
 
 /* Write one line; kvs ends with an item of kind LOG_VALUE_END. Use the macros below. */
 void log_write(enum log_level level, const char *message, const struct log_kv *kvs);

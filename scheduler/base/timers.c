@@ -152,6 +152,14 @@ int64_t timers_next_ms(const struct timers *t)
     return delay_ms > 0 ? delay_ms : 0;
 }
 
+int64_t timers_late_us(const struct timers *t)
+{
+    if (t->count == 0)
+        return 0;
+    int64_t late_us = clock_mono_us(t->clock) - t->heap[0]->deadline_ms * 1000;
+    return late_us > 0 ? late_us : 0;
+}
+
 int timers_run(struct timers *t)
 {
     int64_t now_ms = clock_mono_ms(t->clock);

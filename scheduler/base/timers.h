@@ -49,6 +49,9 @@ bool timer_is_running(const struct timer *timer);
 /* Milliseconds until the earliest deadline, 0 if it has passed, -1 if no timer runs. */
 int64_t timers_next_ms(const struct timers *t);
 
+/* Microseconds since the earliest deadline; 0 if it is still to come, or no timer runs. */
+int64_t timers_late_us(const struct timers *t);
+
 /* Run, in order, every timer whose deadline has come when this is called; those started meanwhile wait for
  * the next call. Returns how many ran. */
 int timers_run(struct timers *t);

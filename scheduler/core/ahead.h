@@ -1,5 +1,6 @@
 /*
- * ahead.h - how many runs are claimed and made ready before the engine can take them.
+ * ahead.h - how many runs are claimed and made ready before the engine can take them, and how many of them
+ * have their container before it can be started.
  *
  * The engine must never wait for Prefect's answers, and as little as possible should have to be handed back.
  * So the window is as wide as it must be: each start that found the engine idle widens it by one, each start
@@ -15,11 +16,17 @@
 /* More than these are never claimed on top of `launching`. */
 #define AHEAD_MIN 2
 #define AHEAD_MAX 18
+/* Containers on their way from create to start, on top of the starts in flight, while one of them waits for
+ * its start: with too few the engine runs dry while Prefect is told of them (a second at twelve starts a
+ * second), with too many their creates hold up the starts. */
+#define AHEAD_CREATED 12
 
 /* Runs that wait for an image are not in the window, or a handful of one image that is long in coming would
  * hold up the claims of all others. But no more than these are claimed, or than the window is wide: each of
- * them would have to be handed back. */
-#define AHEAD_PULLING_MAX 32
+ * them would have to be handed back. Of those that will surely want the same image (one deployment's, that
+ * name none of their own) fewer, so that they leave room for others. */
+#define AHEAD_PULLING_MAX 48
+#define AHEAD_PULLING_ALIKE_MAX 8
 
 /* ahead_window - runs that may be between claim and start. extra: 0 at first. launching: starts in flight. */
 int64_t ahead_window(int64_t launching, int64_t extra);

@@ -65,6 +65,15 @@ static int64_t floor_wait_ms(const struct budget *b, int64_t now_ms, int64_t lea
     return (FLOOR_WINDOW_S + 1) * SECOND_MS;
 }
 
+int64_t budget_left(const struct budget *b, int64_t now_ms)
+{
+    int64_t now_s = second_of(b, now_ms);
+    int64_t by_share = share_of(b, now_s) - sum(b, b->retries, now_s, WINDOW_S);
+    int64_t by_floor = BUDGET_FLOOR - sum(b, b->retries, now_s, FLOOR_WINDOW_S);
+    int64_t left = by_share > by_floor ? by_share : by_floor;
+    return left > 0 ? left : 0;
+}
+
 int64_t budget_wait_ms(const struct budget *b, int64_t now_ms, int64_t ahead)
 {
     int64_t now_s = second_of(b, now_ms);

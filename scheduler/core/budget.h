@@ -34,6 +34,9 @@ void budget_request(struct budget *budget, int64_t now_ms);
 /* budget_retry - a retry is let go now; its request is told with budget_request() besides. */
 void budget_retry(struct budget *budget, int64_t now_ms);
 
+/* budget_left - retries that may go at once, for people. */
+int64_t budget_left(const struct budget *budget, int64_t now_ms);
+
 /*
  * budget_wait_ms - how long until a retry may go, 0: now. ahead: retries that wait already and go first.
  * Never more than it takes the floor to let all of those go; it may be less when it has passed, since

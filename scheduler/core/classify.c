@@ -118,6 +118,8 @@ static struct verdict_on_failure judge(const struct failure *failure)
         return judge_lost(failure);
     const struct classify_rule *rule = find_rule(failure);
     struct verdict_on_failure verdict = {rule->error_class, rule->out_of_reach, rule->name};
+    if (verdict.error_class == ERROR_CLASS_UNKNOWN_OUTCOME && !failure->changes)
+        verdict.error_class = ERROR_CLASS_TRANSIENT;
     /* no status line, or a success that cannot be one: nobody has said that the change was not made */
     bool is_refused = failure->status >= 300;
     if (!is_refused && failure->sent && failure->changes && rule->error_class == ERROR_CLASS_TRANSIENT &&

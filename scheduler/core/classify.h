@@ -101,8 +101,11 @@ enum clock_kind {
     CLOCK_KINDS(X)
 #undef X
 };
+#define CLOCK_KIND_COUNT (CLOCK_KIND_TOTAL + 1)
 
 #define FAILURE_MESSAGE_SIZE 4096
+/* Our own words in the message of a pull that was refused, where the login may be there the next time. */
+#define CLASSIFY_NO_LOGIN_YET "there was no login to send this time"
 
 struct failure {
     enum dependency dependency;
@@ -134,6 +137,7 @@ enum error_class {
     ERROR_CLASSES(X)
 #undef X
 };
+#define ERROR_CLASS_COUNT (ERROR_CLASS_UNKNOWN_OUTCOME + 1)
 
 struct verdict_on_failure {
     enum error_class error_class;

@@ -36,7 +36,8 @@ const struct classify_rule classify_rules[] = {
      ERROR_CLASS_CONFLICT, false},
     {"wrong-state", FROM_ENGINE, STAGES_ANY, STATUS_ANY, 0,
      "container state improper|marked for removal|is already in progress|can only stop created or running|"
-     "can only kill running|id already exists|id already in use|as it is running - running or paused",
+     "can only kill running|has active endpoints|id already exists|id already in use|as it is running - "
+     "running or paused",
      ERROR_CLASS_CONFLICT, false},
 
     /* -- asked to slow down -- */
@@ -71,7 +72,9 @@ const struct classify_rule classify_rules[] = {
      "iptables*resource temporarily unavailable|xtables lock", ERROR_CLASS_TRANSIENT, false},
     {"kernel-limit", ENGINE_AND_REGISTRY, STAGES_ANY, STATUS_ANY, 0,
      "too many open files|resource temporarily unavailable|no buffer space available|exceeded num_locks|"
-     "insufficient resources|no suitable node|cannot fork|pthread_create failed|newosproc|too many users",
+     "insufficient resources|insufficient system resources|exhausted|failed to allocate|could not find an "
+     "available|maximum number of|limit reached|max_user_namespaces|not enough quota|no suitable node|cannot "
+     "fork|pthread_create failed|newosproc|too many users",
      ERROR_CLASS_CAPACITY, false},
 
     /* -- TLS between the engine and a registry -- */
@@ -91,8 +94,24 @@ const struct classify_rule classify_rules[] = {
      502, NULL, ERROR_CLASS_UNKNOWN_OUTCOME, false},
     {"engine-gateway-504", FROM_ENGINE, STAGE_BIT(CREATE) | STAGE_BIT(NETWORK) | STAGE_BIT(START), STATUS_ANY,
      504, NULL, ERROR_CLASS_UNKNOWN_OUTCOME, false},
+    /* the plugin is asked about the answer when the request has been carried out */
+    {"answer-not-authorized", FROM_ENGINE, STAGE_BIT(CREATE) | STAGE_BIT(NETWORK) | STAGE_BIT(START),
+     STATUS_NOT_4XX, 0, "authzplugin.authzres", ERROR_CLASS_UNKNOWN_OUTCOME, false},
     {"daemon-not-there", FROM_ENGINE, STAGES_ANY, STATUS_NONE, 0,
      "cannot connect to the docker daemon|is the docker daemon running", ERROR_CLASS_TRANSIENT, true},
+    /* the same before Prefect; where nothing is changed, `judge` makes it transient */
+    {"prefect-gateway-502", FROM_PREFECT, STAGES_ANY, STATUS_ANY, 502, NULL, ERROR_CLASS_UNKNOWN_OUTCOME,
+     false},
+    {"prefect-gateway-504", FROM_PREFECT, STAGES_ANY, STATUS_ANY, 504, NULL, ERROR_CLASS_UNKNOWN_OUTCOME,
+     false},
+    {"prefect-gateway-reset", FROM_PREFECT, STAGES_ANY, STATUS_5XX, 0,
+     "reset reason: connection termination|reset reason: remote", ERROR_CLASS_UNKNOWN_OUTCOME, false},
+    /* a proxy before the engine (Docker Desktop's, Portainer's), which can't reach it */
+    {"daemon-behind-proxy", FROM_ENGINE, STAGES_ANY, STATUS_NOT_4XX, 0,
+     "daemon not running|daemon is not running|desktop is not running|desktop*unable to start|engine is not "
+     "running|docker.raw.sock|docker.sock: connect: no such file|docker.sock: connect: connection refused|"
+     "endpoint is down|unable to connect to the docker",
+     ERROR_CLASS_TRANSIENT, true},
     {"daemon-socket-denied", FROM_ENGINE, STAGES_ANY, STATUS_ANY, 0,
      "permission denied while trying to connect|docker.sock: connect: permission denied", ERROR_CLASS_AUTH,
      true},
@@ -125,8 +144,17 @@ const struct classify_rule classify_rules[] = {
      "database is locked|resource busy|text file busy|"
      "cannot assign requested address|interrupted system call|input/output error|stale file handle|"
      "deadlock|verification failed for digest|download failed after*unexpected|layer does not exist|"
-     "being used by another process|ref*locked|locked for",
+     "being used by another process|ref*locked|locked for|dataset is busy|unable to freeze|did not die "
+     "within|"
+     "is zombie and can not|no logs from conmon|conmon bytes|container not started|connection is unavailable|"
+     "can't get final child|snapshot*does not exist|snapshot*not found|content digest*not found|lease*not "
+     "found|invalid tar header|crc32 mismatch|checksum "
+     "error|unexpected commit digest|failed size validation",
      ERROR_CLASS_TRANSIENT, false},
+    {"wrong-state-500", FROM_ENGINE, STAGES_ANY, STATUS_5XX, 0,
+     "non running container|runtime.v2.task*file exists|is already running|already started|"
+     "has active exec sessions",
+     ERROR_CLASS_CONFLICT, false},
 
     /* -- the engine: what lasts -- */
     {"network-missing-404", FROM_ENGINE, STAGES_ANY, STATUS_ANY, 404, "network * not found",
@@ -138,7 +166,7 @@ const struct classify_rule classify_rules[] = {
      "could not select device driver|cdi device",
      ERROR_CLASS_PERMANENT, false},
     {"command-missing", FROM_ENGINE, STAGES_ANY, STATUS_ANY, 0,
-     "executable file*not found|exec format error|no command specified|"
+     "executable file*not found|exec format error|no command specified|no command or entrypoint|"
      "attempted to invoke a command that was not found",
      ERROR_CLASS_PERMANENT, false},
     {"mount", FROM_ENGINE, STAGES_ANY, STATUS_ANY, 0,
@@ -153,11 +181,22 @@ const struct classify_rule classify_rules[] = {
      "iptables*invalid argument|unknown or invalid runtime|unknown runtime|unable to find user|"
      "unable to find group|no matching entries in|error gathering device information|nvidia-container-cli|"
      "permission denied|operation not permitted|not a directory|is a directory|read-only file system|"
-     "operation not supported|function not implemented|argument list too long",
+     "operation not supported|function not implemented|argument list too long|no such file or directory*oci "
+     "runtime|cgroups v2|controller*is not available|cgroup mount*|is not in a separate|a shared "
+     "mount|shared "
+     "or slave mount|seccomp|apparmor|selinux|load program|executable file not found",
      ERROR_CLASS_PERMANENT, false},
+    /* somebody reloads its tables under the engine */
+    {"firewall-changed", FROM_ENGINE, STAGES_ANY, STATUS_NOT_4XX, 0,
+     "iptables failed|ip6tables failed|nftables", ERROR_CLASS_TRANSIENT, false},
     {"refused-values", FROM_ENGINE, STAGES_ANY, STATUS_NOT_4XX, 0,
      "json: cannot unmarshal|invalid character|invalid reference format|strconv.|invalid port|"
-     "invalid ip address|unknown capability|not supported|unsupported|short-name*did not resolve",
+     "invalid ip address|unknown capability|not supported|unsupported|short-name*did not resolve|"
+     "invalid value|invalid option|invalid config|is not valid|is invalid|unknown option|unknown log opt|"
+     "unrecognized|not allowed|cannot be used|cannot be set|cannot be specified|must be |must not |is "
+     "required|incompatible|conflicting options|does not match our|configuration mismatch|is not a valid|"
+     "dataset does not exist|not enabled|is disabled|disabled by|does not exist|cannot find|"
+     "unable to find|unknown mode|no such device",
      ERROR_CLASS_PERMANENT, false},
     {"no-swarm-here", FROM_ENGINE, STAGES_ANY, STATUS_ANY, 503, "not a swarm manager|not part of a swarm",
      ERROR_CLASS_PERMANENT, false},
@@ -165,13 +204,25 @@ const struct classify_rule classify_rules[] = {
      "host network|another container or host|not manually attachable|pool overlaps|user defined networks",
      ERROR_CLASS_PERMANENT, false},
 
+    /* ours: it refused, but a credential helper had failed in a way that may pass */
+    {"registry-no-login-yet", FROM_REGISTRY, STAGE_BIT(PULL), STATUS_ANY, 0, CLASSIFY_NO_LOGIN_YET,
+     ERROR_CLASS_TRANSIENT, false},
+
     /* -- a registry: what lasts -- */
     {"registry-no-platform", FROM_REGISTRY, STAGES_ANY, STATUS_ANY, 0,
      "no matching manifest|no match for platform|does not match the specified platform|no image found*for "
-     "arch",
+     "arch|no supported platform|operating system*cannot be used|no child with platform",
      ERROR_CLASS_PERMANENT, false},
     {"registry-policy", FROM_REGISTRY, STAGES_ANY, STATUS_ANY, 0,
-     "due to configured policy|policy violation|policyviolation", ERROR_CLASS_PERMANENT, false},
+     "due to configured policy|policy violation|policyviolation|trust data|not signed|signature was required|"
+     "no signature exists|signature verification|image rejected|rejected by policy|vulnerabilit",
+     ERROR_CLASS_PERMANENT, false},
+    /* of the host's files while it unpacks: not the registry's word */
+    {"layer-refused", FROM_REGISTRY, STAGES_ANY, STATUS_NOT_4XX, 0,
+     "tar file*permission denied|register layer*permission denied|extract layer*permission denied|"
+     "register layer*no such file or directory|extract*stat parent*no such file or directory|"
+     "unhandled tar header",
+     ERROR_CLASS_PERMANENT, false},
     /* one text for a missing repository and a missing login: a person must tell which; the registry refused
      */
     {"registry-auth", FROM_REGISTRY, STAGES_ANY, STATUS_ANY, 0,
@@ -179,12 +230,17 @@ const struct classify_rule classify_rules[] = {
      "insufficient_scope|authorization failed|not authorized|incorrect username or password|"
      "authorization token has expired|http 401|http 403|status: 401|status: 403|failed to fetch oauth token|"
      "do not have permission|does not have permission|failed to fetch anonymous token|error getting "
-     "credentials|invalid username/password",
+     "credentials|credential helper|docker-credential-|invalid credentials|invalid username/password|please "
+     "log in|please login|token is expired|token expired|expired token",
      ERROR_CLASS_AUTH, false},
     /* "target is plugin": not the kind of thing that a container is made of */
     {"registry-unsupported", FROM_REGISTRY, STAGES_ANY, STATUS_ANY, 0,
      "unsupported|target is unknown|target is plugin|not supported|not implemented|invalid reference "
      "format|mediatype|media type|media-type|"
+     "don't match|does not match|unknown compression|wrong diff id|breakout|illegal|schema|deprecated|not "
+     "allowed|is not valid|is not a valid|no longer supported|user namespace|subuid|insufficient "
+     "uids|lchown|mknod|"
+     "too many levels|name too long|"
      "cannot be decoded|max depth exceeded|cannot download image with operating system|manifest invalid|"
      "name_invalid|name invalid|invalid repository name|must be lowercase|short-name*did not resolve|"
      "operation not permitted|permission denied|read-only file system|invalid argument|error parsing http "
@@ -203,6 +259,8 @@ const struct classify_rule classify_rules[] = {
     {"status-410", FROM_ANY, STAGES_ANY, STATUS_ANY, 410, NULL, ERROR_CLASS_GONE, false},
     {"status-408", FROM_ANY, STAGES_ANY, STATUS_ANY, 408, NULL, ERROR_CLASS_TRANSIENT, false},
     {"status-425", FROM_ANY, STAGES_ANY, STATUS_ANY, 425, NULL, ERROR_CLASS_TRANSIENT, false},
+    {"prefect-exists", FROM_PREFECT, STAGES_ANY, STATUS_ANY, 409, "already exists", ERROR_CLASS_CONFLICT,
+     false},
     /* sqlite and PostgreSQL write conflicts of the server; repeating is safe by transition id */
     {"prefect-409", FROM_PREFECT, STAGES_ANY, STATUS_ANY, 409, NULL, ERROR_CLASS_TRANSIENT, false},
     {"prefect-423", FROM_PREFECT, STAGES_ANY, STATUS_ANY, 423, NULL, ERROR_CLASS_TRANSIENT, false},

@@ -6,17 +6,21 @@
 #include <math.h>
 #include <stdio.h>
 
-/* Calls a block needs at least; and as many rounds of its level, since the first to be answered are the short
- * ones. */
-#define BLOCK_MIN 10
-#define BLOCK_ROUNDS 1.0
+const struct inflight_kind inflight_calls = {.first = 2,
+                                             .max = INFLIGHT_MAX,
+                                             .block_calls = 10,
+                                             .block_rounds = 1,
+                                             .gain_min = 0.14,
+                                             .stale_ms = 30000};
+const struct inflight_kind inflight_pulls = {
+    .first = 3, .max = 16, .block_calls = 4, .block_rounds = 0.5, .gain_min = 0.4, .stale_ms = 30 * 60000};
+
 /* The higher level is so many times the lower one: wide while the guess moves, narrow when it has come to
  * rest. */
 #define RATIO_WIDE 2.0
 #define RATIO_NARROW 1.45
-/* Gain: at first, and its bounds. One comparison moves the guess by a factor of two at most. */
+/* Gain: at first, and at most. One comparison moves the guess by a factor of two at most. */
 #define GAIN_FIRST 2.0
-#define GAIN_MIN 0.14
 #define GAIN_MAX 2.5
 #define GAIN_WIDE 0.67
 #define GAIN_UP 1.2
@@ -32,8 +36,6 @@
 #define LEAST_VARIANCE 0.0004
 /* Levels that differ by less (logarithm) can't be told apart. */
 #define LEAST_GROWTH 0.1
-/* What was measured so long ago is not comparable. */
-#define STALE_MS 30000
 #define OVERLOAD_FACTOR 0.7
 
 static double bounded(double value, double low, double high)
@@ -45,8 +47,8 @@ static double bounded(double value, double low, double high)
 static int32_t level_of(const struct inflight *f, bool is_higher)
 {
     double half = sqrt(f->gain > GAIN_WIDE ? RATIO_WIDE : RATIO_NARROW);
-    double low = bounded(round(f->guess / half), INFLIGHT_MIN, INFLIGHT_MAX - 1);
-    return (int32_t)(is_higher ? bounded(round(f->guess * half), low + 1, INFLIGHT_MAX) : low);
+    double low = bounded(round(f->guess / half), INFLIGHT_MIN, f->kind->max - 1);
+    return (int32_t)(is_higher ? bounded(round(f->guess * half), low + 1, f->kind->max) : low);
 }
 
 static void begin_block(struct inflight *f, int64_t now_ms)
@@ -54,9 +56,9 @@ static void begin_block(struct inflight *f, int64_t now_ms)
     f->now = (struct inflight_block){.level = level_of(f, f->is_higher), .since_ms = now_ms};
 }
 
-struct inflight inflight_make(double guess)
+struct inflight inflight_make(const struct inflight_kind *kind, double guess)
 {
-    struct inflight f = {.guess = bounded(guess, INFLIGHT_MIN, INFLIGHT_MAX), .gain = GAIN_FIRST};
+    struct inflight f = {.kind = kind, .guess = bounded(guess, INFLIGHT_MIN, kind->max), .gain = GAIN_FIRST};
     begin_block(&f, 0);
     return f;
 }
@@ -68,9 +70,9 @@ int64_t inflight_limit(const struct inflight *f)
 
 /* ---- blocks ---- */
 
-static bool is_complete(const struct inflight_block *block)
+static bool is_complete(const struct inflight *f)
 {
-    return block->count >= BLOCK_MIN && block->count >= BLOCK_ROUNDS * block->level;
+    return f->now.count >= f->kind->block_calls && f->now.count >= f->kind->block_rounds * f->now.level;
 }
 
 static bool is_in_use(int32_t level, double mean_in_flight)
@@ -84,7 +86,7 @@ static void add(struct inflight_block *block, const struct inflight_block *befor
                 const struct inflight_sample *s)
 {
     int64_t took_ms = s->now_ms - s->began_ms;
-    double root = sqrt((double)(took_ms > 0 ? took_ms : 1) / s->mean_in_flight);
+    double root = sqrt((double)(took_ms > 0 ? took_ms : 1) / (s->mean_in_flight * s->work));
     if (before->level != 0)
         root = fmin(root, ROOT_MAX * before->sum / before->count);
     block->count++;
@@ -117,12 +119,12 @@ static void compare(struct inflight *f)
     double weight = 1 / (1 + deviation * deviation / (HALF_WEIGHT * HALF_WEIGHT));
     int32_t trend = excess > 0 ? 1 : -1;
     if (trend == -f->trend)
-        f->gain = fmax(f->gain * GAIN_DOWN, GAIN_MIN);
+        f->gain = fmax(f->gain * GAIN_DOWN, f->kind->gain_min);
     else if (trend == f->trend && fabs(excess) > CLEAR * deviation)
         f->gain = fmin(f->gain * GAIN_UP, GAIN_MAX);
     f->trend = trend;
     double move = bounded(f->gain * weight * excess * fabs(growth), -MOVE_MAX, MOVE_MAX);
-    f->guess = bounded(f->guess * exp(move), INFLIGHT_MIN, INFLIGHT_MAX);
+    f->guess = bounded(f->guess * exp(move), INFLIGHT_MIN, f->kind->max);
 }
 
 static void end_block(struct inflight *f, int64_t now_ms)
@@ -145,7 +147,7 @@ static void start_anew(struct inflight *f, int64_t now_ms)
 
 struct inflight inflight_after_success(struct inflight f, struct inflight_sample s)
 {
-    if (s.now_ms - f.last_ms > STALE_MS && f.last_ms != 0) {
+    if (s.now_ms - f.last_ms > f.kind->stale_ms && f.last_ms != 0) {
         start_anew(&f, s.began_ms);
         f.last_ms = s.now_ms;
     }
@@ -158,7 +160,7 @@ struct inflight inflight_after_success(struct inflight f, struct inflight_sample
     add(&f.now, &f.before, &s);
     f.samples++;
     f.last_ms = s.now_ms;
-    if (is_complete(&f.now))
+    if (is_complete(&f))
         end_block(&f, s.now_ms);
     return f;
 }
@@ -168,7 +170,7 @@ struct inflight inflight_after_overload(struct inflight f, int64_t began_ms, int
     if (began_ms < f.backed_off_ms)
         return f;
     f.backed_off_ms = now_ms;
-    f.guess = bounded(f.guess * OVERLOAD_FACTOR, INFLIGHT_MIN, INFLIGHT_MAX);
+    f.guess = bounded(f.guess * OVERLOAD_FACTOR, INFLIGHT_MIN, f.kind->max);
     f.trend = -1;
     f.is_higher = false;
     start_anew(&f, now_ms);
@@ -216,10 +218,10 @@ bool inflight_from_text(const char *text, struct inflight *f)
     int length = 0;
     if (sscanf(text, "%1d %6d %18" SCNd64 "%n", &form, &hundredths, &samples, &length) != 3 ||
         text[length] != '\0' || form != 1 || hundredths < 100 * INFLIGHT_MIN ||
-        hundredths > 100 * INFLIGHT_MAX || samples < 0)
+        hundredths > 100 * f->kind->max || samples < 0)
         return false;
-    *f = inflight_make(hundredths / 100.0);
-    f->gain = GAIN_MIN;
+    *f = inflight_make(f->kind, hundredths / 100.0);
+    f->gain = f->kind->gain_min;
     f->samples = samples;
     begin_block(f, 0);
     return true;

@@ -1,5 +1,5 @@
 /*
- * inflight.h - how many calls of one stage of the engine (create, start) should be in flight: learned.
+ * inflight.h - how many calls of one stage of the engine (create, start, pull) should be in flight: learned.
  *
  * An engine has a knee: up to it more in flight means more done, beyond it only longer waits. Where it lies
  * depends on the machine and moves with its load. It is found by taking two levels in turns, one a step below
@@ -12,8 +12,10 @@
  *
  * No drop to the minimum is needed to learn an unloaded latency; the lower level costs a part of a step of
  * throughput half of the time. A slow drift of the machine cancels, since the levels take turns. Only calls
- * made while the level was really used count: when little is due, nothing is learned. Every figure in
- * inflight.c was chosen by the simulations of tests/unit/test_inflight.c, which print what comes of them.
+ * made while the level was really used count: when little is due, nothing is learned. Where calls differ in
+ * what they do, as pulls do by a factor of hundreds, the rate is one of work, not of calls. Every figure in
+ * inflight.c was chosen by the simulations of tests/unit/test_inflight.c and test_inflight_pulls.c, which
+ * print what comes of them.
  *
  * Sources: Little (1961); Robbins, Monro: A stochastic approximation method (1951), and Kesten (1958) for the
  * step; Heiss, Wagner: Adaptive load control in transaction processing systems (VLDB 1991).
@@ -25,14 +27,26 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Beyond 64 there is nothing to gain: an engine serialises on its locks and its disk long before, each call
- * is a connection, and each start a run that is claimed ahead. */
 #define INFLIGHT_MIN 1
+/* Of any kind. Beyond 64 there is nothing to gain: an engine serialises on its locks and its disk long
+ * before, each call is a connection, and each start a run that is claimed ahead. */
 #define INFLIGHT_MAX 64
-/* Before anything is learned: near the best of a two-core engine. */
-#define INFLIGHT_FIRST 2
 /* Half as many in flight again must do at least 1.5^0.17 = 1.07 times as much. */
 #define INFLIGHT_WORTH 0.17
+
+/* What kind of calls are learned of. */
+struct inflight_kind {
+    double first;        /* the guess before anything is learned */
+    int32_t max;         /* calls in flight; 2..INFLIGHT_MAX */
+    int32_t block_calls; /* a block has no fewer */
+    double block_rounds; /* nor fewer than so many times its level */
+    double gain_min;     /* of one comparison when the guess has come to rest; few calls need more */
+    int64_t stale_ms;    /* what was measured so long ago is not comparable */
+};
+/* Creates and starts; first: near the best of a two-core engine. */
+extern const struct inflight_kind inflight_calls;
+/* Pulls, whose work is bytes. */
+extern const struct inflight_kind inflight_pulls;
 
 /* Calls in flight, and their sum over time: from it follows the mean during a call. */
 struct inflight_load {
@@ -52,6 +66,7 @@ struct inflight_sample {
     int64_t began_ms;
     int64_t now_ms;        /* mono, as began_ms: when its answer came */
     double mean_in_flight; /* during it, itself included: >= 1 */
+    double work;           /* what it did, in a unit of its kind; > 0 */
 };
 
 /* Calls at one level, one after the other. */
@@ -61,11 +76,12 @@ struct inflight_block {
         since_ms; /* calls that began up to then saw another level, or were the ones that filled this one */
     bool is_full; /* an answer came since the level was set */
     int32_t count;
-    double sum; /* of the roots of milliseconds a call in flight */
+    double sum; /* of the roots of milliseconds a unit of work and a call in flight */
     double squares;
 };
 
 struct inflight {
+    const struct inflight_kind *kind;
     double guess;   /* of the knee; calls in flight */
     double gain;    /* how far one comparison moves the guess */
     int32_t trend;  /* the last move: 1 up, -1 down, 0 none yet */
@@ -77,9 +93,9 @@ struct inflight {
     int64_t samples;              /* calls that counted, ever */
 };
 
-/* inflight_make - begin at this guess, cut to 1..64. */
-struct inflight inflight_make(double guess);
-/* inflight_limit - calls that may be in flight now; 1..64. */
+/* inflight_make - begin at this guess, cut to 1..kind->max. kind is borrowed. */
+struct inflight inflight_make(const struct inflight_kind *kind, double guess);
+/* inflight_limit - calls that may be in flight now; 1..kind->max. */
 int64_t inflight_limit(const struct inflight *f);
 /* inflight_after_success - learn from one answer. */
 struct inflight inflight_after_success(struct inflight f, struct inflight_sample sample);
@@ -95,7 +111,8 @@ double inflight_end(struct inflight_load *load, struct inflight_call call, int64
 #define INFLIGHT_TEXT_SIZE 96
 /* inflight_to_text - what a restart goes on from. */
 void inflight_to_text(const struct inflight *f, char text[static INFLIGHT_TEXT_SIZE]);
-/* inflight_from_text - false, and *f untouched, if the text is not one of inflight_to_text(). */
+/* inflight_from_text - *f was made, of the kind that was saved; false, and *f untouched, if the text is not
+ * one of inflight_to_text(). */
 bool inflight_from_text(const char *text, struct inflight *f);
 
 #endif

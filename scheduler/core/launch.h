@@ -10,6 +10,7 @@
 
 #include "base/random.h"
 #include "core/run.h"
+#include "core/trace.h"
 
 #define CONTAINER_ID_SIZE 65 /* 64 hex digits */
 
@@ -25,13 +26,14 @@ struct launch {
     char work_queue_id[UUID_TEXT_SIZE];
     char lease_id[UUID_TEXT_SIZE];        /* deployment concurrency lease, "" if none */
     char container_id[CONTAINER_ID_SIZE]; /* "" until known */
+    char trace_parent[TRACE_PARENT_SIZE]; /* the trace that the run brought along; "" if none */
     char *run_name;                       /* owned, as are all texts below; never NULL */
     char *flow_name;
     char *deployment_name; /* "" if none */
     char *work_queue_name;
     char *class_name;       /* job class, "default" if none matched */
     char *container_name;   /* the name create was or will be sent under; "" until rendered */
-    char *image;            /* "" until rendered */
+    char *image;            /* until rendered what the run itself names, or "" */
     char *last_error;       /* a sentence for people; "" if none */
     char *limit_values;     /* what it counts against: lines of core/per_value.h; "" if nothing */
     int32_t queue_priority; /* Prefect's: 1 is first */

@@ -119,7 +119,7 @@ bool match_glob(const char *glob, const char *text)
     return *glob == '\0';
 }
 
-static bool any_glob(const struct match_list *list, const char *text)
+bool match_any(const struct match_list *list, const char *text)
 {
     if (text == NULL)
         return false;
@@ -133,7 +133,7 @@ static bool any_glob(const struct match_list *list, const char *text)
 static bool tags_hold(const struct match_list *list, const struct match_subject *subject)
 {
     for (size_t i = 0; i < subject->tag_count; i++) {
-        if (any_glob(list, subject->tags[i]))
+        if (match_any(list, subject->tags[i]))
             return true;
     }
     return false;
@@ -143,12 +143,12 @@ static bool deployment_holds(const struct match_list *list, const struct match_s
 {
     if (subject->deployment == NULL)
         return false;
-    if (any_glob(list, subject->deployment))
+    if (match_any(list, subject->deployment))
         return true;
     if (subject->flow == NULL)
         return false;
     AUTO_FREE char *full_name = check_printf("%s/%s", subject->flow, subject->deployment);
-    return any_glob(list, full_name);
+    return match_any(list, full_name);
 }
 
 /* "name=glob"; "name" alone: the parameter is given, whatever its value. */
@@ -183,7 +183,7 @@ bool match_rule_holds(const struct match_rule *rule, const struct match_subject 
 {
     return (rule->tag.count == 0 || tags_hold(&rule->tag, subject)) &&
            (rule->deployment.count == 0 || deployment_holds(&rule->deployment, subject)) &&
-           (rule->flow.count == 0 || any_glob(&rule->flow, subject->flow)) &&
-           (rule->work_queue.count == 0 || any_glob(&rule->work_queue, subject->work_queue)) &&
+           (rule->flow.count == 0 || match_any(&rule->flow, subject->flow)) &&
+           (rule->work_queue.count == 0 || match_any(&rule->work_queue, subject->work_queue)) &&
            (rule->parameter.count == 0 || parameters_hold(&rule->parameter, subject));
 }

@@ -39,6 +39,8 @@ struct match_subject {
 };
 
 bool match_glob(const char *glob, const char *text);
+/* match_any - one of the globs matches; text may be NULL: none does. */
+bool match_any(const struct match_list *list, const char *text);
 bool match_rule_is_empty(const struct match_rule *rule);
 /* A rule with no key holds for every subject; a key that is given never holds for what is unknown. */
 bool match_rule_holds(const struct match_rule *rule, const struct match_subject *subject);

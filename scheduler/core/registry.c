@@ -19,6 +19,20 @@ void registry_of(const char *image, char host[static REGISTRY_SIZE])
         snprintf(host, REGISTRY_SIZE, "%s", DOCKER_HUB);
 }
 
+void registry_of_login(const char *address, char host[static REGISTRY_SIZE])
+{
+    const char *scheme_end = strstr(address, "://");
+    const char *from = scheme_end == NULL ? address : scheme_end + 3;
+    size_t len = strcspn(from, "/");
+    if (len >= REGISTRY_SIZE)
+        len = REGISTRY_SIZE - 1;
+    for (size_t i = 0; i < len; i++)
+        host[i] = (char)tolower((unsigned char)from[i]);
+    host[len] = '\0';
+    if (len == 0 || strcmp(host, "index.docker.io") == 0 || strcmp(host, "registry-1.docker.io") == 0)
+        snprintf(host, REGISTRY_SIZE, "%s", DOCKER_HUB);
+}
+
 static const char *read_number(const char *text, bool is_count, double *out)
 {
     if (text[0] == '\0' || strspn(text, is_count ? "0123456789" : "0123456789.") != strlen(text))

@@ -21,6 +21,10 @@ struct registry_limit {
 
 void registry_of(const char *image, char host[static REGISTRY_SIZE]);
 
+/* registry_of_login - the registry that a login is for: its address without scheme and path, in small
+ * letters; "" and all names of Docker Hub are "docker.io". Takes what registry_of() gives, too. */
+void registry_of_login(const char *address, char host[static REGISTRY_SIZE]);
+
 /* registry_limit_parse - read "ghcr.io 4". is_count: a whole number from 1 on, else any above 0. NULL, or
  * what is wrong with it. */
 const char *registry_limit_parse(const char *item, bool is_count, struct registry_limit *out);

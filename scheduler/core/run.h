@@ -142,6 +142,7 @@ enum run_verdict {
     RUN_VERDICTS(X)
 #undef X
 };
+#define RUN_VERDICT_COUNT (RUN_VERDICT_HAND_BACK + 1)
 
 struct run {
     enum run_state state;
@@ -164,7 +165,8 @@ struct run {
     bool cancel_wanted;    /* the run is to be cancelled as soon as the request that is out allows */
     bool park_wanted;      /* a rule says to keep the run aside instead of reporting Crashed */
     bool died_early;       /* the end was seen before the start's answer (not stored) */
-    bool create_lost;      /* a create was sent and not answered: it may still land (not stored) */
+    bool create_lost;      /* a create was sent and not answered: it may still land, if only under the name of
+                              a later one that was removed again (not stored) */
     bool waits_for_create; /* the wait after which it can't land any more is on (not stored) */
     bool name_was_taken;   /* the create that was answered last met a name in use (not stored) */
     bool is_over;          /* the server shows the run's end while its container runs (not stored) */

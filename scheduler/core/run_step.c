@@ -13,6 +13,13 @@ struct run run_new(int64_t due_at_ms)
     return (struct run){.state = RUN_STATE_QUEUED, .due_at_ms = due_at_ms};
 }
 
+/* Released: what it had made was cleared before it was parked, and in line it holds no slot for clearing. */
+static struct run_step end_released(struct run run, enum run_verdict verdict, const struct step_input *in)
+{
+    run.verdict = verdict;
+    return step_enter(run, RUN_STATE_REPORTING, in);
+}
+
 static struct run_step step_queued(struct run run, const struct step_input *in)
 {
     switch ((int)in->event->kind) {
@@ -23,10 +30,10 @@ static struct run_step step_queued(struct run run, const struct step_input *in)
         return step_enter(run, RUN_STATE_CLAIMING, in);
     case RUN_EVENT_CANCEL:
         if (run.has_claim)
-            return step_end_with(run, RUN_VERDICT_CANCELLED, in);
+            return end_released(run, RUN_VERDICT_CANCELLED, in);
         return step_enter(run, RUN_STATE_FINISHED, in);
     case RUN_EVENT_SEEN_OVER:
-        return run.has_claim ? step_end_with(run, RUN_VERDICT_OVER, in) : step_stay(run);
+        return run.has_claim ? end_released(run, RUN_VERDICT_OVER, in) : step_stay(run);
     case RUN_EVENT_SEEN_ELSEWHERE:
         if (run.has_claim) /* released: it is PENDING through us, and CLAIMING will look */
             return step_stay(run);
@@ -195,13 +202,29 @@ static bool is_launching(const struct run *run)
     return run->state >= RUN_STATE_SUBMITTING && run->state <= RUN_STATE_STARTING;
 }
 
-/* CANCEL before RUNNING: at once, or after the answer of the changing request that is out. */
+/* The start was sent and nobody knows what became of it: what runs is stopped, with its grace time, and not
+ * removed. So the next look comes first. */
+static bool may_be_running(const struct run *run)
+{
+    return run->state == RUN_STATE_STARTING && step_may_have_started(run);
+}
+
+/* CANCEL before RUNNING: at once, or after the answer of the request that is out, or the look, it needs. */
 static struct run_step step_cancel_launch(struct run run, const struct step_input *in)
 {
     run.cancel_wanted = true;
     if (is_changing_request_out(&run))
         return step_stay(run);
+    if (may_be_running(&run))
+        return run.pending == RUN_ACTION_NONE ? step_act(run, RUN_ACTION_ASK_SLOT) : step_stay(run);
     return step_end_with(run, RUN_VERDICT_CANCELLED, in);
+}
+
+/* The answer that a cancel was waiting for, on the way to RUNNING. */
+static bool ends_by_cancel(const struct run *next, const struct run_event *answer)
+{
+    return next->cancel_wanted && is_before_running(next) &&
+           (!may_be_running(next) || answer->kind == RUN_EVENT_FOUND_CREATED);
 }
 
 /* Others have ended the run: it isn't launched any more. Once the start may have been sent, that end may be
@@ -310,10 +333,7 @@ struct run_step run_step(const struct run *run, const struct run_event *event,
         /* An answer that no rule expects; without this nothing would ever happen again. */
         step = step_retry(now, &in);
     }
-    if (answers && step.next.cancel_wanted && is_before_running(&step.next)) {
-        /* The answer that the cancel was waiting for. Whatever it was about to lead to has not been performed
-         * yet. */
+    if (answers && ends_by_cancel(&step.next, event)) /* what it was about to lead to is not performed */
         return step_end_with(step.next, RUN_VERDICT_CANCELLED, &in);
-    }
     return step;
 }

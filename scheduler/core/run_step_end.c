@@ -195,7 +195,7 @@ struct run_step step_clearing(struct run run, const struct step_input *in)
     case RUN_EVENT_GONE:
         if (!run.create_lost)
             return cleared(run, in);
-        return step_wait_for_create(run, in);
+        return step_wait_for_create(run, in, RUN_CREATE_SETTLE_MS);
     case RUN_EVENT_TRANSIENT:
     case RUN_EVENT_THROTTLED:
     case RUN_EVENT_CAPACITY:
@@ -347,6 +347,9 @@ struct run_step step_parked(struct run run, const struct step_input *in)
         run.is_retiring = false;
         run.is_announced = false;
         run.claimed_at_ms = in->event->now_ms; /* its launch deadline begins anew */
+        /* It was claimed in time: waiting for a person has not made it late. */
+        if (run_is_late(&run, run.claimed_at_ms, in->policy->late_after_ms))
+            run.due_at_ms = run.claimed_at_ms - in->policy->late_after_ms;
         return step_enter(run, RUN_STATE_QUEUED, in);
     case RUN_EVENT_DISCARD:
         return step_enter_looking(run, RUN_STATE_REPORTING, in);

@@ -37,8 +37,9 @@ struct run_step step_act(struct run run, enum run_action action);
 /* Wait for delay_ms, then feed ENTER. */
 struct run_step step_wait(struct run run, const struct step_input *in, int64_t delay_ms);
 /* Wait in the present state until a create whose answer was lost has landed, or can't any more; then feed
- * ENTER. The engine must have answered something since. */
-struct run_step step_wait_for_create(struct run run, const struct step_input *in);
+ * ENTER. RUN_CREATE_SETTLE_MS is enough if the engine has answered something since, and what lands later is
+ * harmless. */
+struct run_step step_wait_for_create(struct run run, const struct step_input *in, int64_t delay_ms);
 /* Watch the container; wake up when its cancellation becomes ours to enforce. */
 struct run_step step_watch(struct run run, const struct step_input *in);
 /* Go to another state and do its first action. */

@@ -57,11 +57,12 @@ static struct run_step look_at_name(struct run run, const struct step_input *in)
 }
 
 /* Another's container has our name. It may give the name up, and a create of ours whose answer was lost land
- * under it: a second name before that can't happen any more could make a second container. */
+ * under it: a second name before that can't happen any more could make a second container. Rare enough to
+ * wait for the slowest. */
 static struct run_step take_next_name(struct run run, const struct step_input *in)
 {
     if (run.create_lost)
-        return step_wait_for_create(run, in);
+        return step_wait_for_create(run, in, in->policy->settle_ms);
     if (run.name_index >= RUN_NAME_INDEX_MAX)
         return step_end_with(run, RUN_VERDICT_LAUNCH_FAILED, in);
     run.name_index++;
@@ -78,7 +79,6 @@ struct run_step step_creating(struct run run, const struct step_input *in)
     case RUN_EVENT_DONE:
     case RUN_EVENT_FOUND_CREATED:
         run.has_container = true;
-        run.create_lost = false; /* it has landed, or finds the name taken */
         return step_enter(run, RUN_STATE_CONNECTING, in);
     case RUN_EVENT_FOUND_RUNNING:
         return run_found(run, in);

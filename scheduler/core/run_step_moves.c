@@ -167,16 +167,17 @@ static bool may_have_reported(const struct run *run)
     return has_ended || run->verdict == RUN_VERDICT_OVER || (was_asked && run->started_at_ms != 0);
 }
 
-/* The process that died may have sent a create and not heard of it. */
+/* The process that died may have sent a create and not heard of it, also one before that of the container it
+ * had. */
 static bool may_have_created(const struct run *run)
 {
-    return run->state <= RUN_STATE_CLEARING && run->create_sent && !run->has_container;
+    return run->state <= RUN_STATE_CLEARING && run->create_sent;
 }
 
-struct run_step step_wait_for_create(struct run run, const struct step_input *in)
+struct run_step step_wait_for_create(struct run run, const struct step_input *in, int64_t delay_ms)
 {
     run.waits_for_create = true;
-    return step_wait(run, in, RUN_CREATE_SETTLE_MS);
+    return step_wait(run, in, delay_ms);
 }
 
 /* What is left of a backoff that the process which died had begun; 0: none. A dependency that was out of

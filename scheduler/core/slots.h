@@ -13,6 +13,7 @@ struct slots {
     int64_t running;     /* claimed and not over: CLAIMING to CLEARING */
     int64_t launching;   /* engine calls of launches that are out or of unknown outcome */
     int64_t starting;    /* of these, the ones of STARTING */
+    int64_t announcing;  /* containers created, and Prefect is being told before they are started */
     int64_t claim_ahead; /* claimed, nothing on the engine yet, and not for want of an image */
     int64_t pulling;     /* claimed, and waiting for an image */
     int64_t stopping;    /* stops that are out */

@@ -4,6 +4,7 @@ import os
 import signal
 import time
 
+from opentelemetry import trace
 from prefect import flow
 
 
@@ -11,6 +12,14 @@ from prefect import flow
 def ok(seconds: float = 2.0) -> None:
     print("this flow ends well")
     time.sleep(seconds)
+
+
+@flow(log_prints=True)
+def traced() -> None:
+    """Says which trace it is part of: by its environment, and by Prefect."""
+    context = trace.get_current_span().get_span_context()
+    print(f"environment: {os.environ.get('TRACEPARENT')}")
+    print(f"prefect: {context.trace_id:032x}")
 
 
 @flow

@@ -232,7 +232,7 @@ static void remove_it(struct contract *c, const char *name, bool force)
 
 static void connect_to(struct contract *c, const char *step, const char *network, const char *name)
 {
-    STEP(c, step, engine_network_connect(c->engine, network, name, CLOCKS, on_done, c, NULL, &err));
+    STEP(c, step, engine_network_connect(c->engine, network, name, "{}", CLOCKS, on_done, c, NULL, &err));
 }
 
 static void list(struct contract *c)
@@ -297,8 +297,9 @@ static void on_output(void *arg, int stream, const char *data, size_t len)
 
 static void logs(struct contract *c, const char *name, bool tty)
 {
+    struct engine_log log = {0};
     buf_clear(&c->output);
-    STEP(c, "logs", engine_logs(c->engine, name, tty, 0, on_output, CLOCKS, on_done, c, NULL, &err));
+    STEP(c, "logs", engine_logs(c->engine, name, tty, 0, &log, 0, on_output, CLOCKS, on_done, c, NULL, &err));
     printf("logs: %zu bytes: %.*s\n", c->output.len, (int)strcspn(buf_text(&c->output), "\r\n"),
            buf_text(&c->output));
 }

@@ -79,6 +79,7 @@ static const struct prefect_ask *ask(struct contract *c)
     static struct prefect_ask made;
     made = (struct prefect_ask){.stage = STAGE_API, .done = on_reply, .arg = c};
     c->is_done = false;
+    prefect_forget_lacking(c->prefect); /* what was refused once is asked for again */
     return &made;
 }
 
@@ -609,6 +610,11 @@ static void try_pools(struct contract *c)
     TELL(c, "heartbeat", prefect_heartbeat(c->prefect, ask(c), c->pool, 30, &c->err));
     TELL(c, "heartbeat of a missing pool",
          prefect_heartbeat(c->prefect, ask(c), "contract-nowhere", 30, &c->err));
+    int64_t now_ms = clock_wall_ms(&clock_system);
+    TELL(c, "workers", prefect_list_workers(c->prefect, ask(c), c->pool, now_ms - 60000, &c->err));
+    TELL(c, "workers of later", prefect_list_workers(c->prefect, ask(c), c->pool, now_ms + 60000, &c->err));
+    TELL(c, "workers of a missing pool",
+         prefect_list_workers(c->prefect, ask(c), "contract-nowhere", 0, &c->err));
     TELL(c, "queues", prefect_list_queues(c->prefect, ask(c), c->pool, &c->err));
     TELL(c, "queues of a missing pool", prefect_list_queues(c->prefect, ask(c), "contract-nowhere", &c->err));
 }
@@ -622,6 +628,49 @@ static void try_deployments(struct contract *c)
     TELL(c, "missing flow", prefect_get_flow(c->prefect, ask(c), nowhere, &c->err));
     TELL(c, "missing run", prefect_get_run(c->prefect, ask(c), nowhere, &c->err));
     TELL(c, "no uuid", prefect_get_run(c->prefect, ask(c), "no-uuid", &c->err));
+}
+
+/* A block of a type of its own, named "block". */
+static void make_block(struct contract *c, const char *slug, const char *data, char id[static UUID_TEXT_SIZE])
+{
+    char type_id[UUID_TEXT_SIZE];
+    char schema_id[UUID_TEXT_SIZE];
+    char *type = check_printf("{\"name\":\"%s\",\"slug\":\"%s\"}", slug, slug);
+    raw_id(c, "/block_types/", type, type_id);
+    char *schema = check_printf("{\"block_type_id\":\"%s\",\"fields\":{\"title\":\"%s\",\"type\":\"object\","
+                                "\"properties\":{\"value\":{\"title\":\"v\"}},\"block_type_slug\":\"%s\","
+                                "\"secret_fields\":[\"value\"]}}",
+                                type_id, slug, slug);
+    raw_id(c, "/block_schemas/", schema, schema_id);
+    char *block =
+        check_printf("{\"name\":\"block\",\"data\":%s,\"block_type_id\":\"%s\",\"block_schema_id\":\"%s\"}",
+                     data, type_id, schema_id);
+    raw_id(c, "/block_documents/", block, id);
+    free(type);
+    free(schema);
+    free(block);
+}
+
+static void try_references(struct contract *c)
+{
+    static const char nowhere[] = "00000000-0000-4000-8000-000000000000";
+    char id[UUID_TEXT_SIZE];
+    char variable[80];
+    make_block(c, c->pool, "{\"value\":{\"k\":[1.5,\"s\",null,true]}}", id);
+    TELL(c, "block", prefect_get_block(c->prefect, ask(c), id, &c->err));
+    TELL(c, "block by name", prefect_get_block_by_name(c->prefect, ask(c), c->pool, "block", &c->err));
+    TELL(c, "missing block", prefect_get_block(c->prefect, ask(c), nowhere, &c->err));
+    TELL(c, "missing name", prefect_get_block_by_name(c->prefect, ask(c), c->pool, "a-b", &c->err));
+    TELL(c, "missing block type",
+         prefect_get_block_by_name(c->prefect, ask(c), "contract-nothing", "block", &c->err));
+    snprintf(variable, sizeof(variable), "contract_%.8s", id);
+    char *body = check_printf("{\"name\":\"%s\",\"value\":{\"k\":[1.5,\"s\",null,true]}}", variable);
+    raw(c, "POST", "/variables/", body);
+    free(body);
+    TELL(c, "variable", prefect_get_variable(c->prefect, ask(c), variable, &c->err));
+    TELL(c, "missing variable", prefect_get_variable(c->prefect, ask(c), "contract_nothing", &c->err));
+    TELL(c, "missing run as a whole", prefect_get_run_object(c->prefect, ask(c), nowhere, &c->err));
+    TELL(c, "missing flow as a whole", prefect_get_flow_object(c->prefect, ask(c), nowhere, &c->err));
 }
 
 static void try_telemetry(struct contract *c)
@@ -707,6 +756,7 @@ int main(int argc, char **argv)
     try_deployments(&c);
     try_claims(&c);
     try_limits(&c);
+    try_references(&c);
     try_telemetry(&c);
     try_table(&c);
     try_polls(&c);

@@ -144,11 +144,13 @@ static int complain(const struct err *err)
 
 int crash_serve(struct world *world, struct crash_shared *shared, int orders_fd, int answers_fd)
 {
-    struct served s = {.shared = shared, .clock = {read_mono_ms, read_wall_ms, shared}, .exit_code = 1};
+    struct served s = {.shared = shared,
+                       .clock = {.mono_ms = read_mono_ms, .wall_ms = read_wall_ms, .arg = shared},
+                       .exit_code = 1};
     struct random_source random = random_seeded(&shared->random_state);
     struct err err;
     enum log_level level = getenv("SLUICE_FLOW_LOG") == NULL ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG;
-    log_setup(stderr, LOG_FORMAT_LOGFMT, level, &s.clock);
+    log_setup(log_to_file, stderr, LOG_FORMAT_LOGFMT, level, &s.clock);
     struct config *config = NULL;
     if (world_load_config(world, &config, &err) != 0)
         return complain(&err);

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define LACK_PLACES_MAX 60000
+#define LACK_PLACES_MAX 200000
 
 struct lack {
     int64_t fail_at; /* the so many-th allocation from lack_use() on fails; 0: none */

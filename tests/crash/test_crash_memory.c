@@ -10,7 +10,7 @@
  *
  * test_crash_memory                 every so many-th place
  * test_crash_memory once            each place
- * test_crash_memory stays           every fourth: most processes end at the first
+ * test_crash_memory stays           every eighth: most processes end at the first
  * test_crash_memory once|stays N [COUNT]    the N-th place only, or COUNT of them
  */
 #include "tests/crash/crash.h"
@@ -20,7 +20,7 @@
 #include <stdlib.h>
 
 #define THIN_STEP 61
-#define STAYS_STEP 4
+#define STAYS_STEP 8
 /* Failures while the state file is made mostly end the process before it asks anybody for anything: after
  * every so many-th of them the life is led to its end all the same. */
 #define FULL_EVERY 20

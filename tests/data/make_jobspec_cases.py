@@ -24,6 +24,7 @@ os.environ["HOME"] = os.environ["PREFECT_HOME"] = tempfile.mkdtemp()
 warnings.simplefilter("ignore")
 
 import docker  # noqa: E402
+from docker.utils.proxy import ProxyConfig  # noqa: E402
 import prefect.workers.base  # noqa: E402
 import prefect_docker.worker as official  # noqa: E402
 from prefect.client.schemas.objects import Flow, FlowRun, WorkPool  # noqa: E402
@@ -54,6 +55,8 @@ DEFAULTS = {
     "engine_version": "20.10.24",
     "engine_api_version": "1.41",
     "environment": {},
+    "docker_proxies": None,
+    "proxy_environment": {},
 }
 LOCAL = {"api_url": "http://127.0.0.1:4200/api", "forwarded": {"PREFECT_API_URL": "http://127.0.0.1:4200/api"}}
 NAMED = {"api_url": "http://localhost:4200/api", "forwarded": {"PREFECT_API_URL": "http://localhost:4200/api"}}
@@ -149,10 +152,7 @@ case("defaults of false and zero count, null does not", template=plain({"image":
 case("unknown keys of the template", template=template({"cpu": "{{ image }}", "container_wait_timeout": 5}))
 case("no variables in the schema", template={"job_configuration": {"image": "busybox:1"}, "variables": {}})
 case("no job_configuration", ours={"error": "job_configuration"}, template={"variables": {}})
-case("block placeholder", ours={"error": "prefect.blocks.secret.s"}, why="not built yet", template=plain({"image": "busybox:1", "command": "{{ prefect.blocks.secret.s }}"}))
-case("variable placeholder", ours={"error": "prefect.variables.v"}, why="not built yet", template=plain({"image": "busybox:1", "labels": {"a": "x{{ prefect.variables.v }}"}}))
-run_with("block reference", ours={"error": "$ref"}, why="not built yet", env={"$ref": {"block_document_id": "9cbc73f1-52d4-41c9-8e06-1c2c934f169e"}})
-run_with("registry credentials", ours={"error": "registry_credentials"}, why="not built yet",
+run_with("registry credentials",
          registry_credentials={"username": "u", "password": "p", "registry_url": "r.example"})
 run_with("container_create_kwargs, empty", container_create_kwargs={})
 
@@ -188,7 +188,7 @@ run_with("labels: null", ours={"same_as": "defaults, server elsewhere"}, why="nu
 NAMES = ["plain", "f2-x/%", "größe naïve Ærø ©", "Привет мир", "Ελληνικά γράμματα", "it's", "don’t", "1,000,000 rows", "a,b 1,b", "caf&#233;s", "&lt;c&gt;",
          "&eacute;", "&amp;#65;", "&#x41;&#66;", "&#1114112;&#66;", "&#X41;", "&nosuch;", "&#1087;", "&frac12;", "tail-_.-", "--__..head", "UPPER_lower.1-2",
          "a  --  b", "x" * 300, "ab-" * 100, "-" + "y" * 260, "zero\u200bwidth", "ﬁne ½ ²", "Ⅷ №5 ㎏"[:4], "𝓗ello 𝟗", "ＡＢｃ１", "e\u0301clair", "żółć ŁÓDŹ", "10€ £5 ¥3",
-         "«quotes» “these” ‘those’", "Ҙ Ғ ґ", "emoji 🎉 end", "tab\tnew\nline", "a'b''c", "’’x’", "ss – dash — em", "ǅ ĳ ŉ", "{{ $HERE }}-x"]
+         "«quotes» “these” ‘those’", "Ҙ Ғ ґ", "emoji 🎉 end", "tab\tnew\nline", "a'b''c", "’’x’", "ss – dash — em", "ǅ ĳ ŉ", "{{ $HERE }}-x", "a★b✓c➤d", "x▼y◯z", "xᶜᶠy ꟹ ￥5", "x␀y☃z"]
 for name in NAMES:
     case(f"name {name[:40]!r}", run_variables={"name": name}, environment={"HERE": "there"})
 for name in ["!!!", "a", "_", "é", "🎉", "\u202e\u202d", "-_."]:
@@ -205,7 +205,6 @@ case("name that is a null ctx", flow_run_json={}, run_variables={"name": "{{ ctx
 case("name that is a list", ours={"same_as": "name that is a null ctx", "name": "a-b"}, why="the official worker crashes; its text makes a name", flow_run_json={"tags": ["a", "b"]},
      run_variables={"name": "{{ ctx.flow_run.tags }}"})
 case("name with ctx in the template is blanked", template=template({"name": "x-{{ ctx.flow.name }}-y"}))
-case("name: a field that was not given", ours={"error": "ctx.flow_run.tags"}, why="not known without the whole flow run", run_variables={"name": "x-{{ ctx.flow_run.tags }}"})
 run_with("name: number", ours={"error": "name"}, name=5)
 
 # --- network ---
@@ -215,7 +214,10 @@ case("local server, mode bridge", run_variables={"network_mode": "bridge"}, **LO
 case("local server, mode host", run_variables={"network_mode": "host"}, **NAMED)
 case("local server, networks", run_variables={"networks": ["a", "b", "c"]}, **LOCAL)
 case("local server, empty mode", run_variables={"network_mode": ""}, **LOCAL)
-case("networks and mode host", run_variables={"networks": ["a"], "network_mode": "host"}, **LOCAL)
+case("local server, one network", run_variables={"networks": ["a"]}, **LOCAL)
+case("networks and mode host", ours={"same_as": "local server, one network"}, why="the container is in the network, where 127.0.0.1 is itself", run_variables={"networks": ["a"], "network_mode": "host"}, **LOCAL)
+case("networks and mode bridge", run_variables={"networks": ["a"], "network_mode": "bridge"}, **LOCAL)
+case("a first network without a name and mode host", run_variables={"networks": [""], "network_mode": "host"}, **LOCAL)
 case("one network", run_variables={"networks": ["a"]})
 case("a first network without a name", run_variables={"networks": [""]})
 run_with("a second network without a name", ours={"error": "networks"}, why="the official worker creates the container and then crashes", networks=["a", ""])
@@ -298,8 +300,239 @@ for kwargs in [{"ulimits": {}}, {"ulimits": [{"soft": 1}]}, {"ulimits": [{"name"
     run_with(f"kwargs refused {json.dumps(kwargs)}", ours={"error": "container_create_kwargs: " + next(iter(kwargs))}, container_create_kwargs=kwargs)
 for kwargs in [{"init": "x"}, {"cap_add": "ALL"}, {"hostname": 5}, {"dns": "1.1.1.1"}, {"extra_hosts": "a:b"}, {"platform": 5}]:
     run_with(f"kwargs refused by type {json.dumps(kwargs)}", ours={"error": "container_create_kwargs: " + next(iter(kwargs))}, why="a sentence says more than the engine's 400", container_create_kwargs=kwargs)
-for kwargs in [{"ports": {"80": 8080}}, {"devices": ["/dev/null"]}, {"restart_policy": {"Name": "always"}}, {"stdin_open": True}]:
-    run_with(f"kwargs not yet {json.dumps(kwargs)}", ours={"error": "container_create_kwargs: " + next(iter(kwargs)) + ": not supported yet"}, why="not built yet", container_create_kwargs=kwargs)
+
+
+def kwargs_with(title, ours=None, why=None, **kwargs):
+    run_with(f"kwargs: {title}", ours, why, container_create_kwargs=kwargs)
+
+
+def kwargs_like(title, other, why, **kwargs):
+    """Ours is the result of another case."""
+    kwargs_with(title, {"same_as": other if other in TITLES_OF_OTHERS else f"kwargs: {other}"}, why, **kwargs)
+
+
+TITLES_OF_OTHERS = {"defaults, server elsewhere", "one network", "networks of two", "env of the run"}
+JUDGED_BY_ENGINE = "docker-py hands it on, for the engine to refuse with 400; a sentence says more"
+
+
+def refused(keyword, *values, why=None):
+    """By the official worker as well, unless there is a reason."""
+    for value in values:
+        kwargs_with(f"refused: {keyword} {json.dumps(value)}", {"error": f"container_create_kwargs: {keyword}: "}, why, **{keyword: value})
+
+
+# Whole groups of keywords at once: what is sent and what is left out differs from keyword to keyword.
+TEXTS = ["domainname", "hostname", "stop_signal", "working_dir", "mac_address", "cgroup_parent", "cgroupns", "ipc_mode", "isolation", "pid_mode",
+         "runtime", "volume_driver", "cpuset_cpus", "cpuset_mems", "platform", "user"]
+WHOLES = ["blkio_weight", "cpu_count", "cpu_percent", "cpu_period", "cpu_quota", "cpu_shares", "cpu_rt_period", "cpu_rt_runtime", "nano_cpus",
+          "oom_score_adj", "pids_limit", "mem_swappiness"]
+SIZES = ["mem_reservation", "kernel_memory", "shm_size"]
+BOOLS = ["init", "network_disabled", "oom_kill_disable", "publish_all_ports", "read_only", "tty", "stdin_open"]
+LISTS = ["blkio_weight_device", "cap_add", "cap_drop", "device_cgroup_rules", "device_read_bps", "device_read_iops", "device_write_bps", "device_write_iops",
+         "dns", "dns_opt", "dns_search", "security_opt", "mounts", "group_add", "devices", "device_requests", "ulimits", "tmpfs", "links", "volumes_from"]
+OBJECTS = ["sysctls", "storage_opt", "tmpfs", "log_config", "healthcheck", "links", "lxc_conf", "restart_policy", "ports", "networking_config"]
+EVERY = sorted({*TEXTS, *WHOLES, *SIZES, *BOOLS, *LISTS, *OBJECTS, "detach", "entrypoint", "environment", "extra_hosts", "init_path", "network", "use_config_proxy",
+                "userns_mode", "uts_mode", "version"})
+kwargs_with("texts", **{name: f"{name}-x" for name in TEXTS})
+kwargs_with("texts, empty", **{name: "" for name in TEXTS})
+kwargs_with("texts of other scripts", hostname="größe", working_dir="/日本", user="Ж", stop_signal="\t\"\\")
+for number in [1, 0, -1, 9007199254740993, 12345678901234567890]:
+    kwargs_with(f"whole numbers, {number}", **{name: number for name in [*WHOLES, *SIZES]})
+kwargs_with("sizes as text", **{name: "1.5g" for name in SIZES})
+kwargs_with("sizes as empty text", **{name: "" for name in SIZES})
+for value in [True, False]:
+    kwargs_with(f"booleans, {value}", **{name: value for name in BOOLS})
+kwargs_with("lists, empty", **{name: [] for name in LISTS})
+kwargs_with("objects, empty", **{name: {} for name in OBJECTS})
+kwargs_with("null for everything", **{name: None for name in EVERY if name not in ("environment", "network")})
+case("kwargs: null for everything, local server", run_variables={"container_create_kwargs": {name: None for name in EVERY if name not in ("environment", "network")}}, **LOCAL)
+case("kwargs: null for everything from a template", template=template({"container_create_kwargs": {name: "{{ nothing }}" for name in EVERY}}))
+kwargs_with("numbers as they are written", mounts=[{"a": 1.0, "b": 9007199254740993, "c": 12345678901234567890, "d": -0.0, "e": 0, "f": [1e2, {"g": 0.1}]}],
+            storage_opt={"size": 1.0, "n": None, "t": True}, sysctls={"a": 1.0, "b": 12345678901234567890, "c": None, "d": False, "e": "x", "f": ["y", 1]})
+kwargs_with("all at once", tty=True, stdin_open=True, hostname="h", ports={"80": None}, devices=["/dev/null"], links={"a": "b"}, restart_policy={"Name": "no"}, healthcheck={"test": "x"},
+            volumes_from="v", lxc_conf={"a": 1}, device_requests=[{"count": -1}], mac_address="02:42:ac:11:00:02", version="1.24", detach=True, init=True, platform="linux/amd64",
+            extra_hosts={"h": "1.2.3.4"}, log_config={"type": "json-file"}, ulimits=[{"name": "nofile", "soft": 1, "hard": 2}], tmpfs={"/t": ""}, entrypoint="a b",
+            device_cgroup_rules=["c 1:3 mr"], cgroupns="private", group_add=[1])
+for name in TEXTS:
+    refused(name, ["a"], why=JUDGED_BY_ENGINE)
+    if name != "user":
+        refused(name, 5, why=JUDGED_BY_ENGINE)
+for name in WHOLES:
+    refused(name, "1", 1.5, 1e3, [1])
+    refused(name, True, why=JUDGED_BY_ENGINE)
+for name in SIZES:
+    refused(name, "1x", "ten", "m")
+    refused(name, 1.5, ["1g"] if name == "shm_size" else 1e3, True, why=JUDGED_BY_ENGINE)
+for name in BOOLS:
+    refused(name, "true", 1, [True], why=JUDGED_BY_ENGINE)
+for name in LISTS:
+    if name not in ("volumes_from", "tmpfs", "links"):
+        refused(name, {"a": 1}, why=JUDGED_BY_ENGINE)
+        refused(name, "ab", why=JUDGED_BY_ENGINE)
+    if name not in ("volumes_from", "links"):
+        refused(name, 5, why=JUDGED_BY_ENGINE)
+for name in OBJECTS:
+    if name != "lxc_conf":
+        refused(name, True, why=JUDGED_BY_ENGINE)
+
+refused("extra_hosts", 5, True, "a:b", [5], why=JUDGED_BY_ENGINE)
+case("kwargs: hosts of odd values, local server", run_variables={"container_create_kwargs": {"extra_hosts": {"b": 1, "a": "::1", "c": ""}}}, **LOCAL)
+case("kwargs: hosts of odd values, server elsewhere", run_variables={"container_create_kwargs": {"extra_hosts": {"b": 1, "a": "::1", "c": ""}}})
+for entrypoint in ["a 'b c'", "", "  ", [], ["a b"], None]:
+    kwargs_with(f"entrypoint {entrypoint!r}", entrypoint=entrypoint)
+refused("entrypoint", "'", "a\\")
+refused("entrypoint", 5, {"a": 1}, True, why=JUDGED_BY_ENGINE)
+for user in [0, 1000, "1000:1000", 1.0, ""]:
+    kwargs_with(f"user {user!r}", user=user)
+refused("userns_mode", "private", 5)
+refused("uts_mode", "private", 5)
+kwargs_with("modes, empty", userns_mode="", uts_mode="")
+refused("sysctls", ["a"], "a=b", 5)
+refused("tmpfs", "x", [5], [["a"]])
+refused("log_config", "none", 5, {"config": "x"})
+refused("ulimits", [{"soft": 1}], [{"name": 5}], [{"name": "a", "soft": "1"}], [{"name": "a", "hard": 1.5}], ["nofile=1"])
+
+# ports
+PORTS = {"a number": 8080, "text": "8080", "null": None, "a range": "8000-8010", "no binding": [], "a list": [8080, "8081", None], "an object": {"HostIp": "127.0.0.1", "HostPort": 8080},
+         "an object without address": {"HostPort": "8080", "more": 1}, "objects": [{"HostIp": "::1", "HostPort": None}, {"HostPort": 0}], "zero": 0, "a large number": 12345678901234567890}
+for title, value in PORTS.items():
+    kwargs_with(f"ports, {title}", ports={"80": value})
+kwargs_with("ports in order", ports={"9000": 1, "80/udp": 2, "80/tcp": 3, "443": 4, "53/sctp": 5, "100": 6})
+kwargs_with("ports that become one", ports={"80/tcp": 1, "81": 2, "80": 3})
+kwargs_with("ports with odd keys", ports={"80-90/tcp": 1, "http": 2, "": 3, "a/b/c": 4})
+for title, value in {"an address and a port": ["127.0.0.1", 8080], "an address with a port": "127.0.0.1:8080", "a pair in a list": [["127.0.0.1", "8080"]]}.items():
+    kwargs_like(f"ports, {title}", "ports, an object", "only a tuple is a pair for docker-py; no engine takes an address for a port", ports={"80": value})
+kwargs_with("ports, any port of an address", ports={"80": {"HostIp": "127.0.0.1", "HostPort": ""}})
+for title, value in {"an address": "127.0.0.1", "an address in a list": ["127.0.0.1"], "an address and null": ["127.0.0.1", None], "a pair of one in a list": [["127.0.0.1"]]}.items():
+    kwargs_like(f"ports, {title}", "ports, any port of an address", "no engine takes an address for a port", ports={"80": value})
+kwargs_with("ports, two addresses as objects", ports={"80": [{"HostIp": "::1", "HostPort": 80}, {"HostIp": "1.2.3.4", "HostPort": "81"}, {"HostPort": 82}]})
+kwargs_like("ports, two addresses", "ports, two addresses as objects", "no engine takes an address for a port", ports={"80": ["[::1]:80", ["1.2.3.4", 81], 82]})
+refused("ports", {"80": {"HostIp": "1.2.3.4"}}, {"80": {}}, [80], "80", 80)
+refused("ports", {"80": True}, {"80": 1.5}, {"80": [[80, 81]]}, {"80": {"HostPort": [1]}}, {"80": {"HostPort": 80, "HostIp": 5}}, why=JUDGED_BY_ENGINE)
+case("kwargs: ports with a local server", ours={"error": "container_create_kwargs: ports: in network mode \"host\", which is assumed"}, run_variables={"container_create_kwargs": {"ports": {"80": 80}}}, **LOCAL)
+case("kwargs: ports with a local server and mode bridge", run_variables={"network_mode": "bridge", "container_create_kwargs": {"ports": {"80": 80}}}, **LOCAL)
+case("kwargs: ports with a local server and a network", run_variables={"networks": ["a"], "container_create_kwargs": {"ports": {"80": 80}}}, **LOCAL)
+case("kwargs: no ports with a local server", run_variables={"container_create_kwargs": {"ports": {}}}, **LOCAL)
+run_with("kwargs: ports with mode host", ours={"error": "container_create_kwargs: ports: in network mode \"host\" a container"}, network_mode="host", container_create_kwargs={"ports": {"80": 80}})
+run_with("kwargs: ports with mode none", network_mode="none", container_create_kwargs={"ports": {"80": 80}, "publish_all_ports": True})
+
+# devices
+kwargs_with("devices", devices=["/dev/null", "/dev/null:/dev/x", "/dev/null:/dev/x:r", "/dev/null:/dev/x:r:more", "/dev/null::", ":", "", {"PathOnHost": "/dev/sda", "n": 1.0}, {}])
+refused("devices", [5], [["/dev/null"]], [None])
+for request in [{"count": -1, "capabilities": [["gpu"]]}, {"Count": 2, "Capabilities": [["gpu", "nvidia"]], "Driver": "nvidia", "DeviceIDs": ["0"], "Options": {"a": "b"}}, {},
+                {"driver": None, "Driver": "nvidia", "count": None, "device_ids": None, "capabilities": None, "options": None}, {"driver": "", "count": 0, "more": 1},
+                {"device_ids": ["GPU-1", "GPU-2"], "options": {}}]:
+    kwargs_with(f"device_requests {json.dumps(request)}", device_requests=[request])
+kwargs_with("device_requests, two", device_requests=[{"count": 1}, {"Driver": "x"}])
+refused("device_requests", [{"driver": 5}], [{"count": "1"}], [{"count": 1.5}], [{"device_ids": "0"}], [{"capabilities": "gpu"}], [{"options": []}], ["gpu"], [None], {"count": 1})
+refused("device_requests", [{"count": True}], why=JUDGED_BY_ENGINE)
+
+# healthcheck
+for check in [{"test": "curl -f localhost"}, {"Test": ["CMD", "true"]}, {"test": ["NONE"]}, {"test": []}, {"test": ""}, {"interval": 1000000000, "timeout": 2000000000, "retries": 3, "start_period": 0},
+              {"Interval": 1, "Timeout": 2, "Retries": 3, "StartPeriod": 4, "Test": "x"}, {"test": None, "Test": "x"}, {"test": "a", "Test": "b"}, {"more": 1}]:
+    kwargs_with(f"healthcheck {json.dumps(check)}", healthcheck=check)
+refused("healthcheck", "curl", ["CMD", "x"], {"test": 5}, {"interval": "30s"}, {"timeout": 1e9}, {"retries": 1.5}, {"start_period": True}, "", [], why=JUDGED_BY_ENGINE)
+
+# links, lxc_conf, volumes_from
+for links in [{"db": "database", "cache": None, "a": ""}, {"z": "1", "é": "2", "Z": "3"}, [["db", "database"], ["cache", None]], [["b", "2"], ["b", "1"], ["a", ""]], {"db": 5}, [["db", 5]], [["db", 0]], {"": ""}]:
+    kwargs_with(f"links {json.dumps(links)}", links=links)
+kwargs_with("links as pairs", links=[["cache", ""], ["db", "database"]])
+kwargs_like("links as texts", "links as pairs", "docker-py takes a text for a pair of letters", links=["db:database", "cache"])
+refused("links", [["a"]], [["a", "b", "c"]], [5], 5, [None])
+refused("links", [["a", ["b"]]], {"a": {"b": 1}}, {"a": True}, why=JUDGED_BY_ENGINE)
+for conf in [{"lxc.utsname": "docker", "n": 1.0, "b": True}, [{"Key": "a", "Value": "b"}], "text", 5, False, {}]:
+    kwargs_with(f"lxc_conf {json.dumps(conf)}", lxc_conf=conf)
+for volumes in [["a", "b:ro"], "a", "a,b:ro,,c", "", ","]:
+    kwargs_with(f"volumes_from {json.dumps(volumes)}", volumes_from=volumes)
+refused("volumes_from", {"a": "ro"}, 5, False, why=JUDGED_BY_ENGINE)
+
+# restart_policy
+for policy in [{"Name": "no"}, {"Name": ""}, {"Name": "no", "MaximumRetryCount": 0}, {"MaximumRetryCount": 5}, {"Name": None}, {"more": 1}]:
+    kwargs_with(f"restart_policy {json.dumps(policy)}", restart_policy=policy)
+refused("restart_policy", "always", ["always"], 5)
+refused("restart_policy", {"Name": "always"}, {"Name": "on-failure", "MaximumRetryCount": 3}, {"Name": "unless-stopped"}, {"name": "always"}, {"NAME": "always", "Name": "no"}, {"Name": "No"},
+        why="a container that is started again runs its flow again")
+refused("restart_policy", {"Name": 5}, why=JUDGED_BY_ENGINE)
+
+# stdin, tty, detach
+for stdin in [True, False, None]:
+    for detach in [True, False, None]:
+        kwargs_with(f"stdin_open {stdin}, detach {detach}", stdin_open=stdin, detach=detach)
+for detach in ["", "no", 0, 1, [], {"a": 1}]:
+    kwargs_with(f"detach {detach!r}", detach=detach, tty=True)
+
+# version, init_path, unknown ones
+for version in ["1.24", 5, None, ["x"]]:
+    kwargs_with(f"version {version!r}", version=version)
+refused("init_path", "/sbin/init", "", False)
+refused("nosuch", None, {}, "x")
+for name in ["stop_timeout", "annotations", "masked_paths", "Tty", "HostConfig", "binds", "port_bindings", "stdout", "remove", "", "größe", "container_wait_timeout", "image ", "x" * 60]:
+    refused(name, 1)
+
+# names and values that are fields are dropped; so are theirs here
+kwargs_with("fields of any type", command=5, env="x", image=[], name={}, labels=1, mem_limit="1x", memswap_limit=[], privileged="maybe", auto_remove=5, network_mode=[], networks="a",
+            image_pull_policy=5, registry_credentials=5, stream_output=[], container_create_kwargs={"tty": True}, volumes=5)
+
+# environment
+OVER_ENV = "the official worker crashes, since it has that argument itself"
+kwargs_like("environment, an object", "env of the run", OVER_ENV, environment={"A": "1", "B": "two words", "C": ""})
+kwargs_like("environment, a list", "env of the run", OVER_ENV, environment=["A=1", "B=two words", "C="])
+run_with("kwargs: environment over env", ours={"same_as": "env of the run"}, why=OVER_ENV, env={"A": "0", "B": "two words", "C": "", "D": "x", "E": "y"},
+         container_create_kwargs={"environment": {"A": 1, "D": None, "E": None}})
+run_with("kwargs: environment as a list over env", ours={"same_as": "env of the run"}, why=OVER_ENV, env={"A": "0", "B": "two words", "C": "x", "D": "x"},
+         container_create_kwargs={"environment": ["A=1", "C=", "D"]})
+run_with("env with an equals sign", env={"A": "b=c=d"})
+run_with("kwargs: environment, values with an equals sign", ours={"same_as": "env with an equals sign"}, why=OVER_ENV, container_create_kwargs={"environment": ["A=b=c=d"]})
+for nothing in [None, {}, []]:
+    kwargs_like(f"environment {nothing!r}", "defaults, server elsewhere", OVER_ENV, environment=nothing)
+run_with("kwargs: environment with an API URL", ours={"same_as": "own local API URL turns to host"}, why=OVER_ENV, container_create_kwargs={"environment": ["PREFECT_API_URL=http://127.0.0.1:4200/api"]})
+run_with("kwargs: environment without an API URL", ours={"same_as": "env: API URL unset"}, why=OVER_ENV, container_create_kwargs={"environment": {"PREFECT_API_URL": None}})
+refused("environment", "A=1", 5, [5], [["A", "1"]], [None])
+
+# networks
+run_with("networks of two", networks=["a", "b"])
+run_with("networks of three", networks=["c", "a", "b"])
+kwargs_like("network", "one network", OVER_ENV, network="a")
+for title, networks in {"before others": ["a", "b"], "among others": ["a", "c", "b"], "twice": ["a", "c", "b", "c"]}.items():
+    run_with(f"kwargs: network {title}", ours={"same_as": "networks of three"}, why=OVER_ENV, networks=networks, container_create_kwargs={"network": "c"})
+for nothing in [None, ""]:
+    kwargs_like(f"network {nothing!r}", "defaults, server elsewhere", OVER_ENV, network=nothing)
+case("kwargs: network with a local server", ours={"same_as": "local server, one network"}, why=OVER_ENV, run_variables={"container_create_kwargs": {"network": "a"}}, **LOCAL)
+refused("network", 5, ["a"], {"a": {}})
+ALIASES = {"Aliases": ["x", "y"], "IPAMConfig": {"IPv4Address": "172.20.0.5", "n": 1.0}}
+for title, networks, config in [("one", ["a"], {"a": ALIASES}), ("empty endpoint", ["a"], {"a": {}}), ("the second only", ["a", "b"], {"b": ALIASES}), ("another", ["a"], {"c": ALIASES}),
+                                ("empty", ["a"], {}), ("none", ["a"], None), ("without networks", [], {"a": ALIASES}), ("for a network without a name", [""], {"": ALIASES}), ("false", ["a"], False)]:
+    run_with(f"kwargs: networking_config, {title}", networks=networks, container_create_kwargs={"networking_config": config})
+run_with("kwargs: networking_config for two", networks=["a", "b"], ours={"same_as": "kwargs: networking_config, one", "networks": ["b"]}, why="engines before API 1.44 take one; the others are connected with theirs",
+         container_create_kwargs={"networking_config": {"a": ALIASES, "b": {"Aliases": ["z"]}}})
+run_with("kwargs: networking_config for one more", networks=["a"], ours={"same_as": "kwargs: networking_config, one", "networks": ["c"]}, why="engines before API 1.44 take one; the others are connected with theirs",
+         container_create_kwargs={"networking_config": {"c": {}, "a": ALIASES}})
+run_with("kwargs: networking_config with network", ours={"same_as": "kwargs: networking_config, one"}, why=OVER_ENV, container_create_kwargs={"network": "a", "networking_config": {"a": ALIASES}})
+case("kwargs: networking_config with a local server", run_variables={"networks": ["a"], "container_create_kwargs": {"networking_config": {"a": ALIASES}}}, **LOCAL)
+case("kwargs: networking_config without networks, local server", run_variables={"container_create_kwargs": {"networking_config": {"a": ALIASES}}}, **LOCAL)
+for config in [["a"], "a", {"a": 5}, {"a": ["x"]}, {"a": "x"}]:
+    run_with(f"kwargs refused: networking_config {json.dumps(config)}", ours={"error": "container_create_kwargs: networking_config: "}, why=JUDGED_BY_ENGINE, networks=["a"],
+             container_create_kwargs={"networking_config": config})
+kwargs_with("mac_address", mac_address="02:42:ac:11:00:02")
+run_with("kwargs: mac_address in a network", networks=["a", "b"], container_create_kwargs={"mac_address": "02:42:ac:11:00:02"})
+case("kwargs: mac_address with a local server", ours={"error": "container_create_kwargs: mac_address: in network mode \"host\", which is assumed"}, why=JUDGED_BY_ENGINE,
+     run_variables={"container_create_kwargs": {"mac_address": "02:42:ac:11:00:02"}}, **LOCAL)
+case("kwargs: mac_address with a local server and mode bridge", run_variables={"network_mode": "bridge", "container_create_kwargs": {"mac_address": "02:42:ac:11:00:02"}}, **LOCAL)
+run_with("kwargs: mac_address with mode none", network_mode="none", container_create_kwargs={"mac_address": "02:42:ac:11:00:02"})
+for mode in ["host", "container:x"]:
+    run_with(f"kwargs: mac_address with mode {mode}", ours={"error": f"container_create_kwargs: mac_address: in network mode \"{mode}\" the container"}, why=JUDGED_BY_ENGINE, network_mode=mode,
+             container_create_kwargs={"mac_address": "02:42:ac:11:00:02"})
+
+# proxies of the Docker client
+PROXIES = {"httpProxy": "http://u:p@proxy.example:3128", "httpsProxy": "http://proxy.example:3129", "ftpProxy": "ftp://proxy.example", "noProxy": "localhost,.example"}
+case("proxies", docker_proxies=PROXIES)
+case("proxies, some", docker_proxies={"httpsProxy": "x", "httpProxy": "", "noProxy": None, "more": "y"})
+case("proxies, none", docker_proxies={})
+case("proxies before the job's own", docker_proxies=PROXIES, run_variables={"env": {"HTTP_PROXY": "mine", "https_proxy": "mine"}})
+for value in [True, False, None, 0, 1, "", "no"]:
+    case(f"proxies, use_config_proxy {value!r}", docker_proxies=PROXIES, run_variables={"container_create_kwargs": {"use_config_proxy": value}})
+case("proxies that are local do not count for the network", docker_proxies={"httpProxy": "http://127.0.0.1:3128"})
+kwargs_with("use_config_proxy without proxies", use_config_proxy=True)
 
 
 class Caught(Exception):
@@ -343,6 +576,10 @@ def prepare_process(inputs):
     """Everything the official worker reads from its process."""
     os.environ.clear()
     os.environ.update({"HOME": "/nonexistent", "PATH": "/bin", **inputs["environment"]})
+    if inputs["docker_proxies"] is not None:
+        folder = tempfile.mkdtemp()
+        pathlib.Path(folder, "config.json").write_text(json.dumps({"proxies": {"default": inputs["docker_proxies"]}}))
+        os.environ["DOCKER_CONFIG"] = folder
     os.getcwd = lambda: inputs["working_directory"]
     prefect.workers.base.BaseJobConfiguration._base_environment = classmethod(lambda cls: dict(inputs["forwarded"]))
     official.PREFECT_API_URL = type("Setting", (), {"value": staticmethod(lambda: inputs["api_url"])})
@@ -383,13 +620,15 @@ def outcome(inputs):
         return {"error": type(error).__name__}
 
 
-def main():
+def main(file_name="jobspec-cases.json"):
     written = []
     for one in CASES:
         inputs = {**DEFAULTS, **one["input"]}
         official_result = outcome(inputs)
         if inputs["flow_run_json"] is not None:
             one["input"]["flow_run_json"] = flow_run_of(inputs).model_dump(mode="json", exclude={"estimated_run_time", "estimated_start_time_delta", "created", "updated"})
+        if inputs["docker_proxies"] is not None:
+            one["input"]["proxy_environment"] = ProxyConfig.from_dict(inputs["docker_proxies"]).get_environment()
         entry = {"title": one["title"], "input": one["input"], "official": official_result}
         if one["ours"] is not None:
             entry["ours"] = one["ours"]
@@ -402,7 +641,7 @@ def main():
         written.append(entry)
     titles = [entry["title"] for entry in written]
     assert len(titles) == len(set(titles)), [title for title in titles if titles.count(title) > 1]
-    with open(HERE / "jobspec-cases.json", "w", encoding="utf-8") as out:
+    with open(HERE / file_name, "w", encoding="utf-8") as out:
         out.write('{"defaults": ' + json.dumps(DEFAULTS) + ',\n"cases": [\n')
         out.write(",\n".join(json.dumps(entry) for entry in written))
         out.write("\n]}\n")

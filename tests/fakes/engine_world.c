@@ -96,6 +96,7 @@ void noted_on_done(void *arg, const struct engine_reply *reply)
     n->status = reply->status;
     n->was_already = reply->was_already;
     n->took_ms = reply->took_ms;
+    n->downloaded_bytes = reply->downloaded_bytes;
     n->count = reply->count;
     copy(n->container_id, sizeof(n->container_id), reply->container_id);
     copy(n->image_id, sizeof(n->image_id), reply->image_id);
@@ -163,7 +164,8 @@ static int start_kind(struct engine_world *w, int kind, struct noted *n, struct 
     case FAKE_ENGINE_CREATE:
         return engine_create(e, "c1", NULL, ENGINE_WORLD_BODY, &c, noted_on_done, n, &n->call, err);
     case FAKE_ENGINE_NETWORK_CONNECT:
-        return engine_network_connect(e, "net1", "c1", &c, noted_on_done, n, &n->call, err);
+        return engine_network_connect(e, "net1", "c1", "{\"Aliases\":[\"a\"]}", &c, noted_on_done, n,
+                                      &n->call, err);
     case FAKE_ENGINE_START:
         return engine_start(e, "c1", &c, noted_on_done, n, &n->call, err);
     case FAKE_ENGINE_INSPECT:
@@ -182,7 +184,8 @@ static int start_kind(struct engine_world *w, int kind, struct noted *n, struct 
         return engine_events(e, NULL, 0, 0, noted_on_open, noted_on_event, &c, noted_on_done, n, &n->call,
                              err);
     case FAKE_ENGINE_LOGS:
-        return engine_logs(e, "c1", false, 0, noted_on_output, &c, noted_on_done, n, &n->call, err);
+        return engine_logs(e, "c1", false, 0, &n->log, 0, noted_on_output, &c, noted_on_done, n, &n->call,
+                           err);
     default:
         UNREACHABLE();
     }

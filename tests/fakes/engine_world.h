@@ -39,6 +39,7 @@ struct noted {
     int status;
     bool was_already;
     int64_t took_ms;
+    int64_t downloaded_bytes;
     char container_id[128];
     char image_id[128];
     char version[64];
@@ -55,6 +56,7 @@ struct noted {
     char event_text[1024];  /* "type action id launch;" each */
     char output_text[1024]; /* "1:text" or "2:text" each */
     bool stops_events;      /* on_event returns false */
+    struct engine_log log;
     struct engine_call *call;
     bool cancels; /* in its next stream callback */
 };

@@ -121,6 +121,7 @@ static void free_registry(struct fake_engine *e)
         fake_engine_free_text(r->pub.image);
         fake_engine_free_text(r->pub.message);
         fake_engine_free_text(r->pub.error);
+        fake_engine_free_text(r->pub.registry_auth);
         free(r);
     }
 }
@@ -163,6 +164,7 @@ void fake_engine_free(struct fake_engine *e)
     free(e->cursor);
     free(e->newest_api);
     free(e->oldest_api);
+    free(e->podman_version);
     free(e);
 }
 

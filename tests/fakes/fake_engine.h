@@ -71,6 +71,10 @@ const char *fake_engine_host(const struct fake_engine *e); /* as DOCKER_HOST */
 
 /* NULL: no Api-Version header. Default "1.41", oldest "1.12". A request for a version outside is a 400. */
 void fake_engine_set_api_version(struct fake_engine *e, const char *newest, const char *oldest);
+/* From now on it answers as Podman 4.3 does, in what differs (docs/engine-facts.md): headers, words and
+ * statuses of refusals, the code of a wait on a created container, and events, whose filter knows Podman's
+ * own words only and which are never replayed. NULL: as Docker again. */
+void fake_engine_be_podman(struct fake_engine *e, const char *version);
 /* The daemon ends: connections break, the socket is gone (refused: it stays, and connecting is refused).
  * containers_die: those running exit with 137, as without live-restore. Delays and holds go on: what the
  * engine had begun is carried out. */
@@ -97,10 +101,13 @@ struct fake_registry_image {
     const char *image;
     int64_t took_ms; /* of the whole pull, in `lines` even steps */
     int lines;       /* of progress; at least 1 */
+    int64_t bytes;   /* of its one layer; 0: as many as lines */
     int status;      /* >= 400: the pull is refused with this and `message` before the stream begins */
     const char *message;
-    const char *error;       /* not NULL: the stream ends with this error instead of the image */
-    bool error_is_old_style; /* only "error", no "errorDetail" */
+    const char *error;         /* not NULL: the stream ends with this error instead of the image */
+    bool error_is_old_style;   /* only "error", no "errorDetail" */
+    const char *registry_auth; /* not NULL: with any other X-Registry-Auth it is refused, as by a private
+                                  registry: 500 "no basic auth credentials" */
 };
 /* A second one for the same image replaces the first. */
 void fake_engine_add_registry_image(struct fake_engine *e, const struct fake_registry_image *image);
@@ -162,6 +169,10 @@ bool fake_engine_oom(struct fake_engine *e, const char *what); /* oom event, the
 bool fake_engine_remove(struct fake_engine *e, const char *what);
 /* stream 1 or 2. */
 bool fake_engine_write(struct fake_engine *e, const char *what, int stream, const char *text);
+bool fake_engine_write_bytes(struct fake_engine *e, const char *what, int stream, const char *data,
+                             size_t len);
+/* Output is kept for nobody who opens a log later: for much of it. */
+void fake_engine_forget_output(struct fake_engine *e);
 
 /* ---- counts ---- */
 
@@ -197,6 +208,10 @@ void fake_engine_set_wall_offset_ms(struct fake_engine *e, int64_t offset_ms);
  * nothing takes time. Not asked for streams. */
 typedef int64_t (*fake_latency_fn)(void *arg, int call, int in_flight);
 void fake_engine_set_latency(struct fake_engine *e, fake_latency_fn fn, void *arg);
+/* Bytes a millisecond that all pulls share evenly, with so many in flight; took_ms of images does not count
+ * then. NULL: each takes its time. */
+typedef double (*fake_pull_rate_fn)(void *arg, int in_flight);
+void fake_engine_set_pull_rate(struct fake_engine *e, fake_pull_rate_fn fn, void *arg);
 
 enum fake_fault_kind {
     FAKE_FAULT_NONE,        /* only delay_ms */

@@ -18,7 +18,11 @@ static char *usual_headers(const struct fake_call *call, const char *type)
     struct tm tm;
     time_t now = (time_t)(fake_engine_wall_ms(e) / 1000);
     CHECK(strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&now, &tm)) > 0);
-    return check_printf("%s%s%sServer: Docker/20.10.24 (linux)\r\nDate: %s\r\n", version, more, type, date);
+    char *AUTO_FREE own = e->podman_version == NULL
+                              ? check_strdup("Server: Docker/20.10.24 (linux)\r\n")
+                              : check_printf("Libpod-Api-Version: %s\r\nServer: Libpod/%s (linux)\r\n",
+                                             e->podman_version, e->podman_version);
+    return check_printf("%s%s%s%sDate: %s\r\n", version, more, type, own, date);
 }
 
 #define JSON_TYPE "Content-Type: application/json\r\n"

@@ -23,7 +23,8 @@
 struct output {
     struct list link;
     int stream;
-    int64_t wall_ms;
+    int64_t time_ns; /* no two have the same */
+    size_t len;
     char *text;
 };
 
@@ -120,6 +121,7 @@ struct fake_engine {
     char *folder; /* NULL: the path was given */
     char *newest_api;
     char *oldest_api;
+    char *podman_version;   /* NULL: it is Docker */
     struct list containers; /* oldest first */
     struct container_cursor *cursor;
     void *containers_by_id; /* tsearch trees */
@@ -144,6 +146,10 @@ struct fake_engine {
     void *choose_fault_arg;
     fake_latency_fn latency;
     void *latency_arg;
+    fake_pull_rate_fn pull_rate;
+    void *pull_rate_arg;
+    uint64_t outputs_made;
+    bool forgets_output;       /* as soon as it is told */
     uint64_t events_forgotten; /* those before this number died with the daemon */
     struct past_event past[EVENTS_KEPT];
     uint64_t events_made;

@@ -150,6 +150,25 @@ static struct container *make_container(struct fake_engine *e, const char *name,
     return c;
 }
 
+/* Podman looks for the network when the container is made. 201: it has nothing against it. */
+static int refuse_as_podman(const struct fake_engine *e, const char *name, const struct json *body,
+                            const struct container *holder, char **message)
+{
+    const char *mode = json_get_text(json_get(body, "HostConfig"), "NetworkMode", "default");
+    bool is_built_in = strcmp(mode, "default") == 0 || strcmp(mode, "host") == 0 || strcmp(mode, "none") == 0;
+    if (holder != NULL)
+        return refuse(
+            message, 500,
+            "container create: creating container storage: the container name \"%s\" is already in use "
+            "by %s. You have to remove that container to be able to reuse that name: that name is "
+            "already in use",
+            name, holder->pub.id);
+    if (!is_built_in && fake_engine_find_name(&e->networks, mode) == NULL)
+        return refuse(message, 500,
+                      "container create: unable to find network with name or ID %s: network not found", mode);
+    return 201;
+}
+
 int fake_engine_create_container(struct fake_engine *e, const char *name, const char *body,
                                  struct container **made, char **message)
 {
@@ -162,9 +181,12 @@ int fake_engine_create_container(struct fake_engine *e, const char *name, const 
     char *AUTO_FREE entrypoint = join_command(json_get(json, "Entrypoint"));
     const struct container key = {.pub = {.name = name}};
     const struct container *holder = find_in(&e->containers_by_name, &key, compare_names);
+    bool is_podman = e->podman_version != NULL;
     int status = 201;
     if (fake_engine_find_name(&e->images, full) == NULL)
         status = refuse(message, 404, "No such image: %s", full);
+    else if (is_podman)
+        status = refuse_as_podman(e, name, json, holder, message);
     else if (command[0] == '\0' && entrypoint[0] == '\0')
         status = refuse(message, 400, "No command specified");
     else if (name[0] != '\0' && !is_name(name))

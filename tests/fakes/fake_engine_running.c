@@ -77,9 +77,11 @@ static void on_terminated(void *arg)
 static void refuse_start(struct fake_call *call, struct container *c, int status, int code,
                          const char *message)
 {
-    fake_engine_free_text(c->pub.error);
-    c->pub.error = check_strdup(message);
-    c->pub.exit_code = code;
+    if (call->engine->podman_version == NULL) {
+        fake_engine_free_text(c->pub.error);
+        c->pub.error = check_strdup(message);
+        c->pub.exit_code = code;
+    }
     fake_engine_answer_message(call, status, "%s", message);
 }
 
@@ -200,6 +202,10 @@ void fake_engine_do_kill(struct fake_call *call)
         if (c == NULL)
             fake_engine_answer_message(call, 404, "Cannot kill container: %s: No such container: %s",
                                        call->subject, call->subject);
+        else if (call->engine->podman_version != NULL)
+            fake_engine_answer_message(
+                call, 500, "can only kill running containers. %s is in state %s: container state improper",
+                c->pub.id, c->pub.state);
         else
             fake_engine_answer_message(call, 409, "Cannot kill container: %s: Container %s is not running",
                                        call->subject, c->pub.id);
@@ -233,6 +239,14 @@ void fake_engine_do_remove(struct fake_call *call)
         return;
     char *AUTO_FREE force = fake_engine_query(call, "force");
     bool is_forced = force != NULL && (strcmp(force, "1") == 0 || strcmp(force, "true") == 0);
+    if (fake_engine_is_running(c) && !is_forced && call->engine->podman_version != NULL) {
+        fake_engine_answer_message(
+            call, 500,
+            "cannot remove container %s as it is running - running or paused containers cannot be removed "
+            "without force: container state improper",
+            c->pub.id);
+        return;
+    }
     if (fake_engine_is_running(c) && !is_forced) {
         fake_engine_answer_message(
             call, 409,

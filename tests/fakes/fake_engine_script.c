@@ -25,6 +25,12 @@ void fake_engine_set_api_version(struct fake_engine *e, const char *newest, cons
     e->oldest_api = check_strdup(oldest != NULL ? oldest : "1.12");
 }
 
+void fake_engine_be_podman(struct fake_engine *e, const char *version)
+{
+    free(e->podman_version);
+    e->podman_version = check_strdup_or_null(version);
+}
+
 /* ---- registries, networks ---- */
 
 void fake_engine_add_registry_image(struct fake_engine *e, const struct fake_registry_image *image)
@@ -34,6 +40,7 @@ void fake_engine_add_registry_image(struct fake_engine *e, const struct fake_reg
     r->pub.image = fake_engine_full_image_name(image->image);
     r->pub.message = check_strdup_or_null(image->message);
     r->pub.error = check_strdup_or_null(image->error);
+    r->pub.registry_auth = check_strdup_or_null(image->registry_auth);
     /* In front of an older one, which a running pull may still point to. */
     list_add_last(e->registry.next, &r->link);
 }
@@ -132,16 +139,34 @@ bool fake_engine_remove(struct fake_engine *e, const char *what)
 
 bool fake_engine_write(struct fake_engine *e, const char *what, int stream, const char *text)
 {
+    return fake_engine_write_bytes(e, what, stream, text, strlen(text));
+}
+
+bool fake_engine_write_bytes(struct fake_engine *e, const char *what, int stream, const char *data,
+                             size_t len)
+{
     struct container *c = find_any(e, what);
     if (c == NULL)
         return false;
     struct output *output = check_alloc(sizeof(*output));
     output->stream = stream;
-    output->wall_ms = fake_engine_wall_ms(e);
-    output->text = check_strdup(text);
+    output->time_ns = fake_engine_wall_ms(e) * 1000000 + (int64_t)(e->outputs_made++ % 1000000);
+    output->text = check_alloc(len + 1);
+    output->len = len;
+    memcpy(output->text, data, len);
     list_add_last(&c->outputs, &output->link);
     fake_engine_tell_output(c, output);
+    if (e->forgets_output) {
+        list_remove(&output->link);
+        free(output->text);
+        free(output);
+    }
     return true;
+}
+
+void fake_engine_forget_output(struct fake_engine *e)
+{
+    e->forgets_output = true;
 }
 
 /* ---- counts ---- */
@@ -217,6 +242,12 @@ void fake_engine_set_latency(struct fake_engine *e, fake_latency_fn fn, void *ar
 {
     e->latency = fn;
     e->latency_arg = arg;
+}
+
+void fake_engine_set_pull_rate(struct fake_engine *e, fake_pull_rate_fn fn, void *arg)
+{
+    e->pull_rate = fn;
+    e->pull_rate_arg = arg;
 }
 
 void fake_engine_add_fault(struct fake_engine *e, const struct fake_fault *fault)

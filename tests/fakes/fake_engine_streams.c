@@ -9,6 +9,9 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
+
+#define NS_PER_S INT64_C(1000000000)
 
 /* ---- events ---- */
 
@@ -20,6 +23,15 @@ static bool list_holds(const struct json *list, const char *text)
         if (strcmp(json_text(item, ""), text) == 0)
             return true;
     return false;
+}
+
+/* Podman's filter compares its own words, also those that it writes differently. */
+static bool action_holds(const struct fake_engine *e, const struct json *list, const char *action)
+{
+    bool is_podman = e->podman_version != NULL;
+    if (is_podman && strcmp(action, "die") == 0)
+        action = "died";
+    return list_holds(list, action);
 }
 
 static bool labels_hold(const struct json *list, const struct json *attributes)
@@ -45,7 +57,7 @@ static bool event_fits(const struct fake_call *call, const struct json *event)
     const struct json *attributes = json_get(actor, "Attributes");
     const struct json *containers = json_get(filters, "container");
     bool fits = list_holds(json_get(filters, "type"), json_get_text(event, "Type", "")) &&
-                list_holds(json_get(filters, "event"), json_get_text(event, "Action", "")) &&
+                action_holds(call->engine, json_get(filters, "event"), json_get_text(event, "Action", "")) &&
                 (list_holds(containers, json_get_text(actor, "ID", "")) ||
                  list_holds(containers, json_get_text(attributes, "name", ""))) &&
                 labels_hold(json_get(filters, "label"), attributes);
@@ -95,6 +107,10 @@ static struct json *make_event(struct fake_engine *e, const char *type, const ch
 void fake_engine_emit(struct fake_engine *e, const char *type, const char *action, const char *id,
                       const struct container *c, const int *exit_code)
 {
+    if (e->podman_version != NULL && strcmp(action, "oom") == 0)
+        return;
+    if (e->podman_version != NULL && strcmp(action, "destroy") == 0)
+        action = "remove";
     struct past_event *past = &e->past[e->events_made++ % EVENTS_KEPT];
     json_free(past->event);
     past->event = make_event(e, type, action, id, c, exit_code);
@@ -135,7 +151,8 @@ void fake_engine_do_events(struct fake_call *call)
         return;
     uint64_t first = e->events_made > EVENTS_KEPT ? e->events_made - EVENTS_KEPT : 0;
     first = first < e->events_forgotten ? e->events_forgotten : first;
-    for (uint64_t i = first; since_ms >= 0 && i < e->events_made; i++) {
+    bool replays = since_ms >= 0 && e->podman_version == NULL;
+    for (uint64_t i = first; replays && i < e->events_made; i++) {
         const struct past_event *past = &e->past[i % EVENTS_KEPT];
         if (past->wall_ms < since_ms || (until_ms >= 0 && past->wall_ms > until_ms))
             continue;
@@ -169,30 +186,65 @@ void fake_engine_do_wait(struct fake_call *call)
         return;
     }
     call->condition = fake_engine_query(call, "condition");
+    bool is_new = strcmp(c->pub.state, "created") == 0;
     bool waits_for_next = call->condition != NULL && strcmp(call->condition, "not-running") != 0;
     if (!fake_engine_stream_begin(call))
         return;
     call->container = c;
     if (!fake_engine_is_running(c) && !waits_for_next)
-        answer_wait(call, c->pub.exit_code);
+        answer_wait(call, is_new && call->engine->podman_version != NULL ? -1 : c->pub.exit_code);
 }
 
 /* ---- logs ---- */
 
+static bool is_wanted(const struct fake_call *call, const char *key)
+{
+    char *AUTO_FREE text = fake_engine_query(call, key);
+    return text != NULL && strcmp(text, "1") == 0;
+}
+
+/* "2026-11-26T19:21:57.448662314Z ": as the engine writes it in front of each message. */
+static char *time_text(const struct output *output)
+{
+    time_t seconds = (time_t)(output->time_ns / NS_PER_S);
+    struct tm tm;
+    char day[32];
+    gmtime_r(&seconds, &tm);
+    strftime(day, sizeof(day), "%Y-%m-%dT%H:%M:%S", &tm);
+    return check_printf("%s.%09lldZ ", day, (long long)(output->time_ns % NS_PER_S));
+}
+
+/* One write of the container is one message of its log; of a tty, which has no frames, it should be lines. */
 static bool send_output(struct fake_call *call, const struct output *output)
 {
-    size_t len = strlen(output->text);
-    char *AUTO_FREE wanted = fake_engine_query(call, output->stream == 1 ? "stdout" : "stderr");
-    if (wanted == NULL || strcmp(wanted, "1") != 0)
+    if (!is_wanted(call, output->stream == 1 ? "stdout" : "stderr"))
         return true;
-    if (call->container->pub.tty)
-        return fake_engine_stream_send(call, output->text, len);
+    char *AUTO_FREE at = is_wanted(call, "timestamps") ? time_text(output) : check_strdup("");
+    size_t at_len = strlen(at);
+    size_t len = at_len + output->len;
     char *AUTO_FREE frame = check_alloc(len + 8);
+    memcpy(frame + 8, at, at_len);
+    memcpy(frame + 8 + at_len, output->text, output->len);
+    if (call->container->pub.tty)
+        return fake_engine_stream_send(call, frame + 8, len);
     frame[0] = (char)output->stream;
     for (int i = 0; i < 4; i++)
         frame[4 + i] = (char)(len >> (24 - 8 * i) & 0xff);
-    memcpy(frame + 8, output->text, len);
     return fake_engine_stream_send(call, frame, len + 8);
+}
+
+/* "1795445740.123456789"; -1: absent. */
+static int64_t time_query_ns(const struct fake_call *call, const char *key)
+{
+    char *AUTO_FREE text = fake_engine_query(call, key);
+    if (text == NULL)
+        return -1;
+    char *end = NULL;
+    int64_t ns = strtoll(text, &end, 10) * NS_PER_S;
+    if (*end == '.')
+        for (int64_t digit = NS_PER_S / 10; digit > 0 && end[1] >= '0' && end[1] <= '9'; digit /= 10)
+            ns += digit * (*++end - '0');
+    return ns;
 }
 
 void fake_engine_do_logs(struct fake_call *call)
@@ -202,14 +254,19 @@ void fake_engine_do_logs(struct fake_call *call)
         fake_engine_answer_message(call, 404, "No such container: %s", call->subject);
         return;
     }
-    int64_t since_ms = time_query_ms(call, "since");
+    int64_t since_ns = time_query_ns(call, "since");
     char *AUTO_FREE follow = fake_engine_query(call, "follow");
     if (!fake_engine_stream_begin(call))
         return;
     call->container = c;
-    for (struct list *l = c->outputs.next; l != &c->outputs; l = l->next) {
+    char *AUTO_FREE tail = fake_engine_query(call, "tail");
+    struct list *first = tail == NULL ? c->outputs.next : &c->outputs;
+    for (long left = tail == NULL ? 0 : strtol(tail, NULL, 10); left > 0 && first->prev != &c->outputs;
+         left--)
+        first = first->prev;
+    for (struct list *l = first; l != &c->outputs; l = l->next) {
         const struct output *output = LIST_ITEM(l, struct output, link);
-        if (output->wall_ms >= since_ms && !send_output(call, output))
+        if (output->time_ns >= since_ns && !send_output(call, output))
             return;
     }
     if (follow == NULL || strcmp(follow, "1") != 0 || !fake_engine_is_running(c))
@@ -314,30 +371,48 @@ static void send_last_lines(struct fake_call *call)
         fake_engine_stream_end(call);
 }
 
+static int64_t image_bytes(const struct fake_registry_image *image, int lines)
+{
+    return image->bytes > 0 ? image->bytes : lines;
+}
+
+/* Until the next line. */
+static int64_t pull_step_ms(const struct fake_engine *e, const struct fake_registry_image *image, int lines)
+{
+    if (e->pull_rate == NULL)
+        return image->took_ms / lines;
+    int in_flight = e->counts[FAKE_ENGINE_PULL].in_flight;
+    double each = e->pull_rate(e->pull_rate_arg, in_flight) / in_flight;
+    return (int64_t)((double)image_bytes(image, lines) / lines / each) + 1;
+}
+
 static void on_pull_tick(void *arg)
 {
     struct fake_call *call = arg;
     const struct fake_registry_image *image = &call->source->pub;
     int lines = image->lines > 0 ? image->lines : 1;
+    int64_t bytes = image_bytes(image, lines);
+    int64_t step_ms = pull_step_ms(call->engine, image, lines);
     if (call->ticks_left == 0) {
         send_last_lines(call);
         return;
     }
     int done = lines - call->ticks_left + 1;
     call->ticks_left--;
+    long long current = bytes / lines * done;
     char line[160];
-    int len = snprintf(
-        line, sizeof(line),
-        "{\"status\":\"Downloading\",\"progressDetail\":{\"current\":%d,\"total\":%d},\"id\":\"fake\"}\r\n",
-        done, lines);
+    int len = snprintf(line, sizeof(line),
+                       "{\"status\":\"Downloading\",\"progressDetail\":{\"current\":%lld,\"total\":%lld},"
+                       "\"id\":\"fake\"}\r\n",
+                       current, (long long)bytes);
     if (!fake_engine_stream_send(call, line, (size_t)len))
         return;
-    if (image->took_ms <= 0 && call->ticks_left > 0)
+    if (step_ms <= 0 && call->ticks_left > 0)
         on_pull_tick(call);
-    else if (image->took_ms <= 0)
+    else if (step_ms <= 0)
         send_last_lines(call);
     else
-        timer_start(call->engine->timers, &call->timer, image->took_ms / lines, on_pull_tick, call);
+        timer_start(call->engine->timers, &call->timer, step_ms, on_pull_tick, call);
 }
 
 void fake_engine_do_pull(struct fake_call *call)
@@ -358,6 +433,13 @@ void fake_engine_do_pull(struct fake_call *call)
         const char *message = call->source->pub.message;
         fake_engine_answer_message(call, call->source->pub.status, "%s",
                                    message != NULL ? message : "scripted failure");
+        return;
+    }
+    const char *wanted = call->source->pub.registry_auth;
+    const char *auth = wire_header(call->exchange, "X-Registry-Auth");
+    if (wanted != NULL && (auth == NULL || strcmp(auth, wanted) != 0)) {
+        fake_engine_answer_message(call, 500, "Head \"https://registry/v2/%s\": no basic auth credentials",
+                                   full);
         return;
     }
     call->ticks_left = call->source->pub.lines > 0 ? call->source->pub.lines : 1;

@@ -45,6 +45,7 @@ const char *fake_prefect_url(const struct fake_prefect *fake);
     X(PATCH_POOL, "patch pool", true)                                                                        \
     X(DELETE_POOL, "delete pool", true)                                                                      \
     X(HEARTBEAT, "heartbeat", false)                                                                         \
+    X(LIST_WORKERS, "list workers", false)                                                                   \
     X(LIST_QUEUES, "list queues", false)                                                                     \
     X(CREATE_QUEUE, "create queue", true)                                                                    \
     X(PATCH_QUEUE, "patch queue", true)                                                                      \
@@ -66,6 +67,13 @@ const char *fake_prefect_url(const struct fake_prefect *fake);
     X(CREATE_RUN, "create run", true)                                                                        \
     X(EVENTS, "events", false)                                                                               \
     X(LOGS, "logs", false)                                                                                   \
+    X(CREATE_BLOCK_TYPE, "create block type", true)                                                          \
+    X(CREATE_BLOCK_SCHEMA, "create block schema", true)                                                      \
+    X(CREATE_BLOCK, "create block", true)                                                                    \
+    X(CREATE_VARIABLE, "create variable", true)                                                              \
+    X(GET_BLOCK, "get block", false)                                                                         \
+    X(GET_BLOCK_BY_NAME, "get block by name", false)                                                         \
+    X(GET_VARIABLE, "get variable", false)                                                                   \
     X(VERSION, "version", false)                                                                             \
     X(HEALTH, "health", false)                                                                               \
     X(CSRF, "csrf token", false)                                                                             \
@@ -180,6 +188,17 @@ void fake_prefect_lose_leases(struct fake_prefect *fake);
  * slot_decay. */
 void fake_prefect_add_limit(struct fake_prefect *fake, const char *name, int64_t limit, double slot_decay);
 void fake_prefect_delete_limit(struct fake_prefect *fake, const char *name);
+/* Slots of it that were ever granted; 0: no such limit. */
+int64_t fake_prefect_taken(const struct fake_prefect *fake, const char *name);
+
+/* A block of that type (slug) and name, or new data for the one there is; its id. */
+const char *fake_prefect_set_block(struct fake_prefect *fake, const char *type, const char *name,
+                                   const char *data_json);
+void fake_prefect_delete_block(struct fake_prefect *fake, const char *type, const char *name);
+/* From now on texts in blocks are shown as ********, as to a role that may not read secrets. */
+void fake_prefect_hide_secrets(struct fake_prefect *fake);
+/* NULL: there is none any more. */
+void fake_prefect_set_variable(struct fake_prefect *fake, const char *name, const char *value_json);
 
 struct fake_prefect_run {
     const char *deployment_id; /* NULL: none; then pool and queue count */
@@ -241,6 +260,7 @@ int fake_prefect_had_state(const struct fake_prefect *fake, const char *run_id, 
                            const char *name);
 /* A label's text; NULL if it has none. */
 const char *fake_prefect_label(const struct fake_prefect *fake, const char *run_id, const char *key);
+void fake_prefect_set_label(struct fake_prefect *fake, const char *run_id, const char *key, const char *text);
 size_t fake_prefect_run_count(const struct fake_prefect *fake);
 const char *fake_prefect_run_id(const struct fake_prefect *fake, size_t index);
 size_t fake_prefect_runs_in(const struct fake_prefect *fake, enum prefect_state_type type);
@@ -249,6 +269,8 @@ const char *fake_prefect_pool_template(const struct fake_prefect *fake, const ch
 
 /* --- what workers say --- */
 
+/* Another worker of that name tells the pool of itself, now. */
+void fake_prefect_worker_is_there(struct fake_prefect *fake, const char *pool, const char *name);
 int fake_prefect_heartbeats(const struct fake_prefect *fake); /* accepted ones */
 /* Stored events (an id counts once) and log lines, as JSON text, in the order they came. */
 size_t fake_prefect_event_count(const struct fake_prefect *fake, const char *name); /* NULL: all */

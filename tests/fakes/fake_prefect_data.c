@@ -297,6 +297,12 @@ static void free_pool(struct fake_pool *pool)
         free(queue->name);
         free(queue);
     }
+    for (size_t i = 0; i < pool->workers.count; i++) {
+        struct fake_worker *worker = pool->workers.items[i];
+        free(worker->name);
+        free(worker);
+    }
+    free(pool->workers.items);
     free(pool->queues.items);
     free(pool->name);
     free(pool->type);
@@ -353,6 +359,7 @@ void fake_free_data(struct fake_prefect *fake)
     fake_prefect_lose_leases(fake);
     free(fake->leases.items);
     fake_free_limits(fake);
+    fake_free_references(fake);
     free(fake->runs.items);
     free(fake->deployments.items);
     free(fake->pools.items);
@@ -423,6 +430,13 @@ const char *fake_prefect_label(const struct fake_prefect *fake, const char *run_
 {
     const struct fake_run *run = fake_find_run(fake, run_id);
     return run != NULL ? json_get_text(run->labels, key, NULL) : NULL;
+}
+
+void fake_prefect_set_label(struct fake_prefect *fake, const char *run_id, const char *key, const char *text)
+{
+    struct fake_run *run = fake_find_run(fake, run_id);
+    CHECK(run != NULL);
+    json_set_text(run->labels, key, text);
 }
 
 size_t fake_prefect_run_count(const struct fake_prefect *fake)

@@ -51,6 +51,12 @@ struct fake_pool {
     int64_t limit; /* -1: none */
     bool is_paused;
     struct fake_array queues;
+    struct fake_array workers;
+};
+
+struct fake_worker {
+    char *name;
+    int64_t heartbeat_ms; /* the last */
 };
 
 struct fake_deployment {
@@ -76,6 +82,25 @@ struct fake_limit {
     double slot_decay; /* slots a second */
     double active;     /* slots taken at updated_ms */
     int64_t updated_ms;
+    int64_t taken; /* ever */
+};
+
+struct fake_block {
+    char id[UUID_TEXT_SIZE];
+    char *type;
+    char *name;
+    char *data_json;
+};
+
+struct fake_block_type {
+    char id[UUID_TEXT_SIZE];
+    char *slug;
+};
+
+struct fake_variable {
+    char id[UUID_TEXT_SIZE];
+    char *name;
+    char *value_json;
 };
 
 struct fake_lease {
@@ -126,6 +151,10 @@ struct fake_prefect {
     struct fake_array runs;
     struct fake_array leases;
     struct fake_array limits;
+    struct fake_array blocks;
+    struct fake_array block_types;
+    struct fake_array variables;
+    bool hides_secrets;
     struct fake_array events;    /* char *, JSON */
     struct fake_array event_ids; /* char * */
     struct fake_array logs;
@@ -149,6 +178,9 @@ struct fake_prefect {
 
 /* --- fake_prefect_limits.c --- */
 void fake_free_limits(struct fake_prefect *fake);
+
+/* --- fake_prefect_references.c --- */
+void fake_free_references(struct fake_prefect *fake);
 
 /* --- fake_prefect_data.c --- */
 
@@ -244,7 +276,7 @@ struct json *fake_run_to_json(const struct fake_run *run);
 struct json *fake_deployment_to_json(const struct fake_deployment *deployment);
 struct json *fake_flow_to_json(const struct fake_flow *flow);
 
-/* --- fake_prefect_pools.c, fake_prefect_runs.c --- */
+/* --- fake_prefect_pools.c, fake_prefect_runs.c, fake_prefect_references.c --- */
 
 typedef void fake_handler_fn(struct fake_prefect *fake, const struct fake_call *call,
                              struct fake_answer *answer);
@@ -253,6 +285,7 @@ fake_handler_fn fake_handle_create_pool;
 fake_handler_fn fake_handle_patch_pool;
 fake_handler_fn fake_handle_delete_pool;
 fake_handler_fn fake_handle_heartbeat;
+fake_handler_fn fake_handle_list_workers;
 fake_handler_fn fake_handle_list_queues;
 fake_handler_fn fake_handle_create_queue;
 fake_handler_fn fake_handle_patch_queue;
@@ -272,5 +305,12 @@ fake_handler_fn fake_handle_create_deployment;
 fake_handler_fn fake_handle_get_deployment;
 fake_handler_fn fake_handle_delete_deployment;
 fake_handler_fn fake_handle_create_run;
+fake_handler_fn fake_handle_create_block_type;
+fake_handler_fn fake_handle_create_block_schema;
+fake_handler_fn fake_handle_create_block;
+fake_handler_fn fake_handle_create_variable;
+fake_handler_fn fake_handle_get_block;
+fake_handler_fn fake_handle_get_block_by_name;
+fake_handler_fn fake_handle_get_variable;
 
 #endif

@@ -111,6 +111,16 @@ bool fake_is_named(const struct json *names, const char *name)
 
 /* --- objects --- */
 
+/* What a later server may add. */
+static void add_unknown(struct json *object)
+{
+    struct json *inside = json_new_object();
+    json_set_text(inside, "id", "unknown");
+    json_set_text(inside, "name", NULL);
+    json_take_set(object, "field_of_a_later_version", inside);
+    json_set_text(object, "null_of_a_later_version", NULL);
+}
+
 struct json *fake_pool_to_json(const struct fake_pool *pool)
 {
     struct json *object = json_new_object();
@@ -124,6 +134,7 @@ struct json *fake_pool_to_json(const struct fake_pool *pool)
     json_set_text(object, "status", pool->is_paused ? "PAUSED" : "READY");
     json_set_text(object, "default_queue_id", ((struct fake_queue *)pool->queues.items[0])->id);
     json_set_text(object, "active_slots", NULL);
+    add_unknown(object);
     return object;
 }
 
@@ -137,6 +148,7 @@ struct json *fake_queue_to_json(const struct fake_pool *pool, const struct fake_
     json_set_int(object, "priority", queue->priority);
     json_set_text(object, "work_pool_id", pool->id);
     json_set_text(object, "work_pool_name", pool->name);
+    add_unknown(object);
     return object;
 }
 
@@ -187,6 +199,7 @@ struct json *fake_run_to_json(const struct fake_run *run)
     json_set_text(policy, "retry_type", run->retries_in_process ? "in_process" : NULL);
     json_take_set(object, "empirical_policy", policy);
     json_take_set(object, "state", fake_state_to_json(run, state));
+    add_unknown(object);
     return object;
 }
 
@@ -207,6 +220,7 @@ struct json *fake_deployment_to_json(const struct fake_deployment *deployment)
         json_set_int(limit, "active_slots", deployment->active_slots);
         json_take_set(object, "global_concurrency_limit", limit);
     }
+    add_unknown(object);
     return object;
 }
 
@@ -215,5 +229,6 @@ struct json *fake_flow_to_json(const struct fake_flow *flow)
     struct json *object = json_new_object();
     json_set_text(object, "id", flow->id);
     json_set_text(object, "name", flow->name);
+    add_unknown(object);
     return object;
 }

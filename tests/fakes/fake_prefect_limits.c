@@ -28,6 +28,12 @@ void fake_prefect_add_limit(struct fake_prefect *fake, const char *name, int64_t
     fake_array_add(&fake->limits, made);
 }
 
+int64_t fake_prefect_taken(const struct fake_prefect *fake, const char *name)
+{
+    size_t index = find(fake, name);
+    return index < fake->limits.count ? ((struct fake_limit *)fake->limits.items[index])->taken : 0;
+}
+
 static void remove_at(struct fake_prefect *fake, size_t index)
 {
     struct fake_limit *limit = fake->limits.items[index];
@@ -78,6 +84,7 @@ void fake_handle_take_rate(struct fake_prefect *fake, const struct fake_call *ca
             return;
         }
         limit->active += (double)slots;
+        limit->taken += slots;
         struct json *item = json_new_object();
         json_set_text(item, "id", limit->id);
         json_set_text(item, "name", limit->name);

@@ -74,6 +74,27 @@ void fake_handle_delete_pool(struct fake_prefect *fake, const struct fake_call *
     answer->status = 204;
 }
 
+static void note_heartbeat(const struct fake_prefect *fake, struct fake_pool *pool, const char *name)
+{
+    for (size_t i = 0; i < pool->workers.count; i++) {
+        struct fake_worker *worker = pool->workers.items[i];
+        if (strcmp(worker->name, name) == 0) {
+            worker->heartbeat_ms = fake_now_ms(fake);
+            return;
+        }
+    }
+    struct fake_worker *worker = check_alloc(sizeof(*worker));
+    *worker = (struct fake_worker){.name = check_strdup(name), .heartbeat_ms = fake_now_ms(fake)};
+    fake_array_add(&pool->workers, worker);
+}
+
+void fake_prefect_worker_is_there(struct fake_prefect *fake, const char *pool, const char *name)
+{
+    struct fake_pool *found = fake_find_pool(fake, pool);
+    CHECK(found != NULL);
+    note_heartbeat(fake, found, name);
+}
+
 void fake_handle_heartbeat(struct fake_prefect *fake, const struct fake_call *call,
                            struct fake_answer *answer)
 {
@@ -86,9 +107,46 @@ void fake_handle_heartbeat(struct fake_prefect *fake, const struct fake_call *ca
     else if (fake_find_pool(fake, call->parts[1]) == NULL)
         fake_answer_no_pool(answer, call->parts[1]);
     else {
+        note_heartbeat(fake, fake_find_pool(fake, call->parts[1]), json_get_text(call->body, "name", ""));
         fake->heartbeats++;
         answer->status = 204;
     }
+}
+
+/* Last heartbeat first. */
+static int compare_workers(const void *left, const void *right)
+{
+    const struct fake_worker *const *a = left;
+    const struct fake_worker *const *b = right;
+    return (*a)->heartbeat_ms > (*b)->heartbeat_ms ? -1 : (*a)->heartbeat_ms < (*b)->heartbeat_ms;
+}
+
+void fake_handle_list_workers(struct fake_prefect *fake, const struct fake_call *call,
+                              struct fake_answer *answer)
+{
+    struct fake_pool *pool = fake_find_pool(fake, call->parts[1]);
+    const struct json *heartbeat = json_get(json_get(call->body, "workers"), "last_heartbeat_time");
+    int64_t after_ms;
+    if (pool == NULL) {
+        fake_answer_no_pool(answer, call->parts[1]);
+        return;
+    }
+    if (!fake_read_time(heartbeat, "after_", &after_ms)) {
+        fake_answer_invalid(answer, "after_", "Input should be a valid datetime");
+        return;
+    }
+    struct json *list = json_new_array();
+    qsort(pool->workers.items, pool->workers.count, sizeof(void *), compare_workers);
+    for (size_t i = 0; i < pool->workers.count; i++) {
+        const struct fake_worker *worker = pool->workers.items[i];
+        if (after_ms != FAKE_NO_TIME && worker->heartbeat_ms < after_ms)
+            continue;
+        struct json *object = json_new_object();
+        json_set_text(object, "name", worker->name);
+        fake_set_time(object, "last_heartbeat_time", worker->heartbeat_ms);
+        json_take_add(list, object);
+    }
+    fake_answer_json(answer, 200, list);
 }
 
 void fake_handle_list_queues(struct fake_prefect *fake, const struct fake_call *call,

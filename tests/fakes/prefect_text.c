@@ -71,12 +71,15 @@ static void add_key(struct buf *b, const struct prefect_text *text, const char *
     add_named(b, text, value[0] != '\0' ? value : "-");
 }
 
+/* From now, in steps of 20 s, and as if less than 19 s had passed since the time was made: what a slow server
+ * tells is the same. */
 static void add_time(struct buf *b, const struct prefect_text *text, const char *key, int64_t at_ms)
 {
-    int64_t tens = (at_ms - text->now_ms + (at_ms >= text->now_ms ? 5000 : -5000)) / 10000;
+    int64_t away_ms = at_ms - text->now_ms;
+    int64_t steps = (away_ms + (away_ms >= 0 ? 19000 : -1000)) / 20000;
     add(b, " ");
     add(b, key);
-    add_int(b, tens < 0 ? "=" : "=+", tens * 10);
+    add_int(b, steps < 0 ? "=" : "=+", steps * 20);
     add(b, "s");
 }
 
@@ -173,6 +176,8 @@ static void add_lists(struct buf *b, const struct prefect_text *text, const stru
         add(b, i > 0 ? "; " : " ");
         if (reply->runs != NULL)
             add_run(b, text, &reply->runs[i]);
+        else if (reply->worker_names != NULL)
+            add_key(b, text, "worker", reply->worker_names[i]);
         else if (reply->queues != NULL)
             add_queue(b, text, &reply->queues[i]);
         else if (reply->states != NULL)

@@ -184,7 +184,7 @@ static void test_network_connect(void **state)
     assert_string_equal(fake_engine_last_request(w->fake, FAKE_ENGINE_NETWORK_CONNECT),
                         "POST /v1.41/networks/net1/connect");
     assert_string_equal(fake_engine_last_body(w->fake, FAKE_ENGINE_NETWORK_CONNECT),
-                        "{\"Container\":\"c1\",\"EndpointConfig\":{}}");
+                        "{\"Container\":\"c1\",\"EndpointConfig\":{\"Aliases\":[\"a\"]}}");
 }
 
 static void test_network_connect_twice_is_fine(void **state)
@@ -443,13 +443,16 @@ static void test_invalid_texts(void **state)
         assert_int_equal(engine_kill(w->engine, x, "SIGTERM", &c, noted_on_done, &n, NULL, &err), -1);
         assert_int_equal(engine_remove(w->engine, x, true, &c, noted_on_done, &n, NULL, &err), -1);
         assert_int_equal(engine_wait(w->engine, x, &c, noted_on_done, &n, NULL, &err), -1);
-        assert_int_equal(
-            engine_logs(w->engine, x, false, 0, noted_on_output, &c, noted_on_done, &n, NULL, &err), -1);
+        assert_int_equal(engine_logs(w->engine, x, false, 0, &n.log, 0, noted_on_output, &c, noted_on_done,
+                                     &n, NULL, &err),
+                         -1);
         assert_int_equal(engine_create(w->engine, x, NULL, "{}", &c, noted_on_done, &n, NULL, &err), -1);
-        assert_int_equal(engine_network_connect(w->engine, "net1", x, &c, noted_on_done, &n, NULL, &err), -1);
+        assert_int_equal(
+            engine_network_connect(w->engine, "net1", x, "{}", &c, noted_on_done, &n, NULL, &err), -1);
     }
     assert_int_equal(engine_stop(w->engine, "c1", -1, &c, noted_on_done, &n, NULL, &err), -1);
-    assert_int_equal(engine_network_connect(w->engine, "..", "c1", &c, noted_on_done, &n, NULL, &err), -1);
+    assert_int_equal(engine_network_connect(w->engine, "..", "c1", "{}", &c, noted_on_done, &n, NULL, &err),
+                     -1);
     assert_int_equal(engine_image_inspect(w->engine, "", &c, noted_on_done, &n, NULL, &err), -1);
     assert_int_equal(engine_pull(w->engine, "a:", NULL, NULL, &c, noted_on_done, &n, NULL, &err), -1);
     assert_int_equal(engine_pull(w->engine, "", NULL, NULL, &c, noted_on_done, &n, NULL, &err), -1);

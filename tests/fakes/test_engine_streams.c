@@ -19,7 +19,8 @@ static void test_pull(void **state)
     struct err err;
     const struct http_clocks c = {.inactivity_ms = 5000};
     fake_engine_add_registry_image(
-        w->fake, &(struct fake_registry_image){.image = "h:5000/a/b:1.2", .took_ms = 40000, .lines = 10});
+        w->fake, &(struct fake_registry_image){
+                     .image = "h:5000/a/b:1.2", .took_ms = 40000, .lines = 10, .bytes = 5000});
     assert_int_equal(engine_pull(w->engine, "h:5000/a/b:1.2", "linux/amd64", "c2VjcmV0", &c, noted_on_done,
                                  &n, NULL, &err),
                      0);
@@ -27,6 +28,7 @@ static void test_pull(void **state)
     assert_int_equal(n.done, 0);
     engine_world_advance(w, 1);
     noted_assert_fine(&n);
+    assert_int_equal(n.downloaded_bytes, 5000);
     assert_true(fake_engine_has_image(w->fake, "h:5000/a/b:1.2"));
     assert_string_equal(
         fake_engine_last_request(w->fake, FAKE_ENGINE_PULL),
@@ -77,10 +79,12 @@ static void test_pull_error_in_the_stream(void **state)
         fake_engine_add_registry_image(w->fake,
                                        &(struct fake_registry_image){.image = "busybox",
                                                                      .lines = 3,
+                                                                     .bytes = 300,
                                                                      .error = "toomanyrequests: slow down",
                                                                      .error_is_old_style = old_style == 1});
         engine_world_call(w, FAKE_ENGINE_PULL, &n);
         noted_assert_refused(&n, 200, "toomanyrequests: slow down");
+        assert_int_equal(n.downloaded_bytes, 300);
         assert_int_equal(n.failure.dependency, DEPENDENCY_REGISTRY);
     }
 }
@@ -249,7 +253,7 @@ static void test_logs(void **state)
     fake_engine_write(w->fake, "c1", 1, "first\n");
     engine_world_call(w, FAKE_ENGINE_LOGS, &n);
     assert_string_equal(fake_engine_last_request(w->fake, FAKE_ENGINE_LOGS),
-                        "GET /v1.41/containers/c1/logs?follow=1&stdout=1&stderr=1");
+                        "GET /v1.41/containers/c1/logs?follow=1&stdout=1&stderr=1&timestamps=1");
     engine_world_advance(w, 10000000);
     fake_engine_write(w->fake, "c1", 2, "bad\n");
     engine_world_turn(w);
@@ -270,8 +274,8 @@ static void test_logs_since_and_tty(void **state)
     fake_engine_write(w->fake, "t1", 1, "old");
     engine_world_advance(w, 1500);
     fake_engine_write(w->fake, "t1", 1, "new");
-    assert_int_equal(engine_logs(w->engine, "t1", true, w->clock.wall_ms, noted_on_output, &c, noted_on_done,
-                                 &n, NULL, &err),
+    assert_int_equal(engine_logs(w->engine, "t1", true, w->clock.wall_ms, &n.log, 0, noted_on_output, &c,
+                                 noted_on_done, &n, NULL, &err),
                      0);
     engine_world_turn(w);
     noted_assert_fine(&n);

@@ -320,6 +320,23 @@ static void test_bad_settings(void **state)
     engine_free(NULL);
 }
 
+/* From any answer, since a pinned version is never asked; and Docker in its place is noticed. */
+static void test_podman_tells_its_own_version(void **state)
+{
+    struct engine_world *w = *state;
+    struct noted n = {0};
+    engine_world_reconnect(w, "1.41");
+    assert_string_equal(engine_podman_version(w->engine), "");
+    engine_world_call(w, FAKE_ENGINE_LIST, &n);
+    assert_string_equal(engine_podman_version(w->engine), "");
+    fake_engine_be_podman(w->fake, "4.3.1");
+    engine_world_call(w, FAKE_ENGINE_LIST, &n);
+    assert_string_equal(engine_podman_version(w->engine), "4.3.1");
+    fake_engine_be_podman(w->fake, NULL);
+    engine_world_call(w, FAKE_ENGINE_LIST, &n);
+    assert_string_equal(engine_podman_version(w->engine), "");
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, engine_world_setup, engine_world_teardown)
@@ -337,6 +354,7 @@ int main(void)
         TEST(test_asked_again_after_the_event_stream_ended),
         TEST(test_not_asked_again_without_need),
         TEST(test_a_pinned_version_is_never_asked),
+        TEST(test_podman_tells_its_own_version),
         TEST(test_bad_settings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

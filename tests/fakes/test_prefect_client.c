@@ -342,6 +342,33 @@ static void test_deployment_and_flow(void **state)
     heard_done(&heard);
 }
 
+/* Names stay names, whatever is in them; and an answer without the part that counts is none. */
+static void test_blocks_and_variables(void **state)
+{
+    struct prefect_world *w = *state;
+    struct heard heard = heard_new(w);
+    (void)fake_prefect_set_block(w->fake, "a/b", "c?d", "{\"value\":1.0}");
+    fake_prefect_set_variable(w->fake, "x/../y", "[12345678901234567890]");
+    heard_run(&heard, prefect_get_block_by_name(w->prefect, heard_begin(&heard), "a/b", "c?d", &heard.err));
+    assert_string_equal(heard.text, "200 json={\"value\":1.0}");
+    heard_run(&heard, prefect_get_variable(w->prefect, heard_begin(&heard), "x/../y", &heard.err));
+    assert_string_equal(heard.text, "200 json=[12345678901234567890]");
+    static const char *const bad[] = {"{}", "[]", "null", "{\"data\":[\"s3cret\"]}", "{\"data\":\"s3cret\"}"};
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        fake_prefect_fault(w->fake, &(struct fake_prefect_fault){.route = FAKE_PREFECT_ANY,
+                                                                 .times = 2,
+                                                                 .kind = PREFECT_FAULT_STATUS,
+                                                                 .status = 200,
+                                                                 .body = bad[i]});
+        heard_run(&heard, prefect_get_block(w->prefect, heard_begin(&heard), "b", &heard.err));
+        assert_non_null(strstr(heard.text, "failure 200 answer not understood"));
+        assert_null(strstr(heard.text, "s3cret"));
+        heard_run(&heard, prefect_get_variable(w->prefect, heard_begin(&heard), "v", &heard.err));
+        assert_non_null(strstr(heard.text, "failure 200 answer not understood"));
+    }
+    heard_done(&heard);
+}
+
 static void test_wrong_names_are_refused_at_once(void **state)
 {
     struct prefect_world *w = *state;
@@ -352,6 +379,10 @@ static void test_wrong_names_are_refused_at_once(void **state)
     assert_int_equal(err.kind, ERR_INVALID);
     assert_int_equal(prefect_get_run(w->prefect, &ask, ".", &err), -1);
     assert_int_equal(prefect_get_pool(w->prefect, &ask, "", &err), -1);
+    assert_int_equal(prefect_get_variable(w->prefect, &ask, "..", &err), -1);
+    assert_int_equal(prefect_get_block(w->prefect, &ask, "", &err), -1);
+    assert_int_equal(prefect_get_block_by_name(w->prefect, &ask, "..", "b", &err), -1);
+    assert_int_equal(prefect_get_block_by_name(w->prefect, &ask, "t", ".", &err), -1);
     assert_int_equal(prefect_create_pool(w->prefect, &ask, "p", "docker", "{\"cut", &err), -1);
     assert_int_equal(err.kind, ERR_INVALID);
     struct prefect_proposal proposal = claim();
@@ -578,6 +609,163 @@ static void test_free_ends_calls_silently(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, prefect_world_setup, prefect_world_teardown)
 
+/* --- what a server lacks --- */
+
+static const char *const no_labels[] = {"a", "b", NULL};
+
+static int patch_labels(struct prefect_world *w, struct heard *heard, const char *run)
+{
+    return prefect_patch_labels(w->prefect, heard_begin(heard), run, no_labels, &heard->err);
+}
+
+static void lack_labels(struct prefect_world *w, int status, const char *body)
+{
+    fake_prefect_fault(w->fake, &(struct fake_prefect_fault){.route = FAKE_PREFECT_PATCH_LABELS,
+                                                             .kind = PREFECT_FAULT_STATUS,
+                                                             .status = status,
+                                                             .body = body});
+}
+
+static void test_what_a_server_lacks_is_asked_once_in_ten_minutes(void **state)
+{
+    static const struct {
+        int status;
+        const char *body;
+    } cases[] = {{404, "{\"detail\":\"Not Found\"}"},
+                 {405, "{\"detail\":\"Method Not Allowed\"}"},
+                 {422, "{\"exception_message\":\"Invalid request received.\"}"}};
+    struct prefect_world *w = *state;
+    struct heard heard = heard_new(w);
+    const char *run = add_run(w);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        fake_prefect_reset_counts(w->fake);
+        lack_labels(w, cases[i].status, cases[i].body);
+        heard_run(&heard, patch_labels(w, &heard, run));
+        assert_int_equal(heard.failure.status, cases[i].status);
+        assert_true(prefect_lacks(w->prefect, PREFECT_OPTIONAL_LABELS));
+        assert_false(prefect_lacks(w->prefect, PREFECT_OPTIONAL_EVENTS));
+        char *AUTO_FREE lacking = prefect_lacking(w->prefect);
+        assert_string_equal(lacking, "labels of flow runs");
+        prefect_world_advance(w, PREFECT_LACK_MS - 1000);
+        assert_int_equal(patch_labels(w, &heard, run), 0);
+        prefect_world_advance(w, 1);
+        heard_expect(&heard);
+        assert_int_equal(heard.failure.status, 404);
+        assert_false(heard.failure.sent);
+        assert_int_equal(fake_prefect_calls(w->fake, FAKE_PREFECT_PATCH_LABELS), 1);
+        prefect_world_advance(w, 1000);
+        heard_run(&heard, patch_labels(w, &heard, run));
+        assert_false(heard.has_failure);
+        assert_int_equal(fake_prefect_calls(w->fake, FAKE_PREFECT_PATCH_LABELS), 2);
+    }
+    heard_done(&heard);
+}
+
+/* A run that is gone, a proxy's page, a server that is busy: they say nothing of the route. */
+static void test_other_failures_are_not_a_lack(void **state)
+{
+    static const struct {
+        int status;
+        const char *body;
+    } cases[] = {{404, "{\"exception_message\":\"Flow run with id X not found\"}"},
+                 {404, "<html>"},
+                 {503, "{\"exception_message\":\"Service Unavailable\"}"},
+                 {401, "{\"exception_message\":\"Unauthorized\"}"}};
+    struct prefect_world *w = *state;
+    struct heard heard = heard_new(w);
+    const char *run = add_run(w);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        lack_labels(w, cases[i].status, cases[i].body);
+        heard_run(&heard, patch_labels(w, &heard, run));
+        assert_true(heard.has_failure);
+        assert_false(prefect_lacks(w->prefect, PREFECT_OPTIONAL_LABELS));
+    }
+    /* A call that everything hangs on is never left out. */
+    fake_prefect_fault(w->fake, &(struct fake_prefect_fault){.route = FAKE_PREFECT_GET_RUN,
+                                                             .kind = PREFECT_FAULT_STATUS,
+                                                             .status = 404,
+                                                             .body = "{\"detail\":\"Not Found\"}"});
+    heard_run(&heard, prefect_get_run(w->prefect, heard_begin(&heard), run, &heard.err));
+    assert_true(heard.has_failure);
+    heard_run(&heard, prefect_get_run(w->prefect, heard_begin(&heard), run, &heard.err));
+    assert_false(heard.has_failure);
+    heard_done(&heard);
+}
+
+static void test_another_server_is_asked_anew(void **state)
+{
+    struct prefect_world *w = *state;
+    struct heard heard = heard_new(w);
+    const char *run = add_run(w);
+    lack_labels(w, 405, "{\"detail\":\"Method Not Allowed\"}");
+    heard_run(&heard, patch_labels(w, &heard, run));
+    prefect_forget_lacking(w->prefect);
+    heard_run(&heard, patch_labels(w, &heard, run));
+    assert_false(heard.has_failure);
+    heard_done(&heard);
+}
+
+/* --- Cloud --- */
+
+#define WORKER_ID "cb88b57f-c60f-48c3-a219-1e24dd55c2ae"
+
+static void answer_heartbeat(struct prefect_world *w, int status, const char *body)
+{
+    fake_prefect_fault(w->fake, &(struct fake_prefect_fault){.route = FAKE_PREFECT_HEARTBEAT,
+                                                             .kind = PREFECT_FAULT_STATUS,
+                                                             .status = status,
+                                                             .body = body});
+}
+
+static void beat(struct prefect_world *w, struct heard *heard)
+{
+    heard_run(heard, prefect_heartbeat(w->prefect, heard_begin(heard), "pool", 30, &heard->err));
+}
+
+static void test_cloud_gives_the_worker_an_id(void **state)
+{
+    struct prefect_world *w = *state;
+    struct heard heard = heard_new(w);
+    (void)add_run(w);
+    beat(w, &heard);
+    assert_null(strstr(fake_prefect_last_request(w->fake), "return_id"));
+    w->settings.is_cloud = true;
+    prefect_world_restart(w);
+    answer_heartbeat(w, 200, WORKER_ID);
+    beat(w, &heard);
+    assert_false(heard.has_failure);
+    assert_non_null(strstr(fake_prefect_last_request(w->fake), "\"return_id\":true"));
+    assert_non_null(strstr(fake_prefect_last_request(w->fake), "\"prefect-docker\""));
+    assert_string_equal(prefect_worker_id(w->prefect), WORKER_ID);
+    beat(w, &heard);
+    assert_null(strstr(fake_prefect_last_request(w->fake), "return_id"));
+    assert_string_equal(fake_prefect_last_header(w->fake, "X-Prefect-Worker-Id"), WORKER_ID);
+    heard_done(&heard);
+}
+
+static void test_cloud_without_ids(void **state)
+{
+    static const char *const bodies[] = {"", "null", "\"x\"", "cb88b57f-c60f-48c3-a219", "{}"};
+    struct prefect_world *w = *state;
+    struct heard heard = heard_new(w);
+    (void)add_run(w);
+    w->settings.is_cloud = true;
+    prefect_world_restart(w);
+    for (size_t i = 0; i < ARRAY_LEN(bodies); i++) {
+        answer_heartbeat(w, 200, bodies[i]);
+        beat(w, &heard);
+        assert_false(heard.has_failure);
+        assert_string_equal(prefect_worker_id(w->prefect), "");
+    }
+    answer_heartbeat(w, 422, "{\"exception_message\":\"Invalid request received.\"}");
+    beat(w, &heard);
+    assert_int_equal(heard.failure.status, 422);
+    beat(w, &heard);
+    assert_false(heard.has_failure);
+    assert_null(strstr(fake_prefect_last_request(w->fake), "return_id"));
+    heard_done(&heard);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -591,6 +779,7 @@ int main(void)
         TEST(test_poll),
         TEST(test_run_life),
         TEST(test_deployment_and_flow),
+        TEST(test_blocks_and_variables),
         TEST(test_wrong_names_are_refused_at_once),
         TEST(test_error_answers),
         TEST(test_html_is_no_success),
@@ -599,6 +788,11 @@ int main(void)
         TEST(test_delayed_answer),
         TEST(test_cancel),
         TEST(test_free_ends_calls_silently),
+        TEST(test_what_a_server_lacks_is_asked_once_in_ten_minutes),
+        TEST(test_other_failures_are_not_a_lack),
+        TEST(test_another_server_is_asked_anew),
+        TEST(test_cloud_gives_the_worker_an_id),
+        TEST(test_cloud_without_ids),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -136,6 +136,7 @@ static void test_events_are_the_official_ones(void **state)
     prefect_telemetry_container(tw->t, PREFECT_CONTAINER_EXITED, &run, "abc", "brainy-kelpie", &container);
     prefect_telemetry_executed(tw->t, &run, &submitted, "http+docker://localhost:abc", -1);
     prefect_telemetry_worker_stopped(tw->t);
+    prefect_telemetry_creation_failed(tw->t, &run);
     prefect_world_advance(tw->w, 1000);
     static const char *const expected[] = {
         "{\"occurred\":\"2026-01-01T00:00:00.000Z\",\"event\":\"prefect.worker.started\",\"resource\":"
@@ -164,6 +165,8 @@ static void test_events_are_the_official_ones(void **state)
         "],\"payload\":{},\"id\":\"ID\",\"follows\":\"ID\"}",
         "{\"occurred\":\"2026-01-01T00:00:00.000Z\",\"event\":\"prefect.worker.stopped\",\"resource\":"
         "{" WORKER "},\"related\":[" POOL "],\"payload\":{},\"id\":\"ID\",\"follows\":\"ID\"}",
+        "{\"occurred\":\"2026-01-01T00:00:00.000Z\",\"event\":\"prefect.docker.container.creation-failed\","
+        "\"resource\":{" WORKER "},\"related\":[" BEFORE_RUN AFTER_RUN "],\"payload\":{},\"id\":\"ID\"}",
     };
     assert_int_equal(fake_prefect_event_count(tw->w->fake, NULL), ARRAY_LEN(expected));
     for (size_t i = 0; i < ARRAY_LEN(expected); i++) {
@@ -176,7 +179,7 @@ static void test_events_are_the_official_ones(void **state)
     assert_follows(tw, 5, 1);
     assert_follows(tw, 6, 0);
     assert_int_equal(fake_prefect_calls(tw->w->fake, FAKE_PREFECT_EVENTS), 1);
-    assert_int_equal(prefect_telemetry_events(tw->t).sent, 7);
+    assert_int_equal(prefect_telemetry_events(tw->t).sent, 8);
 }
 
 static void test_ids_are_version_7_and_follows_needs_nearness(void **state)
@@ -217,7 +220,7 @@ static void test_worker_slug(void **state)
         const char *slug;
         const char *resource;
     } cases[] = {{"--A  b..C--", NULL, "docker.a-b-c\""},
-                 {"w\xc3\xa4", NULL, "docker.w\""},
+                 {"w\xc3\xa4_1", NULL, "docker.wa-1\""},
                  {"x", "y-z", "docker.y-z\""}};
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         tw->settings.worker_name = cases[i].name;
@@ -299,11 +302,12 @@ static void test_failures_are_retried_with_growing_delay(void **state)
 {
     struct telemetry_world *tw = *state;
     fake_prefect_fault(tw->w->fake, &(struct fake_prefect_fault){.route = FAKE_PREFECT_LOGS,
-                                                                 .times = 3,
+                                                                 .times = 8,
                                                                  .kind = PREFECT_FAULT_STATUS,
                                                                  .status = 503});
     log_lines(tw, 2);
-    static const int64_t delays_ms[] = {1000, 1000, 2000, 4000};
+    /* It has surely not stored them: until it works. */
+    static const int64_t delays_ms[] = {1000, 1000, 2000, 4000, 8000, 16000, 32000, 60000, 60000};
     for (size_t i = 0; i < ARRAY_LEN(delays_ms); i++) {
         prefect_world_advance(tw->w, delays_ms[i] - 1);
         assert_int_equal(fake_prefect_calls(tw->w->fake, FAKE_PREFECT_LOGS), i);
@@ -315,6 +319,7 @@ static void test_failures_are_retried_with_growing_delay(void **state)
     assert_int_equal(prefect_telemetry_logs(tw->t).dropped, 0);
 }
 
+/* What may have been stored is not sent for ever; and a server that fails is asked ever more rarely. */
 static void test_fourth_failure_drops(void **state)
 {
     struct telemetry_world *tw = *state;
@@ -328,7 +333,9 @@ static void test_fourth_failure_drops(void **state)
     assert_int_equal(fake_prefect_calls(tw->w->fake, FAKE_PREFECT_LOGS), 4);
     assert_int_equal(prefect_telemetry_logs(tw->t).dropped, 2);
     assert_int_equal(prefect_telemetry_logs(tw->t).queued, 1);
-    prefect_world_advance(tw->w, 1000);
+    prefect_world_advance(tw->w, 7999);
+    assert_int_equal(fake_prefect_log_count(tw->w->fake), 0);
+    prefect_world_advance(tw->w, 1);
     assert_int_equal(fake_prefect_log_count(tw->w->fake), 1);
     assert_int_equal(prefect_telemetry_logs(tw->t).sent, 1);
 }
@@ -359,28 +366,41 @@ static void test_repeated_events_are_stored_once(void **state)
     assert_int_equal(fake_prefect_event_count(tw->w->fake, NULL), 1);
 }
 
-static void test_a_kind_that_is_not_taken_is_switched_off(void **state)
+static void answer_with(struct telemetry_world *tw, enum fake_prefect_route route, int status, int times)
 {
-    static const int statuses[] = {404, 405, 422};
+    fake_prefect_reset_counts(tw->w->fake);
+    fake_prefect_fault(tw->w->fake,
+                       &(struct fake_prefect_fault){
+                           .route = route, .times = times, .kind = PREFECT_FAULT_STATUS, .status = status});
+}
+
+static void test_a_kind_that_is_not_there_is_switched_off(void **state)
+{
+    static const int statuses[] = {404, 405};
     struct telemetry_world *tw = *state;
     for (size_t i = 0; i < ARRAY_LEN(statuses); i++) {
         restart(tw);
-        fake_prefect_reset_counts(tw->w->fake);
-        fake_prefect_fault(tw->w->fake, &(struct fake_prefect_fault){.route = FAKE_PREFECT_EVENTS,
-                                                                     .kind = PREFECT_FAULT_STATUS,
-                                                                     .status = statuses[i]});
+        prefect_forget_lacking(tw->w->prefect);
+        answer_with(tw, FAKE_PREFECT_EVENTS, statuses[i], 1);
         prefect_telemetry_worker_started(tw->t);
         prefect_telemetry_worker_stopped(tw->t);
         log_lines(tw, 1);
         prefect_world_advance(tw->w, 1000);
         prefect_telemetry_worker_started(tw->t);
-        prefect_world_advance(tw->w, 60 * 1000);
+        prefect_world_advance(tw->w, 10 * 60 * 1000 - 1);
+        prefect_telemetry_worker_started(tw->t);
         assert_int_equal(fake_prefect_calls(tw->w->fake, FAKE_PREFECT_EVENTS), 1);
         assert_true(prefect_telemetry_events(tw->t).is_off);
-        assert_int_equal(prefect_telemetry_events(tw->t).dropped, 3);
+        assert_int_equal(prefect_telemetry_events(tw->t).dropped, 4);
         assert_int_equal(prefect_telemetry_events(tw->t).queued, 0);
         assert_false(prefect_telemetry_logs(tw->t).is_off);
         assert_int_equal(prefect_telemetry_logs(tw->t).sent, 1);
+        /* It may have come with an update of the server. */
+        prefect_world_advance(tw->w, 1);
+        prefect_telemetry_worker_started(tw->t);
+        prefect_world_advance(tw->w, 1000);
+        assert_false(prefect_telemetry_events(tw->t).is_off);
+        assert_int_equal(prefect_telemetry_events(tw->t).sent, 1);
     }
     /* A proxy's page doesn't switch anything off. */
     restart(tw);
@@ -392,6 +412,84 @@ static void test_a_kind_that_is_not_taken_is_switched_off(void **state)
     prefect_world_advance(tw->w, 2000);
     assert_false(prefect_telemetry_events(tw->t).is_off);
     assert_int_equal(prefect_telemetry_events(tw->t).sent, 1);
+}
+
+/* One item that the server doesn't like costs itself, not its batch. */
+static void test_a_refused_item_is_found(void **state)
+{
+    static const int statuses[] = {400, 413, 422};
+    struct telemetry_world *tw = *state;
+    for (size_t i = 0; i < ARRAY_LEN(statuses); i++) {
+        restart(tw);
+        size_t before = fake_prefect_log_count(tw->w->fake);
+        answer_with(tw, FAKE_PREFECT_LOGS, statuses[i], 4);
+        log_lines(tw, 8); /* 8, 4, 2 and "line 0" alone are refused */
+        prefect_world_advance(tw->w, 1000);
+        prefect_world_advance(tw->w, 0);
+        assert_int_equal(prefect_telemetry_logs(tw->t).dropped, 1);
+        assert_int_equal(prefect_telemetry_logs(tw->t).sent, 7);
+        assert_int_equal(fake_prefect_calls(tw->w->fake, FAKE_PREFECT_LOGS), 4 + 3); /* 1, 2, 4 */
+        assert_non_null(strstr(fake_prefect_log(tw->w->fake, before), "\"line 1\""));
+        assert_non_null(strstr(fake_prefect_log(tw->w->fake, before + 6), "\"line 7\""));
+    }
+}
+
+static void test_a_kind_that_is_refused_is_switched_off(void **state)
+{
+    struct telemetry_world *tw = *state;
+    answer_with(tw, FAKE_PREFECT_LOGS, 422, -1);
+    log_lines(tw, 200);
+    prefect_world_advance(tw->w, 1000);
+    prefect_world_advance(tw->w, 0);
+    assert_true(prefect_telemetry_logs(tw->t).is_off);
+    assert_int_equal(prefect_telemetry_logs(tw->t).dropped, 200);
+    assert_int_equal(fake_prefect_calls(tw->w->fake, FAKE_PREFECT_LOGS), 8 + 2); /* 200, 100, ... 1, 1, 1 */
+    prefect_world_advance(tw->w, 60 * 1000);
+    assert_int_equal(fake_prefect_calls(tw->w->fake, FAKE_PREFECT_LOGS), 10);
+}
+
+static void test_settings_of_log_lines(void **state)
+{
+    struct telemetry_world *tw = *state;
+    tw->settings.log_interval_ms = 5000;
+    tw->settings.log_max_bytes = 100;
+    tw->settings.log_batch_max_bytes = 1000;
+    restart(tw);
+    char message[201];
+    memset(message, 'x', 200);
+    message[200] = '\0';
+    for (int i = 0; i < 10; i++)
+        prefect_telemetry_log(tw->t, RUN_ID, PREFECT_LOG_INFO, message);
+    prefect_world_advance(tw->w, 4999);
+    assert_int_equal(fake_prefect_calls(tw->w->fake, FAKE_PREFECT_LOGS), 0);
+    prefect_world_advance(tw->w, 1);
+    assert_int_equal(fake_prefect_log_count(tw->w->fake), 3);
+    assert_non_null(strstr(fake_prefect_log(tw->w->fake, 0), "xx... [truncated]\""));
+    prefect_world_advance(tw->w, 15000);
+    assert_int_equal(fake_prefect_log_count(tw->w->fake), 10);
+}
+
+/* The server refuses an event with more than 100 related resources. */
+static void test_many_tags(void **state)
+{
+    struct telemetry_world *tw = *state;
+    const char *many[150];
+    char texts[150][8];
+    for (int i = 0; i < 150; i++) {
+        snprintf(texts[i], sizeof(texts[i]), "t%03d", i);
+        many[i] = texts[i];
+    }
+    struct prefect_event_run run = whole_run();
+    struct prefect_event_ref last = {.occurred_ms = 0};
+    run.tags = many;
+    run.tag_count = 150;
+    prefect_telemetry_set_pool(tw->t, "P", "docs");
+    prefect_telemetry_container(tw->t, PREFECT_CONTAINER_CREATED, &run, "abc", "x", &last);
+    prefect_world_advance(tw->w, 1000);
+    size_t related = 0;
+    for (const char *p = fake_prefect_event(tw->w->fake, 0); (p = strstr(p, "resource.role")) != NULL; p++)
+        related++;
+    assert_int_equal(related, 100);
 }
 
 static void test_full_queue_drops_the_oldest_debug_first(void **state)
@@ -542,7 +640,11 @@ int main(void)
         TEST(test_fourth_failure_drops),
         TEST(test_retry_after_is_obeyed),
         TEST(test_repeated_events_are_stored_once),
-        TEST(test_a_kind_that_is_not_taken_is_switched_off),
+        TEST(test_a_kind_that_is_not_there_is_switched_off),
+        TEST(test_a_refused_item_is_found),
+        TEST(test_a_kind_that_is_refused_is_switched_off),
+        TEST(test_settings_of_log_lines),
+        TEST(test_many_tags),
         TEST(test_full_queue_drops_the_oldest_debug_first),
         TEST(test_queue_is_bounded_in_bytes),
         TEST(test_switched_off_by_settings),

@@ -84,8 +84,9 @@ static _Noreturn void be_the_command(struct world *w, const char *words, int out
     if (options_parse(argc, argv, &options, &err) != 0)
         fprintf(stderr, "sluice: %s\n", err.msg);
     else
-        code =
-            options.command == COMMAND_WHY ? command_why(&options, stdout) : command_admin(&options, stdout);
+        code = options.command == COMMAND_WHY      ? command_why(&options, stdout)
+               : options.command == COMMAND_STATUS ? command_status(&options, stdout)
+                                                   : command_admin(&options, stdout);
     fflush(stdout);
     _exit(code);
 }

@@ -243,6 +243,30 @@ static void test_commands_and_their_exit_codes(void **state)
     assert_int_equal(w->exit_code, 0);
 }
 
+static void test_status_of_a_service(void **state)
+{
+    struct world *w = *state;
+    const char *text;
+    const char *run = world_add_named_run(w, "otter");
+    w->flow.run_ms = MINUTES(5);
+    world_start(w, NULL);
+    UNTIL(w, MINUTES(1), world_is_in(w, run, RUN_STATE_RUNNING));
+    world_pass(w, SECONDS(1));
+    assert_int_equal(run_command(w, "status", &text), 0);
+    expect_said(text, "running for ");
+    expect_said(text, "0 queued, 0 starting, 1 running, 0 ending, 0 parked\n");
+    assert_int_equal(run_command(w, "pause", &text), 0);
+    assert_int_equal(run_command(w, "status", &text), 0);
+    expect_said(text, "paused for ");
+    assert_int_equal(run_command(w, "drain", &text), 0);
+    assert_int_equal(run_command(w, "status|--json", &text), 0);
+    expect_said(text, "{\"service\":{\"state\":\"draining\",\"pid\":");
+    world_stop(w);
+    assert_int_equal(run_command(w, "status", &text), 0);
+    expect_said(text, "down: no sluice serves ");
+    expect_said(text, "1 running");
+}
+
 static void test_why_with_and_without_a_service(void **state)
 {
     struct world *w = *state;
@@ -286,6 +310,7 @@ int main(void)
         FLOW_TEST(test_requests_that_make_no_sense),
         FLOW_TEST(test_hostile_clients_change_nothing),
         FLOW_TEST(test_commands_and_their_exit_codes),
+        FLOW_TEST(test_status_of_a_service),
         FLOW_TEST(test_why_with_and_without_a_service),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,7 +5,7 @@
  *
  * Same seed, same story: SLUICE_FLOW_SEED=N SLUICE_FLOW_STORIES=1 SLUICE_FLOW_LOG=1 tells one of them.
  */
-#include "tests/flow/world.h"
+#include "tests/flow/replay.h"
 
 #include <stdlib.h>
 
@@ -173,6 +173,8 @@ static void test_whatever_happens(void **state)
         print_message("seed %d\n", (int)seed);
         tell_story(world, seed);
         expect_right_ends(world, seed);
+        world_stop(world);
+        replay_check(world, true);
         world_teardown(&world);
     }
 }

@@ -20,6 +20,27 @@ static void expect_one_life(struct world *w, const char *run)
     assert_int_equal(world_times_run(w, run), 1);
 }
 
+/* ---- networks ---- */
+
+/* The first network is part of the create, with its settings; each further one is connected with its own. */
+static void test_each_network_gets_its_settings(void **state)
+{
+    struct world *w = *state;
+    w->flow_variables = "{\"networks\":[\"one\",\"two\"],\"container_create_kwargs\":{\"networking_config\":"
+                        "{\"one\":{\"Aliases\":[\"x\"]},\"two\":{\"Aliases\":[\"y\"]}}}}";
+    fake_engine_add_network(w->engine, "one");
+    fake_engine_add_network(w->engine, "two");
+    const char *run = world_add_run(w);
+    world_start(w, NULL);
+    expect_one_life(w, run);
+    assert_non_null(strstr(fake_engine_last_body(w->engine, FAKE_ENGINE_CREATE),
+                           "\"NetworkingConfig\":{\"EndpointsConfig\":{\"one\":{\"Aliases\":[\"x\"]}}}"));
+    assert_non_null(
+        strstr(fake_engine_last_request(w->engine, FAKE_ENGINE_NETWORK_CONNECT), "/networks/two/connect"));
+    assert_non_null(strstr(fake_engine_last_body(w->engine, FAKE_ENGINE_NETWORK_CONNECT),
+                           "\"EndpointConfig\":{\"Aliases\":[\"y\"]}}"));
+}
+
 /* ---- lost answers ---- */
 
 static void expect_one_life_with(struct world *w, enum fake_engine_call call, enum fake_fault_kind kind)
@@ -494,6 +515,7 @@ static void test_a_pull_that_makes_progress_outlives_its_inactivity_clock(void *
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        FLOW_TEST(test_each_network_gets_its_settings),
         FLOW_TEST(test_create_answer_lost),
         FLOW_TEST(test_create_never_arrived),
         FLOW_TEST(test_create_answer_never_comes),

@@ -7,9 +7,11 @@ static void expect_told(struct world *w, const char *stage, const char *clock, c
                         const char *from)
 {
     char text[300];
-    snprintf(text, sizeof(text), "stage=%s clock=%s value_ms=%s from=%s", stage, clock, value, from);
+    snprintf(text, sizeof(text), "clock=%s clock_ms=%s clock_from=%s", clock, value, from);
     int told = world_logged(w, text);
-    if (told != 1)
+    char of_stage[100];
+    snprintf(of_stage, sizeof(of_stage), " stage=%s attempt=1 ", stage);
+    if (told != 1 || world_logged(w, of_stage) == 0)
         fail_msg("\"%s\" was told %d times", text, told);
     assert_int_equal(world_logged(w, "msg=timeout"), 1);
     world_pass(w, 100);

@@ -288,6 +288,27 @@ static void throttle(struct world *w, const char *image)
                                       .message = "toomanyrequests: You have reached your pull rate limit"});
 }
 
+/* Found by fuzz_texts: two parts of us read the registry differently. */
+static void test_names_of_one_registry_share_its_breaker(void **state)
+{
+    struct world *w = *state;
+    static const char *const images[] = {"index.docker.io/team/a:1", "index.docker.io/team/b:1", "team/c:1"};
+    for (size_t i = 0; i < ARRAY_LEN(images); i++) {
+        char *AUTO_FREE variables = check_printf("{\"image\":\"%s\"}", images[i]);
+        throttle(w, images[i]);
+        w->flow_variables = variables;
+        (void)world_add_run(w);
+        w->flow_variables = NULL;
+    }
+    world_start(w, "[retry]\nmax_attempts = 10\n");
+    UNTIL(w, SECONDS(60),
+          world_number(w, "SELECT count(*) FROM limits WHERE kind = 'breaker' "
+                          "AND learned_from LIKE 'registry docker.io: open%'") == 1);
+    UNTIL(w, SECONDS(10),
+          world_number(w, "SELECT count(*) FROM queue WHERE waits_for = 'breaker of registry docker.io'") ==
+              3);
+}
+
 static void test_a_registry_that_throttles_holds_up_its_own_images_only(void **state)
 {
     struct world *w = *state;
@@ -353,6 +374,7 @@ int main(void)
         FLOW_TEST(test_hundreds_wait_for_a_server_that_is_gone),
         FLOW_TEST(test_a_server_that_throttles_everybody_is_left_alone),
         FLOW_TEST(test_a_restart_keeps_an_open_breaker_open),
+        FLOW_TEST(test_names_of_one_registry_share_its_breaker),
         FLOW_TEST(test_a_registry_that_throttles_holds_up_its_own_images_only),
         FLOW_TEST(test_behind_an_open_breaker_an_image_that_is_here_will_do),
     };

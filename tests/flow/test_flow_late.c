@@ -108,6 +108,44 @@ static void test_a_run_that_gets_late_in_line_is_left(void **state)
     assert_int_equal(world_logged(w, "a run that is late is left to other workers"), 1);
 }
 
+/* It was late when we proposed to take it; that was lost, and a user has scheduled it again meanwhile. */
+static void test_a_run_that_is_scheduled_again_in_place_of_our_claim_is_not_late(void **state)
+{
+    struct world *w = *state;
+    const struct prefect_proposal again = {.type = PREFECT_STATE_SCHEDULED, .name = "Scheduled"};
+    const char *run = add_due(w, 2 * HOUR, NULL);
+    fake_prefect_fault(w->prefect, &(struct fake_prefect_fault){.route = FAKE_PREFECT_SET_STATE,
+                                                                .nth = 1,
+                                                                .kind = PREFECT_FAULT_DROP_BEFORE});
+    world_start(w, "[limits]\nlate_after = 1h\nwhen_late = skip\n[retry]\nbase = 5s\njitter = none\n");
+    UNTIL(w, MINUTES(1), world_is_in(w, run, RUN_STATE_CLAIMING));
+    world_pass(w, 100);
+    (void)fake_prefect_propose(w->prefect, run, &again);
+    UNTIL(w, MINUTES(5), world_state(w, run) == PREFECT_STATE_COMPLETED);
+}
+
+/* Another worker ran it while it stood in line here, and a user has scheduled it again: it is due since then.
+ */
+static void test_a_run_that_is_scheduled_again_in_line_is_not_late(void **state)
+{
+    struct world *w = *state;
+    const struct prefect_proposal again = {.type = PREFECT_STATE_SCHEDULED, .name = "AwaitingRetry"};
+    const char *first = add_due(w, 0, NULL);
+    w->flow.run_ms = 2 * HOUR;
+    world_start(w, "[limits]\nrunning = 1\nlate_after = 1h\nwhen_late = skip\n");
+    UNTIL(w, MINUTES(1), world_state(w, first) == PREFECT_STATE_RUNNING);
+    const char *second = add_due(w, 0, NULL);
+    UNTIL(w, MINUTES(1), world_is_in(w, second, RUN_STATE_QUEUED));
+    world_pass(w, 2 * HOUR - MINUTES(5));
+    assert_true(fake_prefect_other_worker_claims(w->prefect, second));
+    assert_true(fake_prefect_container_runs(w->prefect, second));
+    assert_true(fake_prefect_container_fails(w->prefect, second));
+    (void)fake_prefect_propose(w->prefect, second, &again);
+    UNTIL(w, MINUTES(10), world_state(w, second) != PREFECT_STATE_SCHEDULED);
+    UNTIL(w, MINUTES(10), world_state(w, second) != PREFECT_STATE_PENDING);
+    assert_int_equal(world_state(w, second), PREFECT_STATE_RUNNING);
+}
+
 /* The claim was sent in time; its answer is found when it would be too late. */
 static void test_what_was_claimed_in_time_is_not_skipped_after_a_kill(void **state)
 {
@@ -140,6 +178,8 @@ int main(void)
         FLOW_TEST(test_a_thousand_overdue_runs_start_within_the_limits),
         FLOW_TEST(test_late_runs_by_policy),
         FLOW_TEST(test_a_run_that_gets_late_in_line_is_left),
+        FLOW_TEST(test_a_run_that_is_scheduled_again_in_place_of_our_claim_is_not_late),
+        FLOW_TEST(test_a_run_that_is_scheduled_again_in_line_is_not_late),
         FLOW_TEST(test_what_was_claimed_in_time_is_not_skipped_after_a_kill),
         FLOW_TEST(test_a_skip_survives_kills),
     };

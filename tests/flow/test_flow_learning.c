@@ -122,9 +122,44 @@ static void test_a_fixed_limit_forgets_what_was_learned(void **state)
     assert_int_equal(world_number(w, "SELECT count(*) FROM limits WHERE kind LIKE 'launching:%'"), 2);
 }
 
+/* An engine that starts five containers a second, however many are asked for. */
+static int64_t latency_of_a_full_engine(void *arg, int call, int in_flight)
+{
+    (void)arg;
+    if (call == FAKE_ENGINE_CREATE)
+        return CREATE_MS;
+    return call == FAKE_ENGINE_START ? (int64_t)START_MS * in_flight : 0;
+}
+
+/* The server takes its time for the pid, between create and start: containers must be created so far ahead
+ * that the engine never waits for it. */
+static void test_a_slow_server_leaves_no_gap_between_starts(void **state)
+{
+    struct world *w = *state;
+    w->flow.run_ms = 1000;
+    fake_engine_set_latency(w->engine, latency_of_a_full_engine, NULL);
+    fake_prefect_fault(w->prefect, &(struct fake_prefect_fault){.route = FAKE_PREFECT_PATCH_RUN,
+                                                                .times = -1,
+                                                                .kind = PREFECT_FAULT_DELAY,
+                                                                .delay_ms = 2000});
+    world_start(w, "[limits]\nlaunching = auto\n");
+    UNTIL(w, SECONDS(30), world_logged(w, "worker online") == 1);
+    run_many(w, RUNS);
+    /* Of the second half: by then it is known how far ahead. */
+    const char *took =
+        world_query(w, "WITH s AS (SELECT julianday(started_at) * 86400.0 AS at_s, "
+                       "row_number() OVER (ORDER BY started_at) AS n FROM attempts "
+                       "WHERE stage = 'start') "
+                       "SELECT (max(n) - min(n)) / (max(at_s) - min(at_s)) FROM s WHERE n > 90");
+    double per_s = strtod(took, NULL);
+    print_message("%.2f starts a second of 5\n", per_s);
+    assert_true(per_s >= 0.95 * 5);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        FLOW_TEST(test_a_slow_server_leaves_no_gap_between_starts),
         FLOW_TEST(test_auto_leaves_a_bad_value_and_a_restart_goes_on),
         FLOW_TEST(test_a_kill_loses_little_of_it),
         FLOW_TEST(test_it_begins_low),

@@ -244,6 +244,30 @@ static void test_a_lost_lease_sends_the_run_back_and_it_comes_again(void **state
 }
 
 /* Its start may have been sent: it is not handed back, whatever became of the slot. */
+/* Prefect 3.4.11 says so with 404. */
+static void test_a_lease_that_an_older_server_has_lost(void **state)
+{
+    struct world *w = *state;
+    const char *deployment = add_limited(w, 1);
+    const char *run = add_run(w, deployment);
+    make_pull_take(w, MINUTES(5));
+    world_start(w, NULL);
+    UNTIL(w, SECONDS(20), world_is_in(w, run, RUN_STATE_PULLING));
+    world_pass(w, SECONDS(60));
+    fake_prefect_lose_leases(w->prefect);
+    fake_prefect_fault(w->prefect, &(struct fake_prefect_fault){.route = FAKE_PREFECT_RENEW_LEASE,
+                                                                .kind = PREFECT_FAULT_STATUS,
+                                                                .status = 404,
+                                                                .body = "{\"detail\":\"Lease not found\"}"});
+    UNTIL(w, MINUTES(2), fake_prefect_had_state(w->prefect, run, PREFECT_STATE_SCHEDULED, NULL) == 2);
+    assert_int_equal(fake_prefect_slots(w->prefect, deployment), 0);
+    assert_int_equal(world_logged(w, "given the concurrency slot of a claimed run away"), 1);
+    UNTIL(w, MINUTES(20), world_state(w, run) == PREFECT_STATE_COMPLETED);
+    assert_int_equal(fake_engine_starts(w->engine, NULL), 1);
+    assert_int_equal(fake_prefect_had_state(w->prefect, run, PREFECT_STATE_CANCELLED, NULL), 0);
+}
+
+/* Its start may have been sent: it is not handed back, whatever became of the slot. */
 static void test_a_lost_lease_does_not_touch_a_container_that_may_run(void **state)
 {
     struct world *w = *state;
@@ -316,6 +340,7 @@ int main(void)
         FLOW_TEST(test_renewals_that_fail_are_tried_again),
         FLOW_TEST(test_a_server_that_knows_no_renewal_is_asked_once),
         FLOW_TEST(test_a_lost_lease_sends_the_run_back_and_it_comes_again),
+        FLOW_TEST(test_a_lease_that_an_older_server_has_lost),
         FLOW_TEST(test_a_lost_lease_does_not_touch_a_container_that_may_run),
         FLOW_TEST(test_the_slot_goes_with_the_run),
         FLOW_TEST(test_many_leases),

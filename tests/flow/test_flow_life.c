@@ -39,9 +39,31 @@ static void test_what_a_run_costs(void **state)
     assert_int_equal(engine_calls(w, FAKE_ENGINE_INSPECT), runs);
     assert_int_equal(engine_calls(w, FAKE_ENGINE_WAIT), 0);
     assert_int_equal(engine_calls(w, FAKE_ENGINE_IMAGE_INSPECT), 1);
-    assert_true(world_launch_calls(w) <= 4 * runs);
+    assert_int_equal(engine_calls(w, FAKE_ENGINE_LOGS), 2 * runs); /* the second for what came too late */
+    assert_true(world_launch_calls(w) <= 5 * runs);
     assert_true(world_api_calls(w) <= 6 * runs);
     assert_int_equal(fake_engine_starts(w->engine, NULL), runs);
+}
+
+static void expect_image(struct world *w, const char *image)
+{
+    const char *run = world_add_run(w);
+    UNTIL(w, SECONDS(60), world_state(w, run) == PREFECT_STATE_COMPLETED && world_launches(w) == 0);
+    size_t last = fake_engine_container_count(w->engine) - 1;
+    assert_string_equal(fake_engine_container_at(w->engine, last)->image, image);
+}
+
+static void test_a_job_that_names_no_image(void **state)
+{
+    struct world *w = *state;
+    const char *of_prefect = "prefecthq/prefect:" PREFECT_CLAIMED_VERSION "-python3.12";
+    fake_engine_add_image(w->engine, of_prefect);
+    fake_engine_add_image(w->engine, "other:1");
+    w->flow_variables = "{\"image\":null}";
+    world_start(w, NULL);
+    expect_image(w, of_prefect);
+    world_reload(w, "[prefect]\ndefault_image = other:1\n");
+    expect_image(w, "other:1");
 }
 
 static void test_a_flow_that_fails_keeps_its_own_verdict(void **state)
@@ -307,11 +329,34 @@ static void test_a_pool_that_is_missing_is_made(void **state)
     assert_non_null(strstr(fake_prefect_pool_template(w->prefect, "fresh"), "image_pull_policy"));
 }
 
+/* A67. Fields that nobody knows are in every answer of the fake; other runs of the same poll are as before.
+ */
+static void test_a_parameter_object_of_five_megabytes(void **state)
+{
+    struct world *w = *state;
+    enum { BYTES = 5 << 20 };
+    char *AUTO_FREE text = check_alloc(BYTES + 1);
+    memset(text, 'x', BYTES);
+    char *AUTO_FREE parameters = check_printf("{\"large\":\"%s\",\"null\":null,\"deep\":[[[[1.0]]]]}", text);
+    const char *large =
+        fake_prefect_add_run(w->prefect, &(struct fake_prefect_run){.deployment_id = w->deployment,
+                                                                    .parameters_json = parameters});
+    const char *run = world_add_run(w);
+    world_start(w, NULL);
+    UNTIL(w, MINUTES(2),
+          world_state(w, large) == PREFECT_STATE_COMPLETED && world_state(w, run) == PREFECT_STATE_COMPLETED);
+    assert_int_equal(world_times_run(w, large), 1);
+    /* What is due later is found in the same answers as before. */
+    const char *later = world_add_run(w);
+    UNTIL(w, MINUTES(2), world_state(w, later) == PREFECT_STATE_COMPLETED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         FLOW_TEST(test_a_due_run_completes),
         FLOW_TEST(test_what_a_run_costs),
+        FLOW_TEST(test_a_parameter_object_of_five_megabytes),
         FLOW_TEST(test_a_flow_that_fails_keeps_its_own_verdict),
         FLOW_TEST(test_a_flow_that_failed_and_exits_badly_stays_failed),
         FLOW_TEST(test_a_killed_container_is_a_crash),
@@ -331,6 +376,7 @@ int main(void)
         FLOW_TEST(test_a_verdict_whose_answer_is_lost),
         FLOW_TEST(test_a_verdict_that_never_arrived),
         FLOW_TEST(test_a_verdict_that_the_server_has_no_time_for),
+        FLOW_TEST(test_a_job_that_names_no_image),
         FLOW_TEST(test_a_server_that_demands_csrf_tokens),
         FLOW_TEST(test_a_pool_that_is_missing_is_made),
     };

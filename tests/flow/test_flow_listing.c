@@ -10,16 +10,6 @@
 #define CROWD_ALONE "[class crowd]\nmatch_deployment = crowd\nrunning = 1\n"
 #define POLL_MS SECONDS(10)
 
-static const char *add_deployment(struct world *w, const char *name, const char *queue)
-{
-    return fake_prefect_add_deployment(
-        w->prefect, &(struct fake_prefect_deployment){.name = name,
-                                                      .pool = WORLD_POOL,
-                                                      .queue = queue,
-                                                      .job_variables_json = "{\"image\":\"" WORLD_IMAGE
-                                                                            "\",\"command\":\"flow\"}"});
-}
-
 static const char *add_run_at(struct world *w, const char *deployment, int64_t from_now_ms)
 {
     return fake_prefect_add_run(
@@ -53,7 +43,7 @@ static void test_ten_thousand_blocked_runs_hide_nobody(void **state)
 {
     struct world *w = *state;
     enum { CROWD = 10000 };
-    add_crowd(w, add_deployment(w, "crowd", NULL), NULL, CROWD);
+    add_crowd(w, world_add_deployment(w, "crowd", NULL), NULL, CROWD);
     const char *behind = world_add_run(w);
     w->flow.run_ms = -1;
     world_start(w, CROWD_ALONE);
@@ -74,7 +64,7 @@ static void test_a_crowd_is_claimed_in_its_order(void **state)
     struct world *w = *state;
     enum { CROWD = 2000, STARTS = 40 };
     static const char *runs[CROWD];
-    add_crowd(w, add_deployment(w, "crowd", NULL), runs, CROWD);
+    add_crowd(w, world_add_deployment(w, "crowd", NULL), runs, CROWD);
     w->flow.run_ms = 500;
     world_start(w, CROWD_ALONE);
     UNTIL(w, MINUTES(3), fake_engine_starts(w->engine, NULL) == STARTS);
@@ -88,7 +78,7 @@ static void test_a_crowd_with_one_due_time(void **state)
 {
     struct world *w = *state;
     enum { CROWD = 900 };
-    const char *crowd = add_deployment(w, "crowd", NULL);
+    const char *crowd = world_add_deployment(w, "crowd", NULL);
     for (int i = 0; i < CROWD; i++)
         add_run_at(w, crowd, -MINUTES(10));
     const char *behind = world_add_run(w);
@@ -102,8 +92,8 @@ static void test_there_is_a_bound_and_a_share_of_it(void **state)
 {
     struct world *w = *state;
     enum { CROWD = 20700, OTHERS = 1300, KEPT = 20000, SHARE = 1000 };
-    const char *crowd = add_deployment(w, "crowd", NULL);
-    const char *others = add_deployment(w, "others", NULL);
+    const char *crowd = world_add_deployment(w, "crowd", NULL);
+    const char *others = world_add_deployment(w, "others", NULL);
     add_crowd(w, crowd, NULL, CROWD);
     for (int i = 0; i < OTHERS; i++)
         add_run_at(w, others, SECONDS(i) - MINUTES(60));
@@ -127,7 +117,7 @@ static void test_runs_that_are_gone_leave_the_queue(void **state)
     struct world *w = *state;
     enum { CROWD = 1200 };
     static const char *runs[CROWD];
-    add_crowd(w, add_deployment(w, "crowd", NULL), runs, CROWD);
+    add_crowd(w, world_add_deployment(w, "crowd", NULL), runs, CROWD);
     w->flow.run_ms = -1;
     world_start(w, CROWD_ALONE);
     UNTIL(w, SECONDS(20), queued(w) == CROWD - 1);
@@ -156,8 +146,8 @@ static void test_runs_of_a_paused_queue_are_left_out(void **state)
     enum { CROWD = 300, NIGHT = 3000 };
     fake_prefect_add_queue(w->prefect, WORLD_POOL, "night", 1);
     fake_prefect_pause_queue(w->prefect, WORLD_POOL, "night", true);
-    add_crowd(w, add_deployment(w, "crowd", "night"), NULL, NIGHT);
-    add_crowd(w, add_deployment(w, "crowd", NULL), NULL, CROWD);
+    add_crowd(w, world_add_deployment(w, "crowd", "night"), NULL, NIGHT);
+    add_crowd(w, world_add_deployment(w, "crowd", NULL), NULL, CROWD);
     w->flow.run_ms = -1;
     world_start(w, CROWD_ALONE);
     world_pass(w, MINUTES(2));
@@ -175,8 +165,8 @@ static void test_a_queue_is_paused_while_a_page_is_out(void **state)
     struct world *w = *state;
     enum { CROWD = 300 };
     fake_prefect_add_queue(w->prefect, WORLD_POOL, "night", 9);
-    add_crowd(w, add_deployment(w, "crowd", "night"), NULL, CROWD);
-    add_crowd(w, add_deployment(w, "crowd", NULL), NULL, CROWD);
+    add_crowd(w, world_add_deployment(w, "crowd", "night"), NULL, CROWD);
+    add_crowd(w, world_add_deployment(w, "crowd", NULL), NULL, CROWD);
     w->flow.run_ms = -1;
     world_start(w, "[prefect]\nheartbeat_interval = 2s\n[timeouts]\napi = 60s\n" CROWD_ALONE);
     fake_prefect_fault(w->prefect, &(struct fake_prefect_fault){.route = FAKE_PREFECT_FILTER_RUNS,
@@ -233,7 +223,7 @@ static void test_a_run_that_retries_in_its_container_is_nobodys(void **state)
     struct world *w = *state;
     enum { CROWD = 400 };
     static const char *runs[CROWD];
-    add_crowd(w, add_deployment(w, "crowd", NULL), runs, CROWD);
+    add_crowd(w, world_add_deployment(w, "crowd", NULL), runs, CROWD);
     w->flow.run_ms = 60000;
     world_start(w, CROWD_ALONE);
     UNTIL(w, SECONDS(20), queued(w) == CROWD - 1);
@@ -267,7 +257,7 @@ static void test_run_once_takes_what_one_poll_shows(void **state)
 /* Filter calls in ten minutes, with so many runs of which one runs. */
 static int calls_with(struct world *w, size_t count)
 {
-    add_crowd(w, add_deployment(w, "crowd", NULL), NULL, count);
+    add_crowd(w, world_add_deployment(w, "crowd", NULL), NULL, count);
     w->flow.run_ms = -1;
     world_start(w, CROWD_ALONE);
     UNTIL(w, SECONDS(20), queued(w) == (long)count - 1);
@@ -293,12 +283,13 @@ static void test_what_full_polls_cost(void **state)
     assert_in_range(calls_with(*state, 950), OTHER_CALLS_MIN + 50 + 5 * 8, OTHER_CALLS_MAX + 67 + 6 * 10);
 }
 
-/* With a limit only polls show what may be claimed. */
+/* Beside another worker only polls show what may be claimed under a limit. */
 static void test_a_limit_of_the_pool_keeps_it_to_polls(void **state)
 {
     struct world *w = *state;
     fake_prefect_limit_pool(w->prefect, WORLD_POOL, 1000);
-    add_crowd(w, add_deployment(w, "crowd", NULL), NULL, 950);
+    fake_prefect_worker_is_there(w->prefect, WORLD_POOL, "worker 7");
+    add_crowd(w, world_add_deployment(w, "crowd", NULL), NULL, 950);
     w->flow.run_ms = -1;
     world_start(w, CROWD_ALONE);
     world_pass(w, MINUTES(2));
@@ -310,11 +301,12 @@ static void test_a_limit_of_a_queue_keeps_it_to_polls(void **state)
 {
     struct world *w = *state;
     fake_prefect_limit_queue(w->prefect, WORLD_POOL, "default", 1000);
+    fake_prefect_worker_is_there(w->prefect, WORLD_POOL, "worker 7");
     fake_prefect_fault(w->prefect, &(struct fake_prefect_fault){.route = FAKE_PREFECT_LIST_QUEUES,
                                                                 .times = -1,
                                                                 .kind = PREFECT_FAULT_DELAY,
                                                                 .delay_ms = 15000});
-    add_crowd(w, add_deployment(w, "crowd", NULL), NULL, 950);
+    add_crowd(w, world_add_deployment(w, "crowd", NULL), NULL, 950);
     w->flow.run_ms = -1;
     world_start(w, CROWD_ALONE);
     world_pass(w, MINUTES(4));
@@ -325,7 +317,7 @@ static void test_a_pass_survives_errors(void **state)
 {
     struct world *w = *state;
     enum { CROWD = 1500 };
-    add_crowd(w, add_deployment(w, "crowd", NULL), NULL, CROWD);
+    add_crowd(w, world_add_deployment(w, "crowd", NULL), NULL, CROWD);
     const char *behind = world_add_run(w);
     w->flow.run_ms = -1;
     static const enum fake_prefect_fault_kind kinds[] = {PREFECT_FAULT_STATUS, PREFECT_FAULT_DROP_BEFORE,
@@ -344,7 +336,7 @@ static void test_a_restart_in_the_middle_of_a_pass(void **state)
 {
     struct world *w = *state;
     enum { CROWD = 1500 };
-    add_crowd(w, add_deployment(w, "crowd", NULL), NULL, CROWD);
+    add_crowd(w, world_add_deployment(w, "crowd", NULL), NULL, CROWD);
     w->flow.run_ms = -1;
     world_start(w, CROWD_ALONE);
     UNTIL(w, SECONDS(20), queued(w) > 600);

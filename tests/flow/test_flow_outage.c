@@ -91,6 +91,23 @@ static void test_nothing_is_claimed_without_an_engine(void **state)
     UNTIL(w, SECONDS(30), world_state(w, run) == PREFECT_STATE_COMPLETED);
 }
 
+static void test_trouble_of_another_kind_is_said_too(void **state)
+{
+    struct world *w = *state;
+    fake_engine_go_down(w->engine, false, false);
+    world_start(w, NULL);
+    UNTIL(w, MINUTES(1), world_logged(w, "the engine can't be reached") == 1);
+    fake_engine_add_fault(w->engine, &(struct fake_fault){.call = FAKE_ENGINE_EVENTS,
+                                                          .kind = FAKE_FAULT_STATUS,
+                                                          .status = 403,
+                                                          .message = "not for you",
+                                                          .nth = -1});
+    fake_engine_come_up(w->engine);
+    UNTIL(w, MINUTES(1), world_logged(w, "not for you") == 1);
+    world_pass(w, MINUTES(5));
+    assert_int_equal(world_logged(w, "the engine can't be reached"), 2);
+}
+
 static void test_claimed_runs_go_back_when_the_engine_stays_away(void **state)
 {
     struct world *w = *state;
@@ -286,6 +303,7 @@ int main(void)
         FLOW_TEST(test_prefect_silent_at_the_start),
         FLOW_TEST(test_an_announcement_that_keeps_failing_stops_nothing),
         FLOW_TEST(test_nothing_is_claimed_without_an_engine),
+        FLOW_TEST(test_trouble_of_another_kind_is_said_too),
         FLOW_TEST(test_claimed_runs_go_back_when_the_engine_stays_away),
         FLOW_TEST(test_claimed_runs_that_wait_for_a_token_go_back_too),
         FLOW_TEST(test_an_engine_that_restarts_and_keeps_its_containers),

@@ -72,6 +72,24 @@ static void test_a_release_survives_a_kill(void **state)
     assert_int_equal(world_times_run(w, run), 1);
 }
 
+/* Its second Submitting is lost, and lands when its flow has ended: the first, which went well, must not be
+ * taken for it. */
+static void test_a_released_run_whose_submitting_lands_late(void **state)
+{
+    struct world *w = *state;
+    const char *run = park_named(w, "otter");
+    fake_engine_add_image(w->engine, "nowhere:1");
+    w->flow = (struct world_flow){.end = FLOW_COMPLETES, .run_ms = SECONDS(5)};
+    fake_prefect_fault(
+        w->prefect,
+        &(struct fake_prefect_fault){.route = FAKE_PREFECT_SET_STATE, .nth = 1, .kind = PREFECT_FAULT_HOLD});
+    ask_for(w, "retry", run);
+    UNTIL(w, MINUTES(3), world_state(w, run) == PREFECT_STATE_COMPLETED);
+    assert_int_equal(fake_prefect_release(w->prefect), 1);
+    UNTIL(w, MINUTES(5), world_launches(w) == 0);
+    assert_int_equal(world_state(w, run), PREFECT_STATE_COMPLETED);
+}
+
 static void test_discard_reports_crashed(void **state)
 {
     struct world *w = *state;
@@ -216,6 +234,7 @@ int main(void)
         FLOW_TEST(test_what_people_see),
         FLOW_TEST(test_retry_tries_anew),
         FLOW_TEST(test_a_release_survives_a_kill),
+        FLOW_TEST(test_a_released_run_whose_submitting_lands_late),
         FLOW_TEST(test_discard_reports_crashed),
         FLOW_TEST(test_which_run_is_meant),
         FLOW_TEST(test_cancelled_at_the_server),

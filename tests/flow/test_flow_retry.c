@@ -63,7 +63,16 @@ static void kill_in_backoff(struct world *w, enum fake_engine_call call, int64_t
     assert_in_range(w->clock.wall_ms, due_ms, due_ms + SECONDS(1));
 }
 
-/* With the kills the launch has as many tries as without. */
+static int64_t take_20ms(void *arg, int call, int in_flight)
+{
+    (void)arg;
+    (void)call;
+    (void)in_flight;
+    return 20;
+}
+
+/* With the kills the launch has as many tries as without. The engine takes its time, so that it is found
+ * within reach after the launches have been read. */
 static void expect_exact_tries(struct world *w, enum fake_engine_call call)
 {
     static const struct {
@@ -71,6 +80,7 @@ static void expect_exact_tries(struct world *w, enum fake_engine_call call)
         int64_t away_ms;
     } kills[] = {{0, 0}, {2000, 1000}, {9000, SECONDS(300)}, {13000, 5000}, {500, 30000}};
     const char *run = world_add_run(w);
+    fake_engine_set_latency(w->engine, take_20ms, NULL);
     world_start(w, RETRY_8S);
     UNTIL(w, SECONDS(30), fake_engine_calls(w->engine, (int)call) == 1);
     for (size_t i = 0; i < ARRAY_LEN(kills); i++)
@@ -162,6 +172,22 @@ static void test_a_rule_ends_what_the_table_repeats(void **state)
     assert_int_equal(fake_engine_calls(w->engine, FAKE_ENGINE_CREATE), 1);
 }
 
+/* What goes wrong on the way to the report is not why the run is given up. */
+static void test_a_crash_is_told_with_its_own_reason(void **state)
+{
+    struct world *w = *state;
+    fail_always(w, FAKE_ENGINE_CREATE, 500, "the licence server says no");
+    fail_once(w, FAKE_ENGINE_LIST, 500, "the list is lost");
+    fake_prefect_fault(w->prefect, &(struct fake_prefect_fault){.route = FAKE_PREFECT_SET_STATE,
+                                                                .nth = 3,
+                                                                .kind = PREFECT_FAULT_STATUS,
+                                                                .status = 500});
+    const char *run = world_add_run(w);
+    world_start(w, "[rule licence]\nstage = create\nmessage = *licence*\naction = fail\n");
+    UNTIL(w, SECONDS(60), world_state(w, run) == PREFECT_STATE_CRASHED);
+    assert_non_null(strstr(world_message(w, run), "the licence server says no"));
+}
+
 /* The container that may exist is cleared in between; a restart doesn't forget what the rule said. */
 static void test_a_rule_parks(void **state)
 {
@@ -220,6 +246,7 @@ int main(void)
         FLOW_TEST(test_the_total_time_goes_on_over_a_kill),
         FLOW_TEST(test_a_rule_repeats_what_the_table_ends),
         FLOW_TEST(test_a_rule_ends_what_the_table_repeats),
+        FLOW_TEST(test_a_crash_is_told_with_its_own_reason),
         FLOW_TEST(test_a_rule_parks),
         FLOW_TEST(test_no_rule_repeats_what_may_have_been_done),
         FLOW_TEST(test_limits_by_stage),

@@ -180,7 +180,7 @@ static void test_one_call_that_hangs_is_no_outage(void **state)
     fake_prefect_fault(w->prefect, &(struct fake_prefect_fault){.route = FAKE_PREFECT_SET_STATE,
                                                                 .kind = PREFECT_FAULT_HOLD});
     UNTIL(w, MINUTES(1), fake_prefect_held(w->prefect) == 1);
-    UNTIL(w, MINUTES(2), world_logged(w, "call failed") == 1);
+    UNTIL(w, MINUTES(2), world_logged(w, "msg=timeout") == 1);
     world_pass(w, SECONDS(2));
     assert_int_equal(world_logged(w, "Prefect does not answer"), 0);
     UNTIL(w, MINUTES(3), world_state(w, run) == PREFECT_STATE_COMPLETED);

@@ -5,6 +5,7 @@
 #include "tests/flow/world.h"
 
 #include "core/launch.h"
+#include "metrics.h"
 #include "store/store.h"
 #include "tests/support/disk.h"
 
@@ -174,6 +175,19 @@ static int take_set_aside(const struct world *w)
     return count;
 }
 
+/* /metrics says so, for as long as the process lives. */
+static void expect_metrics_tell(struct world *w)
+{
+    const struct admin_http_request request = {.path = "/metrics", .query = "", .accept = ""};
+    struct admin_http_answer answer = {.status = 200};
+    struct metrics *metrics = metrics_new(w->service);
+    buf_init(&answer.body, 4 * 1024 * 1024);
+    metrics_answer(metrics, &request, &answer);
+    assert_non_null(strstr(buf_text(&answer.body), "\nsluice_state_file_damaged 1.0\n"));
+    buf_done(&answer.body);
+    metrics_free(metrics);
+}
+
 static void test_live_containers_are_adopted_after_damage(void **state)
 {
     struct world *w = *state;
@@ -188,6 +202,7 @@ static void test_live_containers_are_adopted_after_damage(void **state)
     assert_int_equal(take_set_aside(w), 1);
     assert_int_equal(world_logged(w, "level=error msg=\"the state file was damaged"), 1);
     assert_true(world_logged(w, ".corrupt-2026") >= 1);
+    expect_metrics_tell(w);
     UNTIL(w, SECONDS(5), world_launches(w) == 3);
     UNTIL(w, MINUTES(10), world_launches(w) == 0);
     assert_int_equal(world_count(w, PREFECT_STATE_COMPLETED), 3);

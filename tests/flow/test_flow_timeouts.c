@@ -73,7 +73,7 @@ static void test_a_hung_create_is_noticed_at_the_learned_time_also_after_a_resta
     int64_t sent_ms = w->clock.mono_ms;
     UNTIL(w, MINUTES(1), world_logged(w, "msg=timeout") == 1);
     assert_int_equal(w->clock.mono_ms - sent_ms, known_ms);
-    assert_int_equal(world_logged(w, "from=\"learned (auto, 12 samples)\""), 1);
+    assert_int_equal(world_logged(w, " clock_from=\"learned (auto, 12 samples)\""), 1);
     UNTIL(w, MINUTES(2), world_state(w, run) == PREFECT_STATE_COMPLETED && world_launches(w) == 0);
     world_pass(w, 100);
     expect_create_had(w, "learned (auto, 12 samples)", known_ms);

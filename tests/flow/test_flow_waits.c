@@ -163,6 +163,82 @@ static void test_for_its_concurrency_lease(void **state)
     assert_string_equal(world_query(w, "SELECT waits_for FROM launches"), "");
 }
 
+/* Runs at a limit of ours that hide others behind a limit of the server's, beside another worker. */
+static const char *wait_at_the_server(struct world *w, const char *config)
+{
+    world_add_run(w);
+    world_add_run(w);
+    const char *behind = world_add_run(w);
+    fake_prefect_worker_is_there(w->prefect, WORLD_POOL, "worker 7");
+    w->flow.run_ms = -1;
+    /* All three are shown before there is a limit, and seen no more then. */
+    world_start(w, config);
+    UNTIL(w, SECONDS(15), world_count(w, PREFECT_STATE_RUNNING) == 1);
+    return behind;
+}
+
+#define ONE_AT_A_TIME                                                                                        \
+    "[prefect]\nheartbeat_interval = 3s\npoll_interval = 5s\n[limits]\nrunning_per = deployment 1\n"
+
+static void test_for_a_limit_of_the_pool_at_the_server(void **state)
+{
+    struct world *w = *state;
+    const char *run = wait_at_the_server(w, ONE_AT_A_TIME);
+    expect_wait(w, run, "pool limit: running_per deployment 1 (flow/nightly)");
+    fake_prefect_limit_pool(w->prefect, WORLD_POOL, 2);
+    world_pass(w, SECONDS(12));
+    expect_wait(w, run, "limit of the work pool at the server");
+    /* Whatever holds all is told instead. */
+    fake_engine_go_down(w->engine, true, false);
+    UNTIL(w, SECONDS(10), world_number(w, "SELECT count(*) FROM hold_rows") == 1);
+    world_pass(w, SECONDS(12));
+    assert_int_equal(
+        world_number(w, "SELECT count(*) FROM queue WHERE waits_for LIKE 'engine out of reach%'"), 2);
+    fake_engine_come_up(w->engine);
+    UNTIL(w, SECONDS(20), world_number(w, "SELECT count(*) FROM hold_rows") == 0);
+    expect_wait(w, run, "limit of the work pool at the server");
+    fake_prefect_limit_pool(w->prefect, WORLD_POOL, 5);
+    world_pass(w, SECONDS(12));
+    expect_wait(w, run, "pool limit: running_per deployment 1 (flow/nightly)");
+}
+
+static void test_for_a_limit_of_its_queue_at_the_server(void **state)
+{
+    struct world *w = *state;
+    const char *run = wait_at_the_server(w, ONE_AT_A_TIME);
+    fake_prefect_limit_queue(w->prefect, WORLD_POOL, "default", 1);
+    world_pass(w, SECONDS(12));
+    expect_wait(w, run, "limit of work queue default at the server");
+    fake_prefect_limit_pool(w->prefect, WORLD_POOL, 2);
+    world_pass(w, SECONDS(12));
+    expect_wait(w, run, "limit of the work pool or of work queue default at the server");
+    fake_prefect_limit_queue(w->prefect, WORLD_POOL, "default", -1);
+    fake_prefect_limit_pool(w->prefect, WORLD_POOL, -1);
+    world_pass(w, SECONDS(12));
+    expect_wait(w, run, "pool limit: running_per deployment 1 (flow/nightly)");
+}
+
+/* Eight of its deployment wait for their image already. */
+static void test_for_an_image_that_others_wait_for(void **state)
+{
+    struct world *w = *state;
+    w->deployment = fake_prefect_add_deployment(
+        w->prefect, &(struct fake_prefect_deployment){.name = "large",
+                                                      .pool = WORLD_POOL,
+                                                      .job_variables_json =
+                                                          "{\"image\":\"etl:2\",\"command\":\"flow\"}"});
+    fake_engine_add_registry_image(
+        w->engine, &(struct fake_registry_image){.image = "etl:2", .took_ms = MINUTES(2), .lines = 1000});
+    for (int i = 0; i < 8; i++)
+        world_add_run(w);
+    world_start(w, "[prefect]\npoll_interval = 5s\n");
+    UNTIL(w, SECONDS(20), world_number(w, "SELECT count(*) FROM launches WHERE state = 'PULLING'") == 8);
+    const char *run = world_add_run(w);
+    world_pass(w, SECONDS(11));
+    expect_wait(w, run, "image of 8 runs before it");
+    UNTIL(w, MINUTES(4), world_state(w, run) == PREFECT_STATE_COMPLETED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -176,6 +252,9 @@ int main(void)
         FLOW_TEST(test_for_the_engine_when_claimed),
         FLOW_TEST(test_for_prefect),
         FLOW_TEST(test_for_its_concurrency_lease),
+        FLOW_TEST(test_for_a_limit_of_the_pool_at_the_server),
+        FLOW_TEST(test_for_a_limit_of_its_queue_at_the_server),
+        FLOW_TEST(test_for_an_image_that_others_wait_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

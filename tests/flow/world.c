@@ -7,6 +7,7 @@
  */
 #include "tests/flow/world.h"
 
+#include "alerts.h"
 #include "api/http.h"
 #include "api/jobspec.h"
 #include "base/log.h"
@@ -65,7 +66,7 @@ int world_setup(void **state)
     CHECK(w->base != NULL);
     w->random_state = 1;
     w->random = random_seeded(&w->random_state);
-    log_setup(NULL, LOG_FORMAT_LOGFMT, LOG_LEVEL_DEBUG, fake_clock_clock(&w->clock));
+    log_setup(NULL, NULL, LOG_FORMAT_LOGFMT, LOG_LEVEL_DEBUG, fake_clock_clock(&w->clock));
     log_tap(on_log_line, w);
     w->engine = fake_engine_new(w->base, w->timers, NULL);
     fake_engine_add_image(w->engine, WORLD_IMAGE);
@@ -135,16 +136,20 @@ int world_teardown(void **state)
     int max_starts = fake_engine_max_starts(w->engine);
     assert_no_secret(w, WORLD_API_KEY);
     assert_no_secret(w, WORLD_ENV_SECRET);
+    assert_no_secret(w, WORLD_REGISTRY_PASSWORD);
+    assert_no_secret(w, FAKE_WEBHOOK_SECRET);
     world_crash(w);
     world_play_done(w);
     fake_engine_free(w->engine);
     fake_prefect_free(w->prefect);
+    fake_collector_free(w->collector);
+    fake_webhook_free(w->webhook);
     timers_free(w->timers);
     event_base_loop(w->base, EVLOOP_NONBLOCK); /* libevent ends a freed connection in the turn after */
     assert_int_equal(event_base_get_num_events(w->base, EVENT_BASE_COUNT_ADDED), 0);
     event_base_free(w->base);
     log_tap(NULL, NULL);
-    log_setup(NULL, LOG_FORMAT_LOGFMT, LOG_LEVEL_ERROR, NULL);
+    log_setup(NULL, NULL, LOG_FORMAT_LOGFMT, LOG_LEVEL_ERROR, NULL);
     remove_files(w);
     buf_done(&w->log);
     free(w->state_path);
@@ -303,7 +308,8 @@ static uint64_t activity(const struct world *w)
     uint64_t sum = 0;
     for (int i = 0; i < SERVICE_HTTP_COUNT; i++)
         sum += http_activity(service_http(w->service, i));
-    return sum;
+    const struct http *webhook = alerts_http(service_alerts(w->service));
+    return webhook == NULL ? sum : sum + http_activity(webhook);
 }
 
 /* Requests that no fake has seen yet, or whose answer is on its way. */
@@ -311,10 +317,16 @@ static bool is_on_the_wire(const struct world *w)
 {
     if (w->service == NULL)
         return false;
+    const struct http *webhook = alerts_http(service_alerts(w->service));
+    if (webhook != NULL && w->webhook != NULL &&
+        http_calls_out(webhook) > fake_webhook_unanswered(w->webhook))
+        return true;
     return http_calls_out(service_http(w->service, 0)) >
                (size_t)fake_engine_in_flight(w->engine, FAKE_ENGINE_ANY) ||
            http_calls_out(service_http(w->service, 1)) + http_calls_out(service_http(w->service, 2)) >
-               fake_prefect_unanswered(w->prefect);
+               fake_prefect_unanswered(w->prefect) ||
+           http_calls_out(service_http(w->service, 3)) >
+               (w->collector == NULL ? 0 : fake_collector_held(w->collector));
 }
 
 static void on_wait_end(evutil_socket_t fd, short what, void *arg)
@@ -322,6 +334,15 @@ static void on_wait_end(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     (void)arg;
+}
+
+static void end_turn(struct world *w)
+{
+    if (w->service == NULL || w->has_ended)
+        return;
+    service_turn_end(w->service);
+    if (w->on_turn_end != NULL)
+        w->on_turn_end(w->turn_end_arg);
 }
 
 static void turn(struct world *w, bool waits)
@@ -335,8 +356,7 @@ static void turn(struct world *w, bool waits)
     } else {
         CHECK(event_base_loop(w->base, EVLOOP_NONBLOCK) >= 0);
     }
-    if (w->service != NULL && !w->has_ended)
-        service_turn_end(w->service);
+    end_turn(w);
     CHECK(++w->turns < TURNS_MAX);
 }
 
@@ -371,14 +391,14 @@ static void jump(struct world *w, struct world_wait *wait)
     w->clock.mono_ms += next_ms;
     w->clock.wall_ms += next_ms;
     timers_run(w->timers);
-    if (w->service != NULL && !w->has_ended)
-        service_turn_end(w->service);
+    end_turn(w);
     wait->quiet = 0;
 }
 
 static bool is_quiet(const struct world *w, const struct world_wait *wait)
 {
-    return wait->quiet >= QUIET_TURNS + (is_on_the_wire(w) ? QUIET_WAITING_TURNS : 0);
+    bool waits_for_helper = w->service != NULL && !w->helpers_hang && service_helpers(w->service) > 0;
+    return !waits_for_helper && wait->quiet >= QUIET_TURNS + (is_on_the_wire(w) ? QUIET_WAITING_TURNS : 0);
 }
 
 void world_wait_step(struct world *w, struct world_wait *wait)
@@ -412,6 +432,16 @@ const char *world_add_named_run(struct world *w, const char *name)
                                 &(struct fake_prefect_run){.deployment_id = w->deployment,
                                                            .name = name,
                                                            .job_variables_json = w->flow_variables});
+}
+
+const char *world_add_deployment(struct world *w, const char *name, const char *queue)
+{
+    return fake_prefect_add_deployment(
+        w->prefect, &(struct fake_prefect_deployment){.name = name,
+                                                      .pool = WORLD_POOL,
+                                                      .queue = queue,
+                                                      .job_variables_json = "{\"image\":\"" WORLD_IMAGE
+                                                                            "\",\"command\":\"flow\"}"});
 }
 
 const char *world_add_run(struct world *w)

@@ -5,7 +5,8 @@
  * A test furnishes the fakes, starts the service with a configuration text, and waits with UNTIL() for what
  * must come: the loop turns until nothing moves, then the clock jumps to the next deadline, until the
  * condition holds or the given span of fake time is over. The condition is asked after every single turn, so
- * a test can catch the moment between a request and its answer, and stop or drop the service there.
+ * a test can catch the moment between a request and its answer, and stop or drop the service there. A
+ * credential helper is a real process: while one runs, the clock stands.
  *
  * Containers play flows: world.flow says what a flow run does once its container runs. At the end of every
  * test no launch has been started twice, and neither log nor state file holds a secret.
@@ -18,8 +19,10 @@
 #include "base/list.h"
 #include "core/run.h"
 #include "service.h"
+#include "tests/fakes/fake_collector.h"
 #include "tests/fakes/fake_engine.h"
 #include "tests/fakes/fake_prefect.h"
+#include "tests/fakes/fake_webhook.h"
 #include "tests/support/fake_clock.h"
 
 #include <setjmp.h>
@@ -36,6 +39,7 @@
 #define WORLD_IMAGE "flows:1" /* no "latest", which is always pulled */
 #define WORLD_API_KEY "pnu_key_nobody_may_see"
 #define WORLD_ENV_SECRET "value_nobody_may_see"
+#define WORLD_REGISTRY_PASSWORD "password_nobody_may_see"
 
 enum world_flow_end {
     FLOW_COMPLETES,     /* RUNNING, at the end COMPLETED */
@@ -59,9 +63,12 @@ struct world {
     struct timers *timers;
     struct fake_engine *engine;
     struct fake_prefect *prefect;
-    const char *deployment;     /* "nightly", of the pool; image WORLD_IMAGE */
+    struct fake_collector *collector; /* of traces; a test that wants one makes it. NULL: none */
+    struct fake_webhook *webhook;     /* NULL, but where a test makes one; freed with the world */
+    const char *deployment;           /* "nightly", of the pool; image WORLD_IMAGE */
     struct world_flow flow;     /* what every container plays from its next start on; COMPLETES after 5 s */
     const char *flow_variables; /* of world_add_run(); NULL: none */
+    bool helpers_hang;          /* credential helpers are not waited for: the clock goes on */
 
     struct service *service; /* NULL: not running */
     struct admin *admin;     /* its socket: state_path + ".sock" */
@@ -83,6 +90,8 @@ struct world {
     struct random_source random;
     struct list plays; /* of flows; world_play.c */
     uint64_t turns;
+    void (*on_turn_end)(void *arg); /* what main.c does after service_turn_end(); NULL: nothing */
+    void *turn_end_arg;
 };
 
 int world_setup(void **state);
@@ -136,6 +145,8 @@ void world_pass(struct world *w, int64_t ms);
 
 /* ---- furnishing and looking ---- */
 
+/* One more deployment, of this work queue; its id. */
+const char *world_add_deployment(struct world *w, const char *name, const char *queue);
 /* A due run of the deployment; its id. */
 const char *world_add_run(struct world *w);
 const char *world_add_named_run(struct world *w, const char *name);

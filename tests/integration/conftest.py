@@ -4,6 +4,7 @@ import signal
 import subprocess
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--worker", choices=("sluice", "official"), default="sluice", help="whom the scenarios are run with")
     parser.addoption("--sluice", default=str(ROOT / "build/release/scheduler/sluice"), help="the binary under test")
     parser.addoption("--contract", default=str(ROOT / "build/release/tests/contract"), help="folder of the contract programs")
+    parser.addoption("--server", help="a version of scripts/make-servers, for any scenario; by default the newest on PostgreSQL")
     parser.addoption("--unscaled", action="store_true", help="outages, leases and loads as long and large as in life")
 
 
@@ -46,8 +48,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.fixture(scope="session")
 def engine() -> Iterator[Engine]:
     engine = Engine()
-    if not engine.answers():
-        pytest.exit(f"no Docker Engine answers at {engine.host}; scripts/test would start it", returncode=1)
+    if not engine.works():
+        pytest.exit(f"no Docker Engine works at {engine.host}; scripts/test would start one", returncode=1)
     yield engine
     engine.close()
 
@@ -64,17 +66,30 @@ def pace(request: pytest.FixtureRequest) -> Pace:
     return Pace(request.config.getoption("--unscaled"))
 
 
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory, pace: Pace) -> Iterator[PrefectServer]:
+@contextmanager
+def running_server(home: Path, settings: dict[str, str], version: str | None = None) -> Iterator[PrefectServer]:
+    """A server on PostgreSQL, of this version if one is named."""
+    program = {}
+    if version is not None:
+        command = [str(ROOT / "scripts/make-servers"), version]
+        made = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+        program = {"program": Path(made.split()[1]) / "bin/prefect"}
     database = PostgresDatabase()
     try:
-        server = PrefectServer(tmp_path_factory.mktemp("server"), database.url, pace.server_settings)
+        server = PrefectServer(home, database.url, settings, **program)
         try:
             yield server
         finally:
             server.stop()
     finally:
         database.drop()
+
+
+@pytest.fixture(scope="session")
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, pace: Pace) -> Iterator[PrefectServer]:
+    version = request.config.getoption("--server")
+    with running_server(tmp_path_factory.mktemp("server"), pace.server_settings, version) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
@@ -96,11 +111,20 @@ def make_rig(request: pytest.FixtureRequest, url: str, engine: Engine, images: I
     rig.close(check=not getattr(request.node, "has_failed", False))
 
 
+def leave_without_an_engine(item: pytest.Item) -> None:
+    """All that follows would fail after its whole time limit."""
+    engine = item.funcargs.get("engine")
+    if engine is not None and not engine.works():
+        pytest.exit(f"the Docker Engine at {engine.host} no longer works", returncode=1)
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     """Remember a failure, so that clean-up does not hide it behind failures of its own; and show the workers' logs."""
     outcome = yield
     report = outcome.get_result()
+    if report.failed and report.when != "teardown":
+        leave_without_an_engine(item)
     if report.failed and report.when == "call":
         item.has_failed = True
         rig = item.funcargs.get("rig") or item.funcargs.get("sqlite_rig")

@@ -240,7 +240,8 @@ def test_explain(sluice: Sluice) -> None:
         (("check", "--no-such-option"), ("--no-such-option: unknown option", "sluice check --help")),
         (("check", "a", "b"), ('"b": unexpected', "sluice check --help")),
         (("config", "--limit", "0"), ("--limit", '"0" is too small')),
-        (("queue", "--limit", "1"), ("--limit: unknown option", "sluice queue --help")),
+        (("queue", "--with-healthcheck"), ("--with-healthcheck: unknown option", "sluice queue --help")),
+        (("queue", "--limit", "many"), ("--limit", "\"many\" can't be used")),
         (("queue", "more"), ('"more": unexpected', "sluice queue --help")),
         (("queue",), ("which worker?", "--pool", "--state FILE")),
         (("status",), ("which worker?", "--pool", "--state FILE")),
@@ -261,7 +262,7 @@ def test_help_and_version(sluice: Sluice) -> None:
     assert (ended.code, ended.error) == (0, "")
     commands = re.findall(r"^  ([a-z]+) ", ended.output, re.MULTILINE)
     assert commands == [
-        "start", "check", "config", "queue", "status", "why", "pause", "resume", "drain", "retry", "discard", "explain", "tune",
+        "start", "check", "config", "queue", "status", "why", "timeouts", "pause", "resume", "drain", "retry", "discard", "backup", "compact", "explain", "tune",
     ]  # fmt: skip
     for command in commands:
         ended = sluice.run(command, "--help")
@@ -345,10 +346,11 @@ def test_state_file_or_name_of_another_sluice_that_runs(sluice: Sluice) -> None:
         assert (ended.code, json.loads(ended.output)) == (0, [])
         ended = sluice.run("status", "--state", str(sluice.state), "--json")
         told = json.loads(ended.output)
-        assert (ended.code, told["launches"]) == (0, [])
+        assert (ended.code, told["classes"]) == (0, [])
+        assert (told["service"]["state"], told["service"]["pid"]) == ("running", first.pid)
         assert ("default", "running") in {(row["class"], row["kind"]) for row in told["limits"]}
         ended = sluice.run("status", "--state", str(sluice.state))
-        assert ended.output.startswith("held by\nnone\n\nlaunches\nnone\n\nlimits\nclass ")
+        assert re.match(r"running( for \S+)? \(process \d+\); \S+\nnothing waits, nothing runs\n\nlimits\nCLASS ", ended.output)
     finally:
         first.terminate()
         assert first.wait(20) == 0

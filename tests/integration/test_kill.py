@@ -53,7 +53,9 @@ def test_a54_killed_at_every_place(rig: Rig, pace: Pace, afterwards: str) -> Non
     rig.make_pool()
     engine = rig.proxy_engine()
     api = rig.proxy_api()
-    worker = rig.start_worker(environment=OFTEN, config=BUSY)
+    # No clock may run out before the last run is at its place.
+    patient = {**OFTEN, "DOCKER_CLIENT_TIMEOUT": "20", "PREFECT_API_REQUEST_TIMEOUT": "20"}
+    worker = rig.start_worker(environment=patient, config=BUSY)
     places = Places(rig, api, engine)
     pulled = engine.add(Rule("POST", PULL, "answer", status=200, answer=PULLED, times=None))
     running = places.running()
@@ -119,6 +121,34 @@ def test_a56_sigterm_during_a_pull(rig: Rig) -> None:
     assert rig.engine.containers(rig.pool) == []
     rig.wait_online(worker.start())
     rig.api.wait_for_state(run, "COMPLETED")
+
+
+PLANNED = "SELECT state, attempt, next_try_at_ms FROM launches WHERE next_try_at_ms > 0 AND attempt = {}"
+READY = "worker online"
+
+
+def test_a_kill_changes_no_try_and_no_time(rig: Rig, record_property) -> None:  # noqa: ANN001
+    """Each of two tries fails, and the worker is killed in the backoff: the plan of the next try stands, and is kept."""
+    rig.make_pool()
+    create = rig.proxy_engine().add(Rule("POST", CREATE, "answer", status=500, answer=b'{"message":"busy"}', times=2))
+    worker = rig.start_worker(environment=OFTEN, config="[retry]\nbase = 8s\ncap = 8s\njitter = none\n")
+    run = rig.api.create_run(rig.deploy())
+    late_ms = []
+    for tries in (1, 2):
+        ask = PLANNED.format(tries)
+        planned = wait_until(lambda q=ask: worker.ask_state(q), f"the backoff after try {tries}", every_s=0.05)
+        worker.kill()
+        worker.start()
+        wait_until(lambda n=tries: worker.log().count(READY) > n, "the worker to be back", every_s=0.05)
+        assert worker.ask_state(ask) == planned
+        if tries == 1:
+            wait_until(lambda: len(create.caught) > 1, "the next try", every_s=0.05)
+            sent_ms = 1000 * (time.time() - time.monotonic() + create.caught[1].begun_s)
+            late_ms.append(round(sent_ms - planned[0][2]))
+    rig.api.wait_for_state(run, "COMPLETED")
+    rig.check_each_ran_once([run])
+    assert all(late >= -1 for late in late_ms), late_ms
+    record_property("the next try after its time, ms", late_ms)
 
 
 def kill_in_a_burst(rig: Rig, count: int, faults: float, seed: int) -> dict[str, int]:

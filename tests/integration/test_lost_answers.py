@@ -130,9 +130,9 @@ def test_a51_server_that_refuses_for_now(rig: Rig) -> None:
     assert rig.ends(runs) == {"COMPLETED": len(runs)}
     rig.check_each_ran_once(runs)
     assert {rule.times for rule in refusals.values()} == {0}
-    # The call that was told to wait 7 s did.
+    # The call that was told to wait 7 s did; a worker counts whole milliseconds.
     for (path, status), rule in refusals.items():
         if status == 429:
             told = rule.caught[0]
             again = [c for c in proxy.seen(told.method, path) if c.path == told.path and c.begun_s > told.begun_s]
-            assert again and again[0].begun_s - told.begun_s >= 7.0, f"{told.method} {told.path}"
+            assert again and again[0].begun_s - told.begun_s >= 6.998, f"{told.method} {told.path}"

@@ -1,13 +1,14 @@
-"""How a worker starts, shows itself and stops: A01, A02, A03, A06, A08, A09."""
+"""How a worker starts, shows itself and stops: A01 to A09, and A43."""
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from prefect_docker.worker import DockerWorker
 
-from support.prefect_api import EMPTY_TEMPLATE
+from support.prefect_api import EMPTY_TEMPLATE, plain_template
 from support.rig import Rig
 from support.waiting import wait_until
 
@@ -105,3 +106,43 @@ def test_a09_sigterm_when_idle(rig: Rig) -> None:
     assert [event["event"] for event in events] == ["prefect.worker.started", "prefect.worker.stopped"]
     assert events[1]["follows"] == events[0]["id"]
     assert events[0]["resource"]["prefect.resource.id"] == "prefect.worker.docker.w1"
+
+
+def test_a04_a05_a07_pools_of_other_types_and_a_template_of_our_own(rig: Rig, tmp_path: Path) -> None:
+    # A07: the template of a pool that is created.
+    template = plain_template(image=rig.images.busybox, image_pull_policy="Never")
+    file = tmp_path / "template.json"
+    file.write_text(json.dumps(template))
+    worker = rig.start_worker("--base-job-template", str(file))
+    pool = rig.api.pool(rig.pool)
+    assert pool is not None
+    assert pool["base_job_template"] == template
+    assert worker.stop() == 0
+    rig.api.delete_pool(rig.pool)
+
+    # A05: nobody's business without --type, and push pools never.
+    for type_, options in (("process", ()), ("docker:push", ("--type", "docker"))):
+        rig.api.create_pool(rig.pool, template, type_=type_)
+        worker = rig.new_worker(*options, name=type_.replace(":", "-")).start()
+        assert worker.wait_for_exit() == 1
+        assert f'is of type "{type_}"' in worker.log() or rig.is_official
+        assert rig.api.workers(rig.pool) == []
+        rig.api.delete_pool(rig.pool)
+
+    # A04: as told.
+    rig.api.create_pool(rig.pool, template, type_="process")
+    worker = rig.start_worker("--type", "docker", name="told")
+    rig.api.wait_for_state(rig.api.create_run(rig.deploy()), "COMPLETED")
+    worker.wait_for_log("the work pool is of another type" if not rig.is_official else "type")
+
+
+def test_a43_queue_that_is_made_later(rig: Rig) -> None:
+    rig.make_pool()
+    worker = rig.start_worker("--work-queue", "later")
+    worker.wait_for_log("later")
+    other = rig.api.create_run(rig.deploy())
+    rig.api.create_queue(rig.pool, "later")
+    run = rig.api.create_run(rig.deploy(queue="later"))
+    rig.api.wait_for_state(run, "COMPLETED")
+    assert rig.api.run(other)["state_type"] == "SCHEDULED"
+    assert sum("later" in line and "level=warn" in line for line in worker.log().splitlines()) == 1

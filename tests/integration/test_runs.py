@@ -1,10 +1,10 @@
-"""One run at a time, from due to done: A16, A17, A18, A19, A22, A23, A30."""
+"""From due to done: A16, A17, A18, A19, A21, A22, A23, A24, A30, A75, A77."""
 
 from datetime import timedelta
 
 import pytest
 
-from support.prefect_api import Json, parse_time
+from support.prefect_api import Json, parse_time, plain_template
 from support.rig import Rig
 from support.waiting import wait_until
 
@@ -108,7 +108,7 @@ def test_a17_prefetch_starts_the_container_early_and_the_flow_in_time(rig: Rig) 
     assert states["Pending"] < due
     # The server rounds what is left to wait to whole seconds.
     assert states["Running"] >= due - timedelta(seconds=0.5)
-    assert parse_time(rig.engine.only_one(rig.pool, run)["State"]["StartedAt"][:26] + "+00:00") < due
+    assert parse_time(rig.engine.only_one(rig.pool, run)["State"]["StartedAt"]) < due
 
 
 def test_a18_bad_is_failed_by_the_flow_itself(rig: Rig) -> None:
@@ -149,6 +149,19 @@ def test_a19_killed_flow_is_reported_by_the_container(rig: Rig) -> None:
     assert rig.api.run(run)["state"]["message"] == ended["state"]["message"]
 
 
+@pytest.mark.beyond_official("leaves the container that it could not start")
+def test_a21_command_that_does_not_exist(rig: Rig) -> None:
+    rig.make_pool()
+    rig.start_worker("--limit", "1")
+    run = rig.api.create_run(rig.deploy("/nope"))
+    ended = rig.api.wait_for_state(run, "CRASHED")
+    assert ended["state"]["message"].startswith("Failed to submit flow run to infrastructure")
+    assert "/nope" in ended["state"]["message"]
+    assert rig.engine.of_run(rig.pool, run) == []
+    # Its slot is free.
+    rig.api.wait_for_state(rig.api.create_run(rig.deploy()), "COMPLETED")
+
+
 def test_a22_exit_codes_are_reported(rig: Rig) -> None:
     rig.make_pool()
     rig.start_worker()
@@ -170,6 +183,28 @@ def test_a23_container_that_never_starts_the_flow(rig: Rig) -> None:
     assert "RUNNING Running" not in rig.api.state_names(run)
 
 
+@pytest.mark.beyond_official("reports no crash in any of the three")
+def test_a24_killed_where_the_exit_code_is_easily_lost(rig: Rig) -> None:
+    rig.make_pool()
+    rig.start_worker()
+    kinds = (
+        {"stream_output": False},
+        {"auto_remove": True},
+        {"container_create_kwargs": {"log_config": {"type": "none"}}},
+    )
+    runs = [rig.api.create_run(rig.deploy("run-flow told", job_variables=kind)) for kind in kinds]
+    for run in runs:
+        rig.api.wait_for_state(run, "RUNNING")
+        rig.engine.kill(rig.engine.only_one(rig.pool, run)["Id"])
+    for run in runs:
+        ended = rig.api.wait_for_state(run, "CRASHED")
+        assert ended["state"]["message"].startswith(f"{EXITED} 137"), ended["state"]["message"]
+    not_streamed, removed, not_logged = runs
+    wait_until(lambda: rig.engine.of_run(rig.pool, removed) == [], "the container with auto_remove to be gone")
+    for run in (not_streamed, not_logged):
+        assert rig.engine.only_one(rig.pool, run)["State"]["ExitCode"] == 137
+
+
 def test_a30_taken_container_name(rig: Rig) -> None:
     rig.make_pool()
     rig.start_worker()
@@ -182,3 +217,29 @@ def test_a30_taken_container_name(rig: Rig) -> None:
         assert rig.engine.inspect(holder)["State"]["Status"] == "created"
     finally:
         rig.engine.remove(holder)
+
+
+def test_a75_run_once(rig: Rig) -> None:
+    rig.make_pool()
+    deployment = rig.deploy("run-flow 3")
+    runs = [rig.api.create_run(deployment) for _ in range(3)]
+    assert rig.start_worker("--run-once").wait_for_exit() == 0
+    for run in runs:
+        rig.engine.only_one(rig.pool, run)
+        rig.api.wait_for_state(run, "COMPLETED")
+
+    runs = [rig.api.create_run(deployment) for _ in range(3)]
+    assert rig.start_worker("--run-once", "--limit", "3").wait_for_exit() == 0
+    assert sum(rig.api.run(run)["state_type"] == "COMPLETED" for run in runs) == 3
+
+
+def test_a77_a_run_longer_than_container_wait_timeout(rig: Rig) -> None:
+    template = plain_template(image=rig.images.busybox, image_pull_policy="Never")
+    template["job_configuration"]["container_wait_timeout"] = "{{ container_wait_timeout }}"
+    template["variables"]["properties"]["container_wait_timeout"] = {"type": "integer", "default": 1}
+    rig.api.create_pool(rig.pool, template)
+    rig.start_worker()
+    long = rig.api.create_run(rig.deploy("run-flow 4"))
+    crashed = rig.api.create_run(rig.deploy("sh -c 'sleep 4; exit 5'"))
+    rig.api.wait_for_state(long, "COMPLETED")
+    assert EXITED in rig.api.wait_for_state(crashed, "CRASHED")["state"]["message"]

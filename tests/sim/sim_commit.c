@@ -73,6 +73,11 @@ int __wrap_store_save_launch(struct store *store, const struct launch *launch, s
     if (row == NULL)
         row = make_row(listener, launch);
     row->worker = worker_of(listener, store);
+    sim_control_on_save(row,
+                        row->has_saved      ? &row->saved
+                        : row->is_committed ? &row->launch.run
+                                            : NULL,
+                        &launch->run);
     row->saved = launch->run;
     row->has_saved = true;
     snprintf(row->saved_container_id, sizeof(row->saved_container_id), "%s", launch->container_id);
@@ -85,11 +90,20 @@ int __wrap_store_commit(struct store *store, struct err *err)
     int rc = __real_store_commit(store, err);
     if (rc != 0 || listener == NULL)
         return rc;
-    const struct sim_worker *w = worker_of(listener, store);
+    struct sim_worker *w = worker_of(listener, store);
+    bool has_claims = false;
+    bool has_passed = false;
     for (size_t i = 0; i < listener->row_count; i++) {
         struct sim_row *row = &listener->rows[i];
         if (row->worker != w || !row->has_saved)
             continue;
+        bool is_new = !row->is_committed;
+        bool has_token =
+            row->saved.state == RUN_STATE_CREATING && (is_new || row->launch.run.state < RUN_STATE_CREATING);
+        if (row->saved.state == RUN_STATE_CLAIMING && (is_new || row->launch.run.state == RUN_STATE_QUEUED)) {
+            has_claims = true;
+            has_passed = has_passed || !sim_control_is_high(row);
+        }
         row->has_saved = false;
         row->is_committed = true;
         if (row->saved.state == RUN_STATE_CLEARING && row->launch.run.state != RUN_STATE_CLEARING)
@@ -97,7 +111,11 @@ int __wrap_store_commit(struct store *store, struct err *err)
         row->launch.run = row->saved;
         snprintf(row->launch.container_id, sizeof(row->launch.container_id), "%s", row->saved_container_id);
         snprintf(row->name, sizeof(row->name), "%s", row->saved_name);
+        if (has_token)
+            sim_control_on_token(row);
     }
+    if (has_claims)
+        sim_control_on_claims(w, has_passed);
     return 0;
 }
 

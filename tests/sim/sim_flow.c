@@ -187,6 +187,7 @@ static bool claim(struct sim *sim, struct sim_flow_run *run)
 static void on_official_poll(void *arg)
 {
     struct sim *sim = arg;
+    fake_prefect_worker_is_there(sim->prefect, SIM_POOL, "official");
     int first = sim->runs_added > 0 ? (int)sim_draw(sim, (uint64_t)sim->runs_added) : 0;
     for (int i = 0; i < sim->runs_added && can_be_heard(sim); i++)
         if (claim(sim, &sim->runs[(first + i) % sim->runs_added]))

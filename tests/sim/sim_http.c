@@ -38,6 +38,9 @@ struct http_call {
     struct timer total_timer;
     int64_t started_ms;
     int64_t took_ms;
+    int64_t connect_ms;
+    int64_t touched_ms;
+    int64_t silence_ms;
     bool has_begun;
     bool has_line;
     bool has_headers;
@@ -123,6 +126,8 @@ static void tell_done(struct http_call *call)
                                .body = buf_text(&call->answer),
                                .body_len = call->answer.len,
                                .took_ms = call->took_ms,
+                               .connect_ms = call->connect_ms,
+                               .silence_ms = call->silence_ms,
                                .failure = call->failure,
                                .call = call};
     call->in_callback = true;
@@ -132,10 +137,24 @@ static void tell_done(struct http_call *call)
     free_call(call);
 }
 
+static int64_t now_ms(const struct http_call *call)
+{
+    return clock_mono_ms(timers_clock(call->http->timers));
+}
+
+static void note_silence(struct http_call *call)
+{
+    if (now_ms(call) - call->touched_ms > call->silence_ms)
+        call->silence_ms = now_ms(call) - call->touched_ms;
+    call->touched_ms = now_ms(call);
+}
+
 static void finish(struct http_call *call)
 {
+    if (call->has_begun)
+        note_silence(call);
     call->is_finished = true;
-    call->took_ms = clock_mono_ms(timers_clock(call->http->timers)) - call->started_ms;
+    call->took_ms = now_ms(call) - call->started_ms;
     call->http->activity++;
     detach(call);
 }
@@ -204,6 +223,7 @@ static void on_total_clock(void *arg)
 
 static void touch(struct http_call *call)
 {
+    note_silence(call);
     if (call->request.clocks.inactivity_ms > 0)
         timer_start(call->http->timers, &call->inactivity_timer, call->request.clocks.inactivity_ms,
                     on_inactivity_clock, call);
@@ -214,6 +234,8 @@ static void touch(struct http_call *call)
 void sim_http_connected(struct http_call *call)
 {
     call->has_begun = true;
+    call->touched_ms = now_ms(call);
+    call->connect_ms = call->request.fresh_connection ? call->touched_ms - call->started_ms : -1;
     timer_cancel(&call->connect_timer);
     touch(call);
 }

@@ -59,14 +59,12 @@ static char *write_settings(const struct sim *sim)
     FILE *f = fopen(path, "we");
     CHECK(f != NULL);
     fprintf(f, "[limits]\nlaunching = %d\nrunning = %d\n", sim->launching_limit, sim->running_limit);
+    sim_control_write_limits(sim, f);
     fprintf(f, "[engine]\nwhen_run_is_over = %s\n", sim->seed % 3 == 0 ? "stop" : "leave");
     fprintf(f, "[retry]\nmax_attempts = %d\n[timeouts]\n", sim->gives_up ? 4 : 1000);
     for (size_t i = 0; i < ARRAY_LEN(stages); i++)
         fprintf(f, "%s = %llds\n", stages[i], (long long)(sim->weather.clocks_ms / 1000));
-    /* In every second world two times are learned, from the little there is: often wrong, never unsafe. */
-    if (sim->seed % 2 == 0)
-        fprintf(f, "[class learned]\nmatch_flow = *\ntimeout_samples = 2\n"
-                   "create = auto\ncreate_floor = 1s\nstart = auto\nstart_floor = 1s\n");
+    sim_control_write_sections(sim, f);
     CHECK(fclose(f) == 0);
     return path;
 }
@@ -132,7 +130,7 @@ void sim_worker_init(struct sim *sim, int index)
     *w = (struct sim_worker){.sim = sim, .index = index};
     snprintf(w->name, sizeof(w->name), "worker %d", index + 1);
     w->state_path = check_printf("%s/state-%d.db", folder(), index + 1);
-    w->clock = (struct clock){read_mono_ms, read_wall_ms, w};
+    w->clock = (struct clock){.mono_ms = read_mono_ms, .wall_ms = read_wall_ms, .arg = w};
     w->wall_offset_ms = sim_chance(sim, 20) ? sim_between(sim, -30000, 30000) : 0;
     w->timers = timers_new(&w->clock);
     w->random_state = sim_draw(sim, UINT64_MAX);
@@ -188,6 +186,7 @@ void sim_worker_start(struct sim_worker *w)
     sim_tell(sim, "%s starts", w->name);
     if (service_new(&settings, &w->service, &err) == 0) {
         sim_check_loaded(w);
+        sim_control_on_start(w);
         return;
     }
     w->service = NULL;

@@ -124,9 +124,7 @@ static void on_arrival(void *arg)
         struct sim_flow_run *run = &sim->runs[sim->runs_added];
         draw_run(sim, run);
         int64_t due_ms = sim->wall_ms + (sim_chance(sim, 80) ? 0 : sim_between(sim, 0, 30000));
-        run->id = check_strdup(
-            fake_prefect_add_run(sim->prefect, &(struct fake_prefect_run){.deployment_id = sim->deployment,
-                                                                          .scheduled_at_ms = due_ms}));
+        run->id = check_strdup(sim_control_add_run(sim, run, due_ms));
         sim->runs_added++;
         sim_tell(sim, "run %s: kind %d, %lld ms, exit %d", run->id, (int)run->kind, (long long)run->run_ms,
                  run->exit_code);
@@ -169,15 +167,18 @@ static void furnish_servers(struct sim *sim)
     fake_engine_add_image(sim->engine, SIM_IMAGE);
     fake_engine_add_registry_image(
         sim->engine, &(struct fake_registry_image){.image = SIM_IMAGE, .took_ms = 3000, .lines = 3});
+    sim->demands_csrf = sim_chance(sim, 20);
     fake_prefect_new(&(struct fake_prefect_settings){.base = sim_net_base(sim->net),
                                                      .timers = sim->timers,
-                                                     .csrf = sim_chance(sim, 20),
+                                                     .csrf = sim->demands_csrf,
                                                      .seed = sim_draw(sim, UINT64_MAX)},
                      &sim->prefect);
     (void)fake_prefect_add_pool(sim->prefect, SIM_POOL, "docker",
                                 sim_chance(sim, 20) ? jobspec_default_template() : short_template);
-    if (sim->seed % 11 == 0)
-        fake_prefect_limit_pool(sim->prefect, SIM_POOL, 1 + (int64_t)(sim->seed / 11 % 6));
+    if (sim->seed % SIM_POOL_LIMITED_EVERY == 0)
+        sim->pool_limit = 1 + (int)(sim->seed / 11 % 6);
+    if (sim->pool_limit > 0)
+        fake_prefect_limit_pool(sim->prefect, SIM_POOL, sim->pool_limit);
     const char *variables = sim_chance(sim, 70) ? "{\"image\":\"" SIM_IMAGE "\",\"command\":\"flow\"}"
                                                 : "{\"image\":\"" SIM_IMAGE
                                                   "\",\"command\":\"flow\",\"auto_remove\":true,"
@@ -192,6 +193,11 @@ static void furnish_servers(struct sim *sim)
                                                         .has_limit = sim->seed % 5 == 0,
                                                         .limit = 1 + (int64_t)(sim->seed / 5 % 5),
                                                         .grace_s = sim->seed % 2 == 0 ? 30 : 300});
+    /* Runs that a limit of ours blocks, for those that the pool's limit hides behind them. */
+    if (sim->pool_limit > 0)
+        sim->narrow = fake_prefect_add_deployment(
+            sim->prefect, &(struct fake_prefect_deployment){
+                              .name = "narrow", .pool = SIM_POOL, .job_variables_json = variables});
 }
 
 static void begin(struct sim *sim, uint64_t seed, FILE *story, struct sim_result *result)
@@ -199,13 +205,14 @@ static void begin(struct sim *sim, uint64_t seed, FILE *story, struct sim_result
     *sim = (struct sim){.seed = seed,
                         .random_state = seed * 0x9e3779b97f4a7c15u + 1,
                         .mono_ms = START_MONO_MS,
+                        .began_ms = START_MONO_MS,
                         .wall_ms = START_WALL_MS,
                         .story = story,
                         .result = result};
-    sim->clock = (struct clock){read_mono_ms, read_wall_ms, sim};
+    sim->clock = (struct clock){.mono_ms = read_mono_ms, .wall_ms = read_wall_ms, .arg = sim};
     sim->random = random_seeded(&sim->random_state);
     sim->timers = timers_new(&sim->clock);
-    log_setup(NULL, LOG_FORMAT_LOGFMT, story != NULL ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR, NULL);
+    log_setup(NULL, NULL, LOG_FORMAT_LOGFMT, story != NULL ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR, NULL);
     log_tap(story != NULL ? on_log_line : NULL, sim);
     sim->net = sim_net_new(
         &(struct sim_net_settings){
@@ -213,6 +220,7 @@ static void begin(struct sim *sim, uint64_t seed, FILE *story, struct sim_result
         &sim->random);
     sim->disk = disk_new();
     draw_weather(sim);
+    sim_control_draw(sim);
     sim_tell(sim,
              "seed %llu: %d runs, %d workers, launching %d, running %d, net %d %%, status %d %%, meddle %d, "
              "clocks %lld ms",
@@ -220,11 +228,13 @@ static void begin(struct sim *sim, uint64_t seed, FILE *story, struct sim_result
              sim->running_limit, sim->weather.net, sim->weather.status, sim->weather.meddle,
              (long long)sim->weather.clocks_ms);
     furnish_servers(sim);
+    sim_control_furnish(sim);
     sim_commit_begin(sim);
     sim_plan_begin(sim);
     sim_flow_begin(sim);
     for (int i = 0; i < sim->worker_count; i++)
         sim_worker_init(sim, i);
+    sim_people_begin(sim);
     on_arrival(sim);
 }
 
@@ -234,6 +244,7 @@ static void end(struct sim *sim)
     timer_cancel(&sim->prefect_timer);
     timer_cancel(&sim->arrival_timer);
     timer_cancel(&sim->official_timer);
+    timer_cancel(&sim->people_timer);
     sim_flow_done(sim);
     for (int i = 0; i < sim->worker_count; i++)
         sim_worker_done(&sim->workers[i]);
@@ -252,7 +263,7 @@ static void end(struct sim *sim)
         free(id);
     }
     log_tap(NULL, NULL);
-    log_setup(NULL, LOG_FORMAT_LOGFMT, LOG_LEVEL_ERROR, NULL);
+    log_setup(NULL, NULL, LOG_FORMAT_LOGFMT, LOG_LEVEL_ERROR, NULL);
 }
 
 /* ---- time ---- */

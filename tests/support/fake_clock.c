@@ -19,8 +19,9 @@ static int64_t read_wall_ms(void *arg)
 
 void fake_clock_init(struct fake_clock *fc)
 {
-    *fc = (struct fake_clock){
-        .clock = {read_mono_ms, read_wall_ms, fc}, .mono_ms = START_MONO_MS, .wall_ms = START_WALL_MS};
+    *fc = (struct fake_clock){.clock = {.mono_ms = read_mono_ms, .wall_ms = read_wall_ms, .arg = fc},
+                              .mono_ms = START_MONO_MS,
+                              .wall_ms = START_WALL_MS};
 }
 
 const struct clock *fake_clock_clock(const struct fake_clock *fc)

@@ -172,13 +172,14 @@ int admission_world_teardown(void **state)
     return store_fixture_teardown(&fixture);
 }
 
-static struct live *add(struct admission_world *w, const char *class_name, int32_t queue_priority,
-                        int64_t due_at_ms, const char *lines)
+/* flow_run_id NULL: one that no launch has had. */
+static struct live *add_of(struct admission_world *w, const char *class_name, int32_t queue_priority,
+                           int64_t due_at_ms, const char *lines, const char *flow_run_id)
 {
     char id[UUID_TEXT_SIZE];
     w->added++;
     snprintf(id, sizeof(id), "00000000-0000-4000-8000-%012x", (unsigned)w->added);
-    struct launch *launch = launch_new(id, due_at_ms);
+    struct launch *launch = launch_new(flow_run_id == NULL ? id : flow_run_id, due_at_ms);
     launch_set_text(&launch->class_name, class_name);
     launch_set_text(&launch->limit_values, lines);
     launch->queue_priority = queue_priority;
@@ -186,6 +187,12 @@ static struct live *add(struct admission_world *w, const char *class_name, int32
     struct live *live = runner_add(w->runner, launch);
     runner_feed_kind(w->runner, live, RUN_EVENT_ENTER);
     return live;
+}
+
+static struct live *add(struct admission_world *w, const char *class_name, int32_t queue_priority,
+                        int64_t due_at_ms, const char *lines)
+{
+    return add_of(w, class_name, queue_priority, due_at_ms, lines, NULL);
 }
 
 struct live *world_add_with(struct admission_world *w, const char *class_name, int32_t queue_priority,
@@ -197,6 +204,11 @@ struct live *world_add_with(struct admission_world *w, const char *class_name, i
 static int64_t next_due_ms(struct admission_world *w)
 {
     return clock_wall_ms(fake_clock_clock(&w->clock)) + w->added;
+}
+
+struct live *world_add_run(struct admission_world *w, const char *class_name, const char *flow_run_id)
+{
+    return add_of(w, class_name, 0, next_due_ms(w), "", flow_run_id);
 }
 
 struct live *world_add(struct admission_world *w, const char *class_name)

@@ -30,8 +30,8 @@ struct admission_world {
     uint64_t random;
     int added;
 
-    bool holds_claims;                     /* claims stay out, too */
-    int64_t learned[LEARNING_STAGE_COUNT]; /* with launching_is_auto */
+    bool holds_claims;                         /* claims stay out, too */
+    int64_t learned[LEARNING_LAUNCHING_COUNT]; /* with launching_is_auto */
     enum sight sight; /* of all launches but those whose seen_generation is 1 + another */
     int sights;       /* launches whose sight was asked for, in the last turn */
     int sight_calls;  /* of want_sight, in the last turn */
@@ -51,6 +51,8 @@ int admission_world_teardown(void **state);
 struct live *world_add(struct admission_world *w, const char *class_name);
 struct live *world_add_with(struct admission_world *w, const char *class_name, int32_t queue_priority,
                             int64_t due_at_ms);
+/* One of this flow run, which another launch may have been of. */
+struct live *world_add_run(struct admission_world *w, const char *class_name, const char *flow_run_id);
 /* One that counts against these values: lines of core/per_value.h. */
 struct live *world_add_valued(struct admission_world *w, const char *class_name, const char *lines);
 void world_add_many(struct admission_world *w, const char *class_name, int count);

@@ -75,6 +75,8 @@ static void on_done(void *arg, const struct http_reply *reply)
     free(r->header_x);
     r->header_x = check_strdup_or_null(http_reply_header(reply, "x"));
     r->took_ms = reply->took_ms;
+    r->connect_ms = reply->connect_ms;
+    r->silence_ms = reply->silence_ms;
     r->has_failure = reply->failure != NULL;
     if (reply->failure != NULL)
         r->failure = *reply->failure;

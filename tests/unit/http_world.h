@@ -34,6 +34,8 @@ struct call_record {
     size_t body_len;
     char *header_x; /* value of the answer's header X, NULL: none */
     int64_t took_ms;
+    int64_t connect_ms;
+    int64_t silence_ms;
     bool has_failure;
     struct failure failure;
     /* What to do in callbacks. */

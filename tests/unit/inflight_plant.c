@@ -41,7 +41,7 @@ void plant_init(struct plant *p, struct plant_shape shape, uint64_t seed, int fi
 {
     *p = (struct plant){.shape = shape, .seed = seed, .fixed = fixed};
     for (int stage = 0; stage < PLANT_STAGES; stage++)
-        p->learned[stage] = inflight_make(first);
+        p->learned[stage] = inflight_make(&inflight_calls, first);
 }
 
 void plant_done(struct plant *p)
@@ -89,7 +89,7 @@ static void note(struct plant *p, const struct plant_call *call)
 static void end(struct plant *p, struct plant_call *call)
 {
     enum plant_stage stage = call->stage;
-    struct inflight_sample sample = {.began_ms = call->call.began_ms, .now_ms = whole_ms(p)};
+    struct inflight_sample sample = {.began_ms = call->call.began_ms, .now_ms = whole_ms(p), .work = 1};
     sample.mean_in_flight = inflight_end(&p->load[stage], call->call, sample.now_ms);
     p->learned[stage] = inflight_after_success(p->learned[stage], sample);
     call->step = CALL_FREE;

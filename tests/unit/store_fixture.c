@@ -22,7 +22,7 @@ int store_fixture_setup(void **state)
         return -1;
     snprintf(f->path, sizeof(f->path), "%s/state.db", f->folder);
     f->now_ms = clock_wall_ms(&clock_system);
-    f->clock = (struct clock){fixture_wall_ms, fixture_wall_ms, f};
+    f->clock = (struct clock){.mono_ms = fixture_wall_ms, .wall_ms = fixture_wall_ms, .arg = f};
     *state = f;
     return 0;
 }

@@ -4,6 +4,7 @@
 #include "admission_world.h"
 
 #include "base/check.h"
+#include "core/ahead.h"
 
 /* ---- claims ---- */
 
@@ -326,29 +327,36 @@ static void test_a_slot_alone_comes_before_a_new_start(void **state)
     assert_int_equal(w->created_count, 2);
 }
 
-/* With launching = auto creates and starts have limits of their own, and the former wait for the latter. */
+/* With launching = auto creates and starts have limits of their own, and the former wait for the latter once
+ * there are enough containers for them. */
 static void test_learned_limits_of_creates_and_starts(void **state)
 {
     struct admission_world *w = *state;
     w->config.launching_is_auto = true;
     w->learned[LEARNING_CREATE] = 2;
     w->learned[LEARNING_START] = 1;
-    world_add_many(w, "a", 10);
+    world_add_many(w, "a", 30);
     world_turn(w);
     assert_int_equal(w->created_count, 2);
     world_answer(w, w->created[0], RUN_EVENT_DONE); /* its start goes out beside two creates */
     assert_int_equal(w->created[0]->launch->run.pending, RUN_ACTION_START);
     assert_int_equal(w->created_count, 3);
-    world_answer(w, w->created[1], RUN_EVENT_DONE); /* its start has to wait, so no container more is made */
-    assert_int_equal(w->created[1]->waits_for, RUN_ACTION_ASK_SLOT);
+    size_t answered = 1;
+    while (answered <
+           w->created_count) { /* their starts have to wait, so at last no container more is made */
+        world_answer(w, w->created[answered], RUN_EVENT_DONE);
+        assert_int_equal(w->created[answered++]->waits_for, RUN_ACTION_ASK_SLOT);
+    }
     assert_int_equal(runner_slots(w->runner, NULL).starting, 1);
-    assert_int_equal(w->created_count, 3);
+    assert_int_equal(w->created_count, 1 + 1 + AHEAD_CREATED);
     world_answer(w, w->created[0], RUN_EVENT_DONE);
     assert_int_equal(w->created[1]->launch->run.pending, RUN_ACTION_START);
-    assert_int_equal(w->created_count, 4);
+    assert_int_equal(w->created_count, 1 + 1 + 1 + AHEAD_CREATED);
     w->learned[LEARNING_CREATE] = 5;
+    w->learned[LEARNING_START] = 5; /* four of those that wait go; of the creates one is out */
     world_turn(w);
-    assert_int_equal(w->created_count, 7);
+    assert_int_equal(runner_slots(w->runner, NULL).starting, 5);
+    assert_int_equal(w->created_count, 1 + 1 + 1 + AHEAD_CREATED + 4);
 }
 
 /* A create that is tried again needs a slot of the creates, and waits for no start; nor a start for it. */
@@ -598,9 +606,30 @@ static void test_a_released_run_needs_no_sight(void **state)
 
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, admission_world_setup, admission_world_teardown)
 
+/* Refused, and offered again before its row has been written: the new launch of the run is no second claim.
+ */
+static void test_a_run_that_is_offered_again_at_once(void **state)
+{
+    struct admission_world *w = *state;
+    w->holds_claims = true;
+    struct live *first = world_add(w, "a");
+    world_turn(w);
+    assert_int_equal(w->claimed_count, 1);
+    char *AUTO_FREE run = check_strdup(first->launch->flow_run_id);
+    world_answer(w, first, RUN_EVENT_REFUSED);
+    struct live *second = world_add_run(w, "a", run);
+    world_turn(w);
+    assert_int_equal(w->claimed_count, 2);
+    assert_ptr_equal(w->claimed[1], second);
+    world_answer(w, second, RUN_EVENT_DONE);
+    assert_int_equal(runner_sync(w->runner), 0);
+    store_fixture_expect(w->fixture->path, "select group_concat(state) from launches", "FINISHED,CREATING");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(test_a_run_that_is_offered_again_at_once),
         TEST(test_claims_run_so_far_ahead_and_no_further),
         TEST(test_the_window_follows_the_servers_pace),
         TEST(test_running_limit_of_the_pool),

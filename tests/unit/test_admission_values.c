@@ -34,7 +34,7 @@ static void add_valued(struct admission_world *w, const char *lines, int count)
 
 static int64_t running(struct admission_world *w, const char *key)
 {
-    return values_running(runner_values(w->runner), key);
+    return values_in_use(runner_values(w->runner), key);
 }
 
 static void test_a_full_value_holds_up_nobody(void **state)

@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -29,7 +30,7 @@ static void on_line(void *arg, enum log_level level, const char *line)
 static int set_up(void **state)
 {
     (void)state;
-    log_setup(NULL, LOG_FORMAT_LOGFMT, LOG_LEVEL_INFO, NULL);
+    log_setup(NULL, NULL, LOG_FORMAT_LOGFMT, LOG_LEVEL_INFO, NULL);
     log_tap(on_line, NULL);
     line_count = 0;
     last_line[0] = '\0';
@@ -62,8 +63,8 @@ static void test_logfmt(void **state)
 static void test_time_comes_first(void **state)
 {
     (void)state;
-    const struct clock clock = {fixed_ms, fixed_ms, NULL};
-    log_setup(NULL, LOG_FORMAT_LOGFMT, LOG_LEVEL_INFO, &clock);
+    const struct clock clock = {.mono_ms = fixed_ms, .wall_ms = fixed_ms};
+    log_setup(NULL, NULL, LOG_FORMAT_LOGFMT, LOG_LEVEL_INFO, &clock);
     log_error("x");
     assert_string_equal(last_line, "time=2026-11-23T02:40:08.113Z level=error msg=x");
 }
@@ -86,7 +87,7 @@ static void test_values_are_quoted_when_they_must(void **state)
 static void test_json(void **state)
 {
     (void)state;
-    log_setup(NULL, LOG_FORMAT_JSON, LOG_LEVEL_DEBUG, NULL);
+    log_setup(NULL, NULL, LOG_FORMAT_JSON, LOG_LEVEL_DEBUG, NULL);
     log_debug("a \"b\"", kv_s("c", "d\n\\"), kv_int("n", INT64_MIN), kv_s("z", NULL));
     assert_string_equal(last_line, "{\"level\":\"debug\",\"msg\":\"a \\\"b\\\"\",\"c\":\"d\\n\\\\\","
                                    "\"n\":-9223372036854775808}");
@@ -98,7 +99,7 @@ static void test_levels(void **state)
     log_debug("hidden");
     assert_int_equal(line_count, 0);
     assert_false(log_is_on(LOG_LEVEL_DEBUG));
-    log_setup(NULL, LOG_FORMAT_LOGFMT, LOG_LEVEL_ERROR, NULL);
+    log_setup(NULL, NULL, LOG_FORMAT_LOGFMT, LOG_LEVEL_ERROR, NULL);
     log_warn("hidden");
     assert_int_equal(line_count, 0);
     log_error("seen");
@@ -134,10 +135,10 @@ static void test_lines_go_to_the_file(void **state)
     char *text = NULL;
     size_t size = 0;
     FILE *out = open_memstream(&text, &size);
-    log_setup(out, LOG_FORMAT_LOGFMT, LOG_LEVEL_INFO, NULL);
+    log_setup(log_to_file, out, LOG_FORMAT_LOGFMT, LOG_LEVEL_INFO, NULL);
     log_info("one");
     log_info("two", kv_s("k", "a\nb"));
-    log_setup(NULL, LOG_FORMAT_LOGFMT, LOG_LEVEL_INFO, NULL);
+    log_setup(NULL, NULL, LOG_FORMAT_LOGFMT, LOG_LEVEL_INFO, NULL);
     assert_int_equal(fclose(out), 0);
     assert_string_equal(text, "level=info msg=one\nlevel=info msg=two k=\"a\\nb\"\n");
     free(text);

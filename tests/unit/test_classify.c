@@ -17,10 +17,10 @@
 #define CORPUS "tests/data/error-corpus.tsv"
 #define HELD_OUT "tests/data/error-corpus-held-out.tsv"
 #define COLUMNS 9
-#define MIN_ROWS 360
-#define MIN_HELD_OUT_ROWS 27
-/* The score of the table as it was when it met them; a table that does worse has lost something general. */
-#define MIN_HELD_OUT_RIGHT 24
+#define MIN_ROWS 500
+#define MIN_HELD_OUT_ROWS 252
+/* What the table gets right of them; one that does worse has lost something general. */
+#define MIN_HELD_OUT_RIGHT 215
 
 static bool is_met[160]; /* by index of the rule */
 static const char *corpus = CORPUS;
@@ -66,7 +66,8 @@ static void check_row(char *column[COLUMNS], int line)
         snprintf(f.message, sizeof(f.message), "%s", column[7]);
     struct verdict_on_failure verdict = classify(&f);
     note_rule(verdict.rule);
-    bool is_right = (int)verdict.error_class == expected && verdict.out_of_reach == (*column[6] == 'y');
+    bool is_reach_right = *column[6] == '-' || verdict.out_of_reach == (*column[6] == 'y');
+    bool is_right = (int)verdict.error_class == expected && is_reach_right;
     if (!is_right)
         wrong_count++;
     if (!is_right && strcmp(corpus, CORPUS) == 0) { /* who saw the others could no longer not know them */

@@ -35,6 +35,9 @@ struct key_case {
     const char *problem; /* after `: [section] key: ` */
 };
 
+#define PERCENT "; allowed: a percentage from 50% to below 100%, such as 99.5%"
+#define WEBHOOK "; allowed: a URL such as https://alerts.example.com/hooks/sluice"
+
 static const struct key_case key_cases[] = {
     {"prefect", "api_url", "http://h:4200/api//", "http://h:4200/api", "h:4200",
      "\"h:4200\" does not begin with http:// or https://; allowed: a URL such as http://127.0.0.1:4200/api"},
@@ -47,6 +50,10 @@ static const struct key_case key_cases[] = {
     {"prefect", "heartbeat_interval", "1.5m", "90s", "30", "\"30\" has no unit" DURATION_FROM("100ms")},
     {"prefect", "create_pool", "No", "false", "maybe",
      "\"maybe\" is neither true nor false; allowed: true or false"},
+    {"prefect", "withhold", "PREFECT_API_KEY, PREFECT_LOGGING_*", "PREFECT_API_KEY, PREFECT_LOGGING_*", "a[b",
+     "\"a[b\" has a [ that is never closed; allowed: globs separated by commas, such as etl, nightly-*, "
+     "team-[ab]; "
+     "\\ before a special character"},
     {"prefect", "default_image", "img:1", "img:1", "", "\"\" is empty; allowed: a text of one line"},
     {"engine", "adopt", "0123456789abcdef, official", "0123456789abcdef, official", "a,,b",
      "\"a,,b\" has an empty item; allowed: names separated by commas, or nothing"},
@@ -60,19 +67,23 @@ static const struct key_case key_cases[] = {
     {"engine", "when_run_is_over", "stop", "stop", "kill",
      "\"kill\" is not known; allowed: one of leave, stop"},
     {"state", "path", "/x/y.db", "/x/y.db", "", "\"\" is empty; allowed: a text of one line"},
+    {"state", "max_size", "1.5GB", "1500MB", "5",
+     "\"5\" is not a size; allowed: a size such as 500MB or 4GB, up to 1000GB; 0: none"},
     {"state", "keep_history", "36h", "36h", "366d", "\"366d\" is too large" DURATION_FROM("1s")},
     {"limits", "starts_per_second", "0.5", "0.5", "0",
      "\"0\" is too small; allowed: a number above 0, such as 8 or 0.5" NO_LIMIT},
     {"engine", "tls_verify", "true", "true", "on1",
      "\"on1\" is neither true nor false; allowed: true or false"},
     {"engine", "cert_path", "/c", "/c", "", "\"\" is empty; allowed: a text of one line"},
-    {"engine", "connect", "5s", "5s", "0", "\"0\" is too small" DURATION_FROM("1ms")},
-    {"engine", "inactivity", "5s", "5s", "0", "\"0\" is too small" DURATION_FROM("1ms")},
-    {"engine", "total", "5m", "5m", "x", "\"x\" is not a duration" DURATION_FROM("1ms")},
+    {"engine", "connect", "auto", "auto", "0", "\"0\" is too small" AUTO_OR_DURATION("1ms")},
+    {"engine", "inactivity", "5s", "5s", "0", "\"0\" is too small" AUTO_OR_DURATION("1ms")},
+    {"engine", "total", "auto", "auto", "x", "\"x\" is not a duration" AUTO_OR_DURATION("1ms")},
     {"engine", "max_connections", "64", "64", "7", "\"7\" is too small" COUNT_FROM("8 to 20000")},
     {"engine", "keep_alive", "0", "0", "1", "\"1\" has no unit" DURATION_FROM("0")},
     {"engine", "proxy", "http://p:3128", "http://p:3128", "p:3128",
      "\"p:3128\" does not begin with http:// or https://; allowed: a URL such as http://proxy:3128"},
+    {"engine", "docker_config", "/etc/d", "/etc/d", "", "\"\" is empty; allowed: a text of one line"},
+    {"engine", "credential_helper_timeout", "5s", "5s", "0", "\"0\" is too small" DURATION_FROM("1ms")},
     {"limits", "start_burst", "4", "4", "0", "\"0\" is too small" COUNT_FROM("1 to 1000000")},
     {"limits", "shared_limit", "all-hosts", "all-hosts", "a/b",
      "\"a/b\" holds / or %; allowed: a name without / and %"},
@@ -83,7 +94,8 @@ static const struct key_case key_cases[] = {
     {"limits", "running", "200", "200", "0", "\"0\" is too small" COUNT_FROM("1 to 1000000") NO_LIMIT},
     {"limits", "running_per", "tag:team-* 5, deployment 1", "tag:team-* 5, deployment 1", "tag:a 5, tag:a 6",
      "\"tag:a 5, tag:a 6\" limits the same twice" PER_VALUE},
-    {"limits", "pulls", "2", "2", "1.5", "\"1.5\" is not a whole number" COUNT_FROM("1 to 1000000")},
+    {"limits", "pulls", "2", "2", "1.5",
+     "\"1.5\" is not a whole number; allowed: auto or a whole number from 1 to 1000000"},
     {"limits", "registry_pulls", "docker.io 2, *:5000 8", "docker.io 2, *:5000 8", "docker.io 0.5",
      "\"docker.io 0.5\" has no number at its end; allowed: HOST NUMBER, separated by commas, such as "
      "docker.io 2, *.internal:5000 8"},
@@ -98,6 +110,11 @@ static const struct key_case key_cases[] = {
      "\"8d\" is too large; allowed: a duration such as 500ms, 60s, 5m, 2h or 7d, from 0 to 7d"},
     {"timeouts", "timeout_margin", "3", "3", "0.5", "\"0.5\" is too small; allowed: a number from 1 to 100"},
     {"timeouts", "timeout_samples", "5", "5", "0", "\"0\" is too small" COUNT_FROM("1 to 1000000")},
+    {"timeouts", "connect_floor", "1s", "1s", "auto",
+     "\"auto\" is only for the clocks of a call to the engine" DURATION_FROM("1ms")},
+    {"timeouts", "connect_ceiling", "10s", "10s", "0", "\"0\" is too small" DURATION_FROM("1ms")},
+    {"timeouts", "inactivity_floor", "1s", "1s", "1", "\"1\" has no unit" DURATION_FROM("1ms")},
+    {"timeouts", "inactivity_ceiling", "10m", "10m", "0", "\"0\" is too small" DURATION_FROM("1ms")},
     {"timeouts", "launch_deadline", "30s", "30s", "1 h", "\"1 h\" is not a duration" DURATION_FROM("0")},
     {"timeouts", "cancel_grace", "90s", "90s", "1e", "\"1e\" is not a duration" DURATION_FROM("0")},
     {"timeouts", "max_run_time", "2h", "2h", "2H", "\"2H\" is not a duration" DURATION_FROM("0")},
@@ -109,9 +126,41 @@ static const struct key_case key_cases[] = {
     {"retry", "jitter", "decorrelated", "decorrelated", "Full",
      "\"Full\" is not known; allowed: one of none, equal, full, decorrelated"},
     {"retry", "hand_back_after", "0", "0", "s", "\"s\" is not a duration" DURATION_FROM("0")},
+    {"traces", "endpoint", "https://h/v1/traces", "https://h/v1/traces", "http://u:p@h",
+     "the value holds a login (use OTEL_EXPORTER_OTLP_HEADERS); allowed: a URL such as "
+     "http://127.0.0.1:4200/api"},
+    {"traces", "collector", "http://h:4318/", "http://h:4318", "h:4317",
+     "\"h:4317\" does not begin with http:// or https://; allowed: a URL such as http://127.0.0.1:4200/api"},
+    {"traces", "disabled", "yes", "true", "2", "\"2\" is neither true nor false; allowed: true or false"},
+    {"traces", "exporter", "otlp, console", "otlp, console", "",
+     "\"\" is empty; allowed: a text of one line"},
+    {"traces", "protocol", "grpc", "grpc", "http",
+     "\"http\" is not known; allowed: one of http/json, http/protobuf, grpc"},
+    {"traces", "timeout", "3s", "3s", "0", "\"0\" is too small" DURATION_FROM("1ms")},
+    {"traces", "service_name", "s 1", "s 1", "", "\"\" is empty; allowed: a text of one line"},
+    {"traces", "resource_attributes", "a=b", "a=b", "", "\"\" is empty; allowed: a text of one line"},
+    {"traces", "sampler", "traceidratio", "traceidratio", "some",
+     "\"some\" is not known; allowed: one of always_on, always_off, traceidratio, parentbased_always_on, "
+     "parentbased_always_off, parentbased_traceidratio, jaeger_remote, parentbased_jaeger_remote, xray"},
+    {"traces", "sampler_arg", "0.25", "0.25", "1.5", "\"1.5\" is too large; allowed: a number from 0 to 1"},
+    {"traces", "batch_delay", "1s", "1s", "0", "\"0\" is too small" DURATION_FROM("1ms")},
+    {"traces", "queue_size", "9", "9", "0", "\"0\" is too small" COUNT_FROM("1 to 1000000")},
+    {"traces", "batch_size", "9", "9", "0", "\"0\" is too small" COUNT_FROM("1 to 1000000")},
+    {"traces", "ca_file", "/etc/passwd", "/etc/passwd", "", "\"\" is empty; allowed: a text of one line"},
+    {"traces", "cert_file", "/etc/passwd", "/etc/passwd", "", "\"\" is empty; allowed: a text of one line"},
+    {"traces", "key_file", "/etc/passwd", "/etc/passwd", "", "\"\" is empty; allowed: a text of one line"},
     {"log", "format", "json", "json", "xml", "\"xml\" is not known; allowed: one of logfmt, json"},
+    {"log", "output_names", "no", "false", "2", "\"2\" is neither true nor false; allowed: true or false"},
+    {"admin", "listen", "[::1]:9191", "[::1]:9191", "9191",
+     "\"9191\" has no port; allowed: HOST:PORT, such as 127.0.0.1:9191 or [::1]:9191"},
+    {"admin", "names", "a.example, b", "a.example, b", "a,,b",
+     "\"a,,b\" has an empty item; allowed: names separated by commas, or nothing"},
     {"log", "level", "debug", "debug", "loud",
      "\"loud\" is not known; allowed: one of debug, info, warn, error"},
+    {"log", "file", "/var/log/sluice/sluice.log", "/var/log/sluice/sluice.log", "",
+     "\"\" is empty; allowed: a text of one line"},
+    {"log", "core_dumps", "yes", "true", "maybe",
+     "\"maybe\" is neither true nor false; allowed: true or false"},
     {"class", "match_tag", "a, b-*, [x,y]", "a, b-*, [x,y]", "a[b",
      "\"a[b\" has a [ that is never closed; allowed: globs separated by commas, such as etl, nightly-*, "
      "team-[ab]; "
@@ -132,6 +181,16 @@ static const struct key_case key_cases[] = {
      "\"size\" has an item that is not NAME=GLOB; allowed: NAME=GLOB, separated by commas"},
     {"class", "starts_per_second", "8", "8", "-1",
      "\"-1\" is too small; allowed: a number above 0, such as 8 or 0.5" NO_LIMIT},
+    {"alerts", "interval", "1m", "60s", "10ms", "\"10ms\" is too small" DURATION_FROM("1s")},
+    {"alerts", "timeout_objective", "99.9%", "99.9%", "100%", "\"100%\" is too large" PERCENT},
+    {"alerts", "launch_objective", "95", "95%", "0.5%", "\"0.5%\" is too small" PERCENT},
+    {"alerts", "queue_age", "0", "0", "-1s", "\"-1s\" is too small" DURATION_FROM("0")},
+    {"alerts", "nothing_starts", "30m", "30m", "soon", "\"soon\" is not a duration" DURATION_FROM("0")},
+    {"alerts", "webhook", "https://me:pw@h.example:8443/hook/?t=1", "(set)", "ftp://h/secret",
+     "the value does not begin with http:// or https://" WEBHOOK},
+    {"alerts", "webhook_authorization", "Bearer secret", "(set)", "",
+     "the value is empty; allowed: a text of one line"},
+    {"alerts", "webhook_ca_file", "/dev/null", "/dev/null", "", "\"\" is empty; allowed: a text of one line"},
     {"class", "start_burst", "2", "2", "0", "\"0\" is too small" COUNT_FROM("1 to 1000000")},
     {"class", "running_per", "parameter:region 2", "parameter:region 2", "tag:[a 5",
      "\"tag:[a 5\" has a [ that is never closed" PER_VALUE},
@@ -288,7 +347,7 @@ static void test_every_key_that_a_class_may_set(void **state)
         if (strcmp(key->key, "base") != 0 || f->problems.count == 0)
             assert_string_equal(fixture_printed(f, name), shown);
     }
-    assert_int_equal(count, 3 * 11 + 2 * 8 + 2 + 3 + 7 + 2 + 5 * 6 + 2);
+    assert_int_equal(count, 3 * 11 + 2 * 8 + 2 * 2 + 2 + 3 + 7 + 2 + 5 * 6 + 2);
 }
 
 static void test_values_arrive_in_the_struct(void **state)
@@ -341,6 +400,16 @@ static void test_values_arrive_in_the_struct(void **state)
     assert_int_equal(rest->launching, CONFIG_NO_LIMIT);
 }
 
+static void test_pulls_may_be_learned(void **state)
+{
+    struct fixture *f = *state;
+    fixture_load(f, "[limits]\npulls = auto\n", NULL, NULL);
+    fixture_expect_problems(f, "");
+    assert_true(f->config->pulls_is_auto);
+    assert_int_equal(f->config->pulls, CONFIG_NO_LIMIT);
+    assert_true(f->config->launching_is_auto);
+}
+
 static void test_defaults(void **state)
 {
     struct fixture *f = *state;
@@ -357,6 +426,8 @@ static void test_defaults(void **state)
     assert_true(c->create_pool);
     assert_int_equal(c->launching, CONFIG_NO_LIMIT);
     assert_true(c->launching_is_auto);
+    assert_int_equal(c->pulls, 3);
+    assert_false(c->pulls_is_auto);
     assert_true(c->starts_per_second < 0);
     assert_int_equal(c->running, CONFIG_NO_LIMIT);
     assert_int_equal(c->limit, CONFIG_NO_LIMIT);
@@ -437,7 +508,8 @@ static void test_unknown_words(void **state)
          "STAGE_inactivity "
          "(stages: api, resolve, image, pull, create, network, start, inspect, stop, report, remove), "
          "STAGE_floor and STAGE_ceiling (but for api, resolve and report), timeout_margin, timeout_samples, "
-         "launch_deadline, max_run_time\n"},
+         "connect_floor, connect_ceiling, inactivity_floor, inactivity_ceiling, launch_deadline, "
+         "max_run_time\n"},
         {"[class k]\nmatch_tag = t\nmax_atempts = 5\n",
          "c.conf:3: [class k] max_atempts: unknown key; did you mean \"max_attempts\"?\n"},
         {"[retry]\nbudget = 10%\nbudget_floor = 10\n",
@@ -445,8 +517,7 @@ static void test_unknown_words(void **state)
          "c.conf:3: [retry] budget_floor: this version has no such key; leave it out\n"},
         {"[limit]\nrunning = 0\n", "c.conf:1: [limit]: unknown section; did you mean [limits]?\n"},
         {"[banana]\nx = 0\n", "c.conf:1: [banana]: unknown section; allowed: prefect, engine, state, limits, "
-                              "timeouts, retry, log, class NAME, rule NAME\n"},
-        {"[admin]\nlisten = x\n", "c.conf:1: [admin]: this version has no such section; leave it out\n"},
+                              "timeouts, retry, log, alerts, traces, admin, class NAME, rule NAME\n"},
         {"[limits]\nstage = create\n", "c.conf:2: [limits] stage: unknown key; it belongs to [rule NAME]\n"},
         {"[rule k]\nstage = stop\nmax_attempts = 3\nrunning = 5\n",
          "c.conf:4: [rule k] running: unknown key; it belongs to [limits]\n"},
@@ -454,16 +525,32 @@ static void test_unknown_words(void **state)
     fixture_check_texts(*state, cases, ARRAY_LEN(cases));
 }
 
-#define ONLY_FOR_ENGINE                                                                                      \
-    "\"auto\" is only for the whole time of a call to the engine" DURATION_FROM("1ms") "\n"
+#define ONLY_FOR_ENGINE "\"auto\" is only for the clocks of a call to the engine" DURATION_FROM("1ms") "\n"
 
 static void test_learned_times_with_mistakes(void **state)
 {
     static const struct fixture_text cases[] = {
         {"[timeouts]\ncreate = auto\ncreate_floor = 5s\ncreate_ceiling = 5s\n", ""},
         {"[timeouts]\napi = auto\n", "c.conf:2: [timeouts] api: " ONLY_FOR_ENGINE},
-        {"[timeouts]\ncreate_inactivity = auto\n",
-         "c.conf:2: [timeouts] create_inactivity: " ONLY_FOR_ENGINE},
+        {"[timeouts]\nreport_inactivity = auto\n",
+         "c.conf:2: [timeouts] report_inactivity: " ONLY_FOR_ENGINE},
+        {"[timeouts]\nlaunch_deadline = auto\n",
+         "c.conf:2: [timeouts] launch_deadline: \"auto\" is only for the clocks of a call to the "
+         "engine" DURATION_FROM("0") "\n"},
+        {"[timeouts]\npull_inactivity = auto\npull_connect = auto\ninactivity_floor = 5s\n", ""},
+        {"[timeouts]\npull_inactivity = Auto\n",
+         "c.conf:2: [timeouts] pull_inactivity: \"Auto\" is not a duration" AUTO_OR_DURATION("1ms") "\n"},
+        /* Told once, and not by each stage again. */
+        {"[engine]\nconnect = auto\ninactivity = 5\ntotal = automatic\n",
+         "c.conf:3: [engine] inactivity: \"5\" has no unit" AUTO_OR_DURATION(
+             "1ms") "\n"
+                    "c.conf:4: [engine] total: \"automatic\" is not a duration" AUTO_OR_DURATION("1ms") "\n"},
+        {"[timeouts]\ninactivity_floor = 4m\n",
+         "c.conf:2: [timeouts] inactivity_floor: 4m (c.conf:2) is above inactivity_ceiling, 3m (default); "
+         "allowed: a floor up to the ceiling\n"},
+        {"[class k]\nmatch_tag = t\nconnect_ceiling = 2s\n",
+         "c.conf:3: [class k] connect_floor: 5s (default) is above connect_ceiling, 2s (c.conf:3); allowed: "
+         "a floor up to the ceiling\n"},
         {"[timeouts]\ncreate = Auto\n",
          "c.conf:2: [timeouts] create: \"Auto\" is not a duration" AUTO_OR_DURATION("1ms") "\n"},
         {"[timeouts]\ncreate_floor = 4m\n",
@@ -526,6 +613,62 @@ static void test_learned_times(void **state)
     assert_string_equal(fixture_printed(f, "timeouts.create"), "auto c.conf:2");
     assert_string_equal(fixture_printed(f, "timeouts.create_inactivity"), "auto c.conf:2");
     assert_string_equal(fixture_printed(f, "class a.start"), "auto c.conf:8");
+}
+
+/* One word for all stages of the engine: but pull's whole time, which is learned by its own key. */
+static void test_learned_times_of_all_stages(void **state)
+{
+    struct fixture *f = *state;
+    fixture_load(f,
+                 "[engine]\nconnect = auto\ninactivity = auto\ntotal = auto\n[timeouts]\nstart = 20s\n"
+                 "stop_inactivity = 9s\nremove_connect = 2s\n[class c]\nmatch_tag = c\ncreate = 5m\n",
+                 NULL, NULL);
+    fixture_expect_problems(f, "");
+    const struct config_class *rest = config_class_by_name(f->config, "default");
+    for (int stage = 0; stage < STAGE_COUNT; stage++) {
+        const struct config_clocks *clocks = &rest->clocks[stage];
+        bool is_engines =
+            stage != STAGE_API && stage != STAGE_RESOLVE && stage != STAGE_REPORT && stage != STAGE_RUN;
+        assert_int_equal(clocks->connect.is_auto, is_engines && stage != STAGE_REMOVE);
+        assert_int_equal(clocks->inactivity.is_auto, is_engines && stage != STAGE_STOP);
+        assert_int_equal(clocks->total.is_auto, is_engines && stage != STAGE_PULL && stage != STAGE_START);
+        assert_int_equal(clocks->inactivity_follows, clocks->total.is_auto && clocks->inactivity.is_auto);
+        if (is_engines && stage != STAGE_STOP)
+            assert_int_equal(clocks->inactivity.ms, 60000);
+    }
+    assert_string_equal(fixture_printed(f, "engine.total"), "auto c.conf:4");
+    assert_string_equal(fixture_printed(f, "timeouts.create"), "auto c.conf:4");
+    assert_string_equal(fixture_printed(f, "timeouts.pull_inactivity"), "auto c.conf:3");
+    assert_string_equal(fixture_printed(f, "timeouts.pull"), "30m default");
+    /* What is said of one stage is meant more, of silence too. */
+    const struct config_clocks *create = &config_class_by_name(f->config, "c")->clocks[STAGE_CREATE];
+    assert_false(create->total.is_auto || create->inactivity.is_auto);
+    assert_int_equal(create->inactivity.ms, 300000);
+}
+
+static void test_a_learned_silence(void **state)
+{
+    struct fixture *f = *state;
+    const char *const environment[] = {"DOCKER_CLIENT_TIMEOUT=90", NULL};
+    fixture_load(f,
+                 "[timeouts]\npull_inactivity = auto\ncreate_inactivity = auto\nstart = auto\n"
+                 "start_inactivity = auto\n[class c]\nmatch_tag = c\ncreate = 5m\npull_inactivity = 20s\n",
+                 environment, NULL);
+    fixture_expect_problems(f, "");
+    const struct config_class *c = config_class_by_name(f->config, "c");
+    const struct config_class *rest = config_class_by_name(f->config, "default");
+    /* The variable says how long to wait while too little is known. */
+    assert_true(rest->clocks[STAGE_PULL].inactivity.is_auto && !rest->clocks[STAGE_PULL].inactivity_follows);
+    assert_int_equal(rest->clocks[STAGE_PULL].inactivity.ms, 90000);
+    assert_string_equal(rest->clocks[STAGE_PULL].inactivity.from, "c.conf:2");
+    assert_false(c->clocks[STAGE_PULL].inactivity.is_auto);
+    assert_int_equal(c->clocks[STAGE_PULL].inactivity.ms, 20000);
+    assert_true(rest->clocks[STAGE_START].inactivity_follows);
+    /* A create that may take 5 minutes is not ended after 90 s before anything is known. */
+    assert_true(c->clocks[STAGE_CREATE].inactivity.is_auto && !c->clocks[STAGE_CREATE].inactivity_follows);
+    assert_int_equal(c->clocks[STAGE_CREATE].inactivity.ms, 300000);
+    assert_int_equal(c->inactivity_floor_ms, 5000);
+    assert_int_equal(c->connect_ceiling_ms, 180000);
 }
 
 static void test_form(void **state)
@@ -636,6 +779,41 @@ static void test_addresses(void **state)
     }
 }
 
+static void test_where_to_listen(void **state)
+{
+    static const struct {
+        const char *where;
+        const char *wrong; /* NULL: fine */
+    } cases[] = {
+        {"127.0.0.1:9191", NULL},
+        {"localhost:1", NULL},
+        {"[::]:65535", NULL},
+        {"0.0.0.0:9191", NULL},
+        {":9191", "has no host (0.0.0.0 is every address of this machine)"},
+        {"localhost", "has no port"},
+        {"localhost:", "has a bad port"},
+        {"localhost:0", "has a bad port"},
+        {"localhost:65536", "has a bad port"},
+        {"localhost:http", "has a bad port"},
+        {"::1:9191", "has an IPv6 address without [ ]"},
+        {"[::1]", "has no port"},
+        {"[::1:9191", "has no host"},
+        {"http://localhost:9191", "holds more than a host and a port"},
+        {"localhost:9191/", "holds more than a host and a port"},
+        {"unix:///run/x", "holds more than a host and a port"},
+        {"a b:1", "holds more than a host and a port"},
+    };
+    struct fixture *f = *state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        char *AUTO_FREE text = check_printf("[admin]\nlisten = %s\n", cases[i].where);
+        char *AUTO_FREE problem = check_printf(
+            "c.conf:2: [admin] listen: \"%s\" %s; allowed: HOST:PORT, such as 127.0.0.1:9191 or [::1]:9191\n",
+            cases[i].where, cases[i].wrong != NULL ? cases[i].wrong : "");
+        fixture_load(f, text, NULL, NULL);
+        fixture_expect_problems(f, cases[i].wrong != NULL ? problem : "");
+    }
+}
+
 static void test_logins_in_addresses_are_not_shown(void **state)
 {
     struct fixture *f = *state;
@@ -646,6 +824,38 @@ static void test_logins_in_addresses_are_not_shown(void **state)
         "c.conf:2: [prefect] api_url: the value holds a login (use PREFECT_API_AUTH_STRING); allowed: a URL "
         "such as http://127.0.0.1:4200/api\n"
         "c.conf:4: [engine] host: the value holds a login; allowed: unix:///PATH or tcp://HOST:PORT\n");
+}
+
+static void test_webhooks(void **state)
+{
+    static const struct {
+        const char *url;
+        const char *wrong;
+    } cases[] = {
+        {"http://h", NULL},
+        {"https://hooks.example.com/services/T0/B0/x?thread=1&y=/@", NULL},
+        {"https://h?x=1", NULL},
+        {"http://u:p@h:9093/api/", NULL},
+        {"http://[::1]:4200/api", NULL},
+        {"http://", "has no host"},
+        {"http://u:p@/x", "has no host"},
+        {"http://u:p@h:0/x", "has a bad port"},
+        {"http://h:65536", "has a bad port"},
+        {"http://h/a b", "holds a character that no such URL has"},
+        {"http://h/#a", "holds a character that no such URL has"},
+        {"file:///etc/passwd", "does not begin with http:// or https://"},
+        {"h/x", "does not begin with http:// or https://"},
+    };
+    struct fixture *f = *state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        char *AUTO_FREE text = check_printf("[alerts]\nwebhook = %s\n", cases[i].url);
+        char *AUTO_FREE problem = check_printf("c.conf:2: [alerts] webhook: the value %s" WEBHOOK "\n",
+                                               cases[i].wrong != NULL ? cases[i].wrong : "");
+        fixture_load(f, text, NULL, NULL);
+        fixture_expect_problems(f, cases[i].wrong != NULL ? problem : "");
+        if (cases[i].wrong == NULL)
+            assert_string_equal(f->config->webhook, cases[i].url);
+    }
 }
 
 static void test_urls(void **state)
@@ -883,16 +1093,21 @@ int main(void)
         TEST(test_every_key),
         TEST(test_every_key_that_a_class_may_set),
         TEST(test_values_arrive_in_the_struct),
+        TEST(test_pulls_may_be_learned),
         TEST(test_defaults),
         TEST(test_classes_choose),
         TEST(test_late_needs_to_be_told_when),
         TEST(test_unknown_words),
         TEST(test_learned_times_with_mistakes),
         TEST(test_learned_times),
+        TEST(test_learned_times_of_all_stages),
+        TEST(test_a_learned_silence),
         TEST(test_form),
         TEST(test_classes_with_mistakes),
         TEST(test_addresses),
+        TEST(test_where_to_listen),
         TEST(test_urls),
+        TEST(test_webhooks),
         TEST(test_logins_in_addresses_are_not_shown),
         TEST(test_all_mistakes_are_told_and_the_rest_is_read),
         TEST(test_mistakes_come_in_the_order_of_lines),

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -206,9 +207,41 @@ static void test_clocks_of_the_engine(void **state)
     fixture_load(f, "[engine]\ntotal = 4s\n", ENVIRONMENT("DOCKER_CLIENT_TIMEOUT=9"), NULL);
     assert_string_equal(fixture_printed(f, "timeouts.start"), "9s DOCKER_CLIENT_TIMEOUT");
     fixture_load(f, "[engine]\ntotal = never\n", NULL, NULL);
-    fixture_expect_problems(f, "c.conf:2: [engine] total: \"never\" is not a duration; allowed: a duration "
-                               "such as 500ms, 60s, 5m, 2h or "
-                               "7d, from 1ms to 365d\n");
+    fixture_expect_problems(
+        f, "c.conf:2: [engine] total: \"never\" is not a duration; allowed: auto or a duration "
+           "such as 500ms, 60s, 5m, 2h or "
+           "7d, from 1ms to 365d\n");
+}
+
+/* total and inactivity of stage create, for what [engine] says of all stages and [timeouts] of this one */
+static void test_a_stage_beats_the_clocks_of_the_engine(void **state)
+{
+    static const struct {
+        const char *engine; /* line 2 */
+        const char *stage;  /* line 4 */
+        const char *total;
+        const char *inactivity;
+    } cases[] = {
+        {"inactivity = 30s", "create = 5m", "5m c.conf:4", "5m c.conf:4"},
+        {"inactivity = 30s", "create = auto", "auto c.conf:4", "auto c.conf:4"},
+        {"inactivity = 30s", "create = 20s", "20s c.conf:4", "30s c.conf:2"},
+        {"inactivity = 30s", "create_inactivity = 9s", "60s default", "9s c.conf:4"},
+        {"total = 5m", "", "5m c.conf:2", "5m c.conf:2"},
+        {"total = 5m", "create_inactivity = 9s", "5m c.conf:2", "9s c.conf:4"},
+    };
+    struct fixture *f = *state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        char *AUTO_FREE text =
+            check_printf("[engine]\n%s\n[timeouts]\n%s\n", cases[i].engine, cases[i].stage);
+        fixture_load(f, text, NULL, NULL);
+        fixture_expect_problems(f, "");
+        assert_string_equal(fixture_printed(f, "timeouts.create"), cases[i].total);
+        assert_string_equal(fixture_printed(f, "timeouts.create_inactivity"), cases[i].inactivity);
+    }
+    /* Both said of all stages by one hand: neither is more than the other. */
+    fixture_load(f, "[engine]\ninactivity = 30s\ntotal = 5m\n", NULL, NULL);
+    assert_string_equal(fixture_printed(f, "timeouts.create"), "5m c.conf:3");
+    assert_string_equal(fixture_printed(f, "timeouts.create_inactivity"), "30s c.conf:2");
 }
 
 static void test_flags(void **state)
@@ -421,16 +454,84 @@ static void test_forwarded(void **state)
                              "DOCKER_HOST=unix:///a", "PATH=/bin"),
                  NULL);
     fixture_expect_problems(f, "");
-    expect_forwarded(f, "PREFECT_API_ENABLE_HTTP2=True\n"
-                        "PREFECT_API_KEY=profile-key\n"
+    expect_forwarded(f, "PREFECT_HOME=/h\n"
+                        "PREFECT_PROFILES_PATH=profiles.toml\n"
                         "PREFECT_API_URL=http://file/api\n"
+                        "PREFECT_API_KEY=profile-key\n"
+                        "PREFECT_API_ENABLE_HTTP2=True\n"
                         "PREFECT_CLIENT_MAX_RETRIES=1\n"
                         "PREFECT_LOGGING_LEVEL=DEBUG\n"
                         "PREFECT_RESULTS_PERSIST_BY_DEFAULT=True\n"
+                        "PREFECT_SERVER_EPHEMERAL_ENABLED=True\n"
                         "PREFECT_TASKS_REFRESH_CACHE=False\n"
+                        "PREFECT_WORKER_QUERY_SECONDS=5.0\n"
                         "PREFECT_UI_URL=http://ui\n");
     fixture_load(f, NULL, NULL, NULL);
-    expect_forwarded(f, "");
+    expect_forwarded(f, "PREFECT_SERVER_EPHEMERAL_ENABLED=True\n");
+}
+
+static void test_settings_kept_out_of_containers(void **state)
+{
+    struct fixture *f = *state;
+    fixture_load(f, "[prefect]\napi_url = http://file/api\nwithhold = PREFECT_API_KEY, PREFECT_LOGGING_*\n",
+                 ENVIRONMENT("PREFECT_API_KEY=secret", "PREFECT_API_AUTH_STRING=u:p",
+                             "PREFECT_LOGGING_LEVEL=DEBUG", "PREFECT_LOGGING_TO_API_ENABLED=1"),
+                 NULL);
+    fixture_expect_problems(f, "");
+    expect_forwarded(f, "PREFECT_API_URL=http://file/api\n"
+                        "PREFECT_API_AUTH_STRING=u:p\n"
+                        "PREFECT_SERVER_EPHEMERAL_ENABLED=True\n");
+    assert_string_equal(f->config->api_key, "secret"); /* ours all the same */
+}
+
+static void test_values_that_prefect_would_refuse(void **state)
+{
+    struct fixture *f = *state;
+    fixture_load(f, NULL,
+                 ENVIRONMENT("PREFECT_RUNNER_POLL_FREQUENCY=often", "PREFECT_LOGGING_LEVEL=LOUD",
+                             "PREFECT_API_REQUEST_TIMEOUT=x", "PREFECT_DEBUG_MODE=perhaps"),
+                 NULL);
+    fixture_expect_problems(
+        f,
+        "PREFECT_API_REQUEST_TIMEOUT: \"x\" is not a number of seconds; allowed: a number of seconds above "
+        "0, "
+        "such as 60 or 2.5\n"
+        "PREFECT_DEBUG_MODE: the value can't be read; allowed: true or false\n"
+        "PREFECT_LOGGING_LEVEL: the value can't be read; allowed: DEBUG, INFO, WARNING, ERROR or CRITICAL\n"
+        "PREFECT_RUNNER_POLL_FREQUENCY: the value can't be read; allowed: a whole number\n");
+}
+
+static void test_profile_that_is_not_there(void **state)
+{
+    struct fixture *f = *state;
+    fixture_write("profiles.toml", "active = 'a'\n[profiles.a]\nPREFECT_API_URL = 'http://a/api'\n");
+    fixture_load(f, NULL, ENVIRONMENT("PREFECT_PROFILES_PATH=profiles.toml", "PREFECT_PROFILE=b"), NULL);
+    fixture_expect_problems(f, "");
+    assert_null(f->config->api_url);
+    assert_string_equal(f->config->notice, "there is no profile \"b\" (named by PREFECT_PROFILE) in "
+                                           "profiles.toml; the profile ephemeral is used");
+    fixture_load(f, NULL, ENVIRONMENT("PREFECT_PROFILES_PATH=profiles.toml"), NULL);
+    assert_string_equal(f->config->api_url, "http://a/api");
+    assert_null(f->config->notice);
+}
+
+static void test_addresses_that_look_wrong(void **state)
+{
+    struct fixture *f = *state;
+    fixture_load(f, NULL, ENVIRONMENT("PREFECT_API_URL=https://app.prefect.cloud/account/a"), NULL);
+    assert_non_null(strstr(f->config->notice, "did you mean api.prefect.cloud?"));
+    fixture_load(f, NULL, ENVIRONMENT("PREFECT_API_URL=https://api.prefect.cloud/api/accounts/a/workspace/b"),
+                 NULL);
+    assert_non_null(strstr(f->config->notice, "/workspaces/"));
+    fixture_load(f, NULL,
+                 ENVIRONMENT("PREFECT_API_URL=https://api.prefect.cloud/api/account/a",
+                             "PREFECT_SILENCE_API_URL_MISCONFIGURATION=1"),
+                 NULL);
+    assert_null(f->config->notice);
+    fixture_load(f, NULL,
+                 ENVIRONMENT("PREFECT_API_URL=https://api.prefect.cloud/api/accounts/a/workspaces/b"), NULL);
+    assert_null(f->config->notice);
+    assert_true(f->config->is_cloud);
 }
 
 /* ---- the state file's place ---- */
@@ -499,10 +600,12 @@ static void test_state_path_of_a_configuration(void **state)
 static void test_secrets_are_never_printed(void **state)
 {
     struct fixture *f = *state;
-    fixture_load(f, NULL,
+    fixture_load(f, "[alerts]\nwebhook_authorization = hunter2\n",
                  ENVIRONMENT("PREFECT_API_KEY=hunter2", "PREFECT_API_AUTH_STRING=u:hunter2",
-                             "PREFECT_CLIENT_CUSTOM_HEADERS={\"X\": \"hunter2\"}"),
+                             "PREFECT_CLIENT_CUSTOM_HEADERS={\"X\": \"hunter2\"}",
+                             "SLUICE_ALERTS_WEBHOOK=http://h/hunter2"),
                  NULL);
+    assert_string_equal(f->config->webhook, "http://h/hunter2");
     for (int json = 0; json < 2; json++) {
         char *AUTO_FREE text = fixture_print(f, json == 1);
         assert_null(strstr(text, "hunter2"));
@@ -581,6 +684,71 @@ static void test_changes_of_classes(void **state)
                    NULL, "classes: their order changed, the first that matches wins\n");
 }
 
+/* ---- credentials of systemd ---- */
+
+#define IN_FOLDER "CREDENTIALS_DIRECTORY=."
+
+static void expect_key(const struct fixture *f, const char *key)
+{
+    assert_int_equal(f->result, 0);
+    if (key == NULL)
+        assert_null(f->config->api_key);
+    else
+        assert_string_equal(f->config->api_key, key);
+}
+
+static void test_credentials(void **state)
+{
+    struct fixture *f = *state;
+    fixture_load(f, NULL, ENVIRONMENT(IN_FOLDER), NULL);
+    fixture_expect_problems(f, "");
+    expect_key(f, NULL);
+    fixture_write("prefect-api-key", "pnu_of_a_file\n");
+    fixture_write("prefect-api-auth-string", "login:of a file");
+    fixture_load(f, NULL, ENVIRONMENT(IN_FOLDER, "PREFECT_API_URL=http://u/api"), NULL);
+    fixture_expect_problems(f, "");
+    expect_key(f, "pnu_of_a_file");
+    assert_string_equal(f->config->auth_string, "login:of a file");
+    /* Flows need it as much as with a variable. */
+    expect_forwarded(f, "PREFECT_API_URL=http://u/api\nPREFECT_API_AUTH_STRING=login:of a file\n"
+                        "PREFECT_API_KEY=pnu_of_a_file\nPREFECT_SERVER_EPHEMERAL_ENABLED=True\n");
+    char *printed = fixture_print(f, false);
+    assert_null(strstr(printed, "of_a_file"));
+    assert_non_null(strstr(printed, "credential prefect-api-key"));
+    free(printed);
+    fixture_load(f, NULL, ENVIRONMENT(IN_FOLDER, "PREFECT_API_KEY=pnu_given"), NULL);
+    expect_key(f, "pnu_given");
+    fixture_write("prefect-api-key", "\r\n");
+    fixture_load(f, NULL, ENVIRONMENT(IN_FOLDER), NULL);
+    fixture_expect_problems(f, "");
+    expect_key(f, NULL);
+    fixture_load(f, NULL, NULL, NULL);
+    assert_null(f->config->auth_string);
+}
+
+static void test_bad_credentials(void **state)
+{
+    struct fixture *f = *state;
+    static char large[65537 + 1];
+    fixture_write_bytes("prefect-api-key", "a\0b", 3);
+    fixture_load(f, NULL, ENVIRONMENT(IN_FOLDER), NULL);
+    fixture_expect_problems(f, "credential prefect-api-key: holds a NUL character\n");
+    fixture_write("prefect-api-key", "two\nlines\n");
+    fixture_load(f, NULL, ENVIRONMENT(IN_FOLDER), NULL);
+    assert_int_equal(f->problems.count, 1);
+    assert_null(strstr(f->problems.items[0].text, "two"));
+    memset(large, 'x', sizeof(large) - 1);
+    fixture_write("prefect-api-key", large);
+    fixture_load(f, NULL, ENVIRONMENT(IN_FOLDER), NULL);
+    assert_int_equal(f->problems.count, 1);
+    assert_non_null(strstr(f->problems.items[0].text, "larger than 64 KiB"));
+    assert_int_equal(unlink("prefect-api-key"), 0);
+    assert_int_equal(mkdir("prefect-api-key", 0700), 0);
+    fixture_load(f, NULL, ENVIRONMENT(IN_FOLDER), NULL);
+    assert_int_equal(f->problems.count, 1);
+    assert_int_equal(rmdir("prefect-api-key"), 0);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -591,6 +759,7 @@ int main(void)
         TEST(test_bad_variables),
         TEST(test_tls_to_the_engine),
         TEST(test_clocks_of_the_engine),
+        TEST(test_a_stage_beats_the_clocks_of_the_engine),
         TEST(test_flags),
         TEST(test_client_timeout_sets_every_engine_stage),
         TEST(test_request_timeout_sets_the_api_stages),
@@ -598,9 +767,15 @@ int main(void)
         TEST(test_class_beats_client_timeout),
         TEST(test_a_pull_keeps_its_inactivity_clock),
         TEST(test_forwarded),
+        TEST(test_settings_kept_out_of_containers),
+        TEST(test_values_that_prefect_would_refuse),
+        TEST(test_profile_that_is_not_there),
+        TEST(test_addresses_that_look_wrong),
         cmocka_unit_test(test_state_path),
         TEST(test_state_path_of_a_configuration),
         TEST(test_secrets_are_never_printed),
+        TEST(test_credentials),
+        TEST(test_bad_credentials),
         TEST(test_print_as_json),
         TEST(test_changes),
         TEST(test_changes_of_classes),

@@ -693,6 +693,48 @@ static void test_pull_lines(void **state)
     engine_pull_done(&pull);
 }
 
+static void feed_pull(struct engine_pull *pull, const char *status, const char *id, const char *detail)
+{
+    char line[200];
+    snprintf(line, sizeof(line), "{\"status\":\"%s\",\"progressDetail\":{%s},\"id\":\"%s\"}", status, detail,
+             id);
+    assert_true(engine_pull_line(pull, line, strlen(line)));
+    assert_int_equal(pull->bad_lines, 0);
+}
+
+static void test_what_a_pull_has_downloaded(void **state)
+{
+    (void)state;
+    struct engine_pull pull = {0};
+    assert_int_equal(engine_pull_bytes(&pull), 0);
+    feed_pull(&pull, "Already exists", "a1", "");
+    feed_pull(&pull, "Downloading", "b2", "\"current\":1000,\"total\":5000");
+    feed_pull(&pull, "Downloading", "c3", "\"current\":300");
+    feed_pull(&pull, "Downloading", "b2", "\"current\":4000,\"total\":5000");
+    assert_int_equal(engine_pull_bytes(&pull), 4300);
+    feed_pull(&pull, "Downloading", "b2", "\"current\":10,\"total\":5000"); /* tried again */
+    assert_int_equal(engine_pull_bytes(&pull), 4300);
+    feed_pull(&pull, "Download complete", "b2", "");
+    feed_pull(&pull, "Download complete", "c3", "");
+    feed_pull(&pull, "Download complete", "d4", "");
+    assert_int_equal(engine_pull_bytes(&pull), 5300);
+    feed_pull(&pull, "Extracting", "b2", "\"current\":9000,\"total\":9000");
+    feed_pull(&pull, "Pull complete", "b2", "");
+    feed_pull(&pull, "Downloading", "c3", "\"current\":\"x\",\"total\":-7");
+    feed_pull(&pull, "Downloading", "e5", "\"current\":-7");
+    assert_int_equal(engine_pull_bytes(&pull), 5300);
+    feed_pull(&pull, "Downloading", "f6", "\"current\":9223372036854775807");
+    assert_true(engine_pull_bytes(&pull) == INT64_MAX);
+    engine_pull_done(&pull);
+    for (int i = 0; i < 2 * ENGINE_LAYERS_MAX; i++) {
+        char id[20];
+        snprintf(id, sizeof(id), "layer%d", i);
+        feed_pull(&pull, "Downloading", id, "\"current\":10");
+    }
+    assert_int_equal(engine_pull_bytes(&pull), 10 * ENGINE_LAYERS_MAX);
+    engine_pull_done(&pull);
+}
+
 static void test_pull_errors(void **state)
 {
     (void)state;
@@ -747,6 +789,7 @@ int main(void)
         cmocka_unit_test(test_frames_bad),
         cmocka_unit_test(test_frames_large_raw_and_stopped),
         cmocka_unit_test(test_pull_lines),
+        cmocka_unit_test(test_what_a_pull_has_downloaded),
         cmocka_unit_test(test_pull_errors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

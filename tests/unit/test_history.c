@@ -120,6 +120,16 @@ static void test_an_end_that_was_overwritten(void **state)
     expect("S P:o R F S P:c", true, true, 5, -1);
 }
 
+/* Two workers' proposals land late, one on the other: who is seen last puts the end back. */
+static void test_an_end_that_another_overwrote_first(void **state)
+{
+    (void)state;
+    expect("S P:c R F S P:o R C P:o P:s", false, true, 1, 7);
+    expect("S P:o R C P:o P:c", true, true, 5, 3);
+    expect("S P:o R C P:o R P:s", false, true, -1, -1); /* somebody runs it again */
+    expect("S P:o R C S P:o P:s", false, true, -1, -1);
+}
+
 static void test_a_cancel_of_what_we_handed_back_is_ours(void **state)
 {
     (void)state;
@@ -191,6 +201,7 @@ int main(void)
         cmocka_unit_test(test_an_end_that_was_overwritten),
         cmocka_unit_test(test_a_schedule_that_was_overwritten),
         cmocka_unit_test(test_a_cancel_of_what_overwrote_something),
+        cmocka_unit_test(test_an_end_that_another_overwrote_first),
         cmocka_unit_test(test_a_cancel_of_what_we_handed_back_is_ours),
         cmocka_unit_test(test_cancelled_unclaimed),
     };

@@ -188,6 +188,80 @@ static void test_a_stream_that_falls_silent(void **state)
     call_done(&r);
 }
 
+/* --- what the clocks have counted --- */
+
+/* The longest gap between any two bytes, from the request on; the way to the connection is none. */
+static void test_the_longest_silence(void **state)
+{
+    struct http_world *w = *state;
+    struct call_record r = {0};
+    struct http_request request = http_world_get(w);
+    request_stream(&request);
+    call_start(w, &r, &request);
+    fake_clock_advance(&w->fc, w->timers, 4000); /* curl has not been asked yet */
+    turn(w);
+    advance(w, 900);
+    send_text(w, ok_chunked);
+    advance(w, 300);
+    send_text(w, "3\r\nabc\r\n");
+    advance(w, 1200);
+    send_text(w, "2\r\nd");
+    advance(w, 1100);
+    send_text(w, "e\r\n0\r\n\r\n");
+    assert_int_equal(r.done_count, 1);
+    assert_false(r.has_failure);
+    assert_int_equal(r.silence_ms, 1200);
+    assert_int_equal(r.connect_ms, 4000);
+    assert_int_equal(r.took_ms, 7500);
+    call_done(&r);
+}
+
+static void test_the_last_silence_counts(void **state)
+{
+    struct http_world *w = *state;
+    struct call_record r = {0};
+    start_and_turn(w, &r);
+    send_text(w, "HTTP/1.1 200 OK\r\n\r\nhello");
+    advance(w, 7000);
+    raw_end(raw_last(&w->unix_server), RAW_CLOSE);
+    turn(w);
+    assert_int_equal(r.done_count, 1);
+    assert_false(r.has_failure);
+    assert_int_equal(r.silence_ms, 7000);
+    call_done(&r);
+}
+
+static void test_a_kept_connection_took_no_time_to_connect(void **state)
+{
+    struct http_world *w = *state;
+    struct call_record r = {0};
+    struct http_request request = http_world_get(w);
+    for (int i = 0; i < 3; i++) {
+        request.fresh_connection = i == 2;
+        answer_with(&w->unix_server, ok, RAW_KEEP);
+        call_start(w, &r, &request);
+        fake_clock_advance(&w->fc, w->timers, 50);
+        turn(w);
+        assert_false(r.has_failure);
+        assert_int_equal(r.connect_ms, i == 1 ? -1 : 50);
+        assert_int_equal(r.silence_ms, 0);
+        call_done(&r);
+    }
+}
+
+static void test_what_never_connects_took_no_time_to_connect(void **state)
+{
+    struct http_world *w = *state;
+    struct call_record r = {0};
+    struct http_request request = http_world_get(w);
+    request.unix_socket = "/nonexistent/socket";
+    call_run(w, &r, &request);
+    assert_true(r.has_failure);
+    assert_int_equal(r.connect_ms, -1);
+    assert_int_equal(r.silence_ms, 0);
+    call_done(&r);
+}
+
 /* --- cancelling --- */
 
 static void test_cancel_before_anything_happened(void **state)
@@ -339,6 +413,10 @@ int main(void)
         WORLD_TEST(test_an_upload_nobody_reads),
         WORLD_TEST(test_the_total_clock_covers_redirects),
         WORLD_TEST(test_a_stream_that_falls_silent),
+        WORLD_TEST(test_the_longest_silence),
+        WORLD_TEST(test_the_last_silence_counts),
+        WORLD_TEST(test_a_kept_connection_took_no_time_to_connect),
+        WORLD_TEST(test_what_never_connects_took_no_time_to_connect),
         WORLD_TEST(test_cancel_before_anything_happened),
         WORLD_TEST(test_cancel_while_waiting),
         WORLD_TEST(test_cancel_between_the_clock_and_its_callback),

@@ -42,7 +42,8 @@ static const struct {
     {"cjson/", {"api/json.c"}},
     {"cJSON.h", {NULL}},
     {"sqlite3.h", {"store/"}},
-    {"event2/", {"api/http_curl", "scheduler/loop.c", "api/admin"}},
+    {"event2/",
+     {"api/http_curl", "scheduler/loop.c", "api/admin", "api/credential_helper.c", "scheduler/output_fd.c"}},
     {"event.h", {NULL}},
     {"ini.h", {"scheduler/config"}},
 };

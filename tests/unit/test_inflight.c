@@ -22,6 +22,7 @@
 
 #define SECONDS(n) ((n)*1000.0)
 #define SEEDS 8
+#define FIRST 2
 #define WINDOW_MS SECONDS(10)
 
 struct engine {
@@ -106,7 +107,7 @@ static const struct figures none = {.rate_min = INFINITY, .least = INFINITY};
 static void test_it_comes_near_the_best_fixed_limit(void **state)
 {
     (void)state;
-    static const int firsts[] = {INFLIGHT_FIRST, 16};
+    static const int firsts[] = {FIRST, 16};
     for (size_t i = 0; i < ARRAY_LEN(engines); i++) {
         const struct engine *e = &engines[i];
         double best = plant_best(e->shape, 1);
@@ -152,7 +153,7 @@ static void follow(const struct engine *e, size_t how)
     struct figures f = none;
     for (uint64_t seed = 1; seed <= SEEDS; seed++) {
         struct plant p;
-        plant_init(&p, e->shape, seed, 0, INFLIGHT_FIRST);
+        plant_init(&p, e->shape, seed, 0, FIRST);
         plant_run(&p, SECONDS(180));
         p.shape = moved;
         plant_run(&p, SECONDS(300));
@@ -189,7 +190,7 @@ static void test_on_two_cores_it_settles_near_three_calls(void **state)
         double best = plant_best(engines[i].shape, 1);
         for (uint64_t seed = 1; seed <= 2 * SEEDS; seed++) {
             struct plant p;
-            plant_init(&p, engines[i].shape, seed, 0, INFLIGHT_FIRST);
+            plant_init(&p, engines[i].shape, seed, 0, FIRST);
             plant_run(&p, SECONDS(300));
             take(&f, &p, 0, SECONDS(300), best);
             plant_done(&p);
@@ -208,7 +209,7 @@ static void test_a_slow_drift_carries_it_nowhere(void **state)
 {
     (void)state;
     struct plant p;
-    plant_init(&p, engines[4].shape, 1, 0, INFLIGHT_FIRST);
+    plant_init(&p, engines[4].shape, 1, 0, FIRST);
     double work_s = 0;
     for (int second = 0; second < 600; second++) {
         p.shape.slower = 2 - cos(2 * M_PI * second / 600);
@@ -273,7 +274,7 @@ static struct inflight after_calls(struct inflight f, int64_t *now_ms, int count
 {
     for (int i = 0; i < count; i++) {
         *now_ms += 10;
-        f = inflight_after_success(f, (struct inflight_sample){*now_ms - took_ms, *now_ms, mean});
+        f = inflight_after_success(f, (struct inflight_sample){*now_ms - took_ms, *now_ms, mean, 1});
     }
     return f;
 }
@@ -282,7 +283,7 @@ static void test_a_long_silence_is_not_compared_across(void **state)
 {
     (void)state;
     int64_t now_ms = 100000;
-    struct inflight f = inflight_make(8);
+    struct inflight f = inflight_make(&inflight_calls, 8);
     int64_t low = inflight_limit(&f);
     f = after_calls(f, &now_ms, 60, 5, (double)low); /* the first block is complete */
     assert_int_equal(f.before.level, low);
@@ -291,7 +292,7 @@ static void test_a_long_silence_is_not_compared_across(void **state)
     /* An hour later everything takes a hundred times as long: no news about the knee. One block of it. */
     for (int i = 0; i < 15; i++) {
         now_ms += 600;
-        f = inflight_after_success(f, (struct inflight_sample){now_ms - 500, now_ms, 64});
+        f = inflight_after_success(f, (struct inflight_sample){now_ms - 500, now_ms, 64, 1});
     }
     assert_true(f.before.level > low);
     assert_true(f.guess == before);
@@ -300,7 +301,7 @@ static void test_a_long_silence_is_not_compared_across(void **state)
 static void test_an_overload_counts_once_for_calls_that_were_out_together(void **state)
 {
     (void)state;
-    struct inflight f = inflight_make(20);
+    struct inflight f = inflight_make(&inflight_calls, 20);
     f = inflight_after_overload(f, 1000, 61000);
     assert_true(fabs(f.guess - 14) < 0.01);
     f = inflight_after_overload(f, 1001, 61001);
@@ -333,7 +334,7 @@ static void test_the_limit_stays_within_its_bounds(void **state)
 {
     (void)state;
     uint64_t seed = 1;
-    struct inflight f = inflight_make(2);
+    struct inflight f = inflight_make(&inflight_calls, 2);
     int64_t now_ms = 0;
     for (int i = 0; i < 300000; i++) {
         uint64_t random = random_splitmix64(&seed);
@@ -343,12 +344,13 @@ static void test_the_limit_stays_within_its_bounds(void **state)
         if (random % 997 == 0)
             f = inflight_after_overload(f, now_ms - took_ms, now_ms);
         else
-            f = inflight_after_success(f, (struct inflight_sample){now_ms - took_ms, now_ms, mean});
+            f = inflight_after_success(f, (struct inflight_sample){now_ms - took_ms, now_ms, mean, 1});
         assert_in_range(inflight_limit(&f), INFLIGHT_MIN, INFLIGHT_MAX);
         assert_true(f.guess >= INFLIGHT_MIN && f.guess <= INFLIGHT_MAX);
     }
-    assert_int_equal(inflight_limit(&(struct inflight){.now = inflight_make(-5).now}), INFLIGHT_MIN);
-    struct inflight high = inflight_make(1e9);
+    struct inflight low = inflight_make(&inflight_calls, -5);
+    assert_int_equal(inflight_limit(&low), INFLIGHT_MIN);
+    struct inflight high = inflight_make(&inflight_calls, 1e9);
     assert_in_range(inflight_limit(&high), INFLIGHT_MAX / 2, INFLIGHT_MAX);
 }
 
@@ -357,11 +359,11 @@ static void test_the_limit_stays_within_its_bounds(void **state)
 static void test_what_was_learned_survives_as_text(void **state)
 {
     (void)state;
-    struct inflight f = inflight_make(11.37);
+    struct inflight f = inflight_make(&inflight_calls, 11.37);
     f.samples = 4711;
     char text[INFLIGHT_TEXT_SIZE];
     inflight_to_text(&f, text);
-    struct inflight back = inflight_make(2);
+    struct inflight back = inflight_make(&inflight_calls, 2);
     assert_true(inflight_from_text(text, &back));
     assert_true(fabs(back.guess - 11.37) < 0.01);
     assert_int_equal(back.samples, 4711);
@@ -376,7 +378,7 @@ static void test_other_texts_are_refused(void **state)
         "1 0 5",   "1 6401 5", "1 -200 5",        "1 200 -1", "1 200 5 6",
         "1 nan 5", "1 200 5x", "1 99999999999 5", "x 200 5",  "1 200 99999999999999999999"};
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
-        struct inflight f = inflight_make(7);
+        struct inflight f = inflight_make(&inflight_calls, 7);
         if (inflight_from_text(texts[i], &f))
             fail_msg("\"%s\" was taken", texts[i]);
         assert_true(f.guess == 7);

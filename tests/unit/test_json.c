@@ -85,8 +85,8 @@ static void test_strings_keep_their_text(void **state)
 static void test_null_characters_are_refused(void **state)
 {
     (void)state;
-    assert_refused("\"a\\u0000b\"", 10, ERR_PARSE, "\\u0000");
-    assert_refused("{\"k\\u0000\":1}", 13, ERR_PARSE, "byte 3");
+    assert_refused("\"a\\u0000b\"", 10, ERR_INVALID, "\\u0000");
+    assert_refused("{\"k\\u0000\":1}", 13, ERR_INVALID, "byte 3");
     assert_refused("\"a\0b\"", 5, ERR_PARSE, "control character");
     assert_refused("1\0", 2, ERR_PARSE, "does not belong");
     assert_refused("\0", 1, ERR_PARSE, "byte 0");

@@ -3,6 +3,7 @@
  * is compiled for this test so that each of its functions tells of its entry: O(log n).
  */
 #include "line.h"
+#include "tests/support/steps.h"
 
 #include "base/check.h"
 #include "base/random.h"
@@ -14,25 +15,6 @@
 #include <cmocka.h>
 
 #define OPERATIONS 2000
-
-static int64_t steps;
-
-/* Called by what is compiled with -finstrument-functions. */
-void __cyg_profile_func_enter(void *function, void *site); /* NOLINT(bugprone-reserved-identifier) */
-void __cyg_profile_func_exit(void *function, void *site);  /* NOLINT(bugprone-reserved-identifier) */
-
-void __cyg_profile_func_enter(void *function, void *site) /* NOLINT(bugprone-reserved-identifier) */
-{
-    (void)function;
-    (void)site;
-    steps++;
-}
-
-void __cyg_profile_func_exit(void *function, void *site) /* NOLINT(bugprone-reserved-identifier) */
-{
-    (void)function;
-    (void)site;
-}
 
 static int64_t log2_of(size_t n)
 {

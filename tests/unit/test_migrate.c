@@ -141,8 +141,8 @@ static void test_settings_of_the_connection(void **state)
         {"foreign_keys", "1"},
         {"mmap_size", "0"},
         {"application_id", "1936483173"},
-        {"user_version", "6"},
-        {"auto_vacuum", "0"},
+        {"user_version", "10"},
+        {"auto_vacuum", "2"},
         {"busy_timeout", "2000"},
         {"trusted_schema", "0"},
     };
@@ -640,7 +640,7 @@ static void test_killed_in_the_middle_of_a_migration(void **state)
 static void test_the_embedded_list_is_the_folder(void **state)
 {
     (void)state;
-    assert_int_equal(migrate_list_count, 6);
+    assert_int_equal(migrate_list_count, 10);
     for (size_t i = 0; i < migrate_list_count; i++) {
         char *AUTO_FREE path = check_printf("migrations/%s.sql", migrate_list[i].name);
         size_t len;

@@ -115,8 +115,9 @@ static void test_json(void **state)
 {
     (void)state;
     static const char *const lines[] = {
-        "sluice|config|--json", "sluice|queue|--json", "sluice|status|--json",    "sluice|explain|--json",
-        "sluice|pause|--json",  "sluice|drain|--json", "sluice|why|otter|--json", "sluice|tune|--json"};
+        "sluice|config|--json",    "sluice|queue|--json", "sluice|status|--json",
+        "sluice|explain|--json",   "sluice|pause|--json", "sluice|drain|--json",
+        "sluice|why|otter|--json", "sluice|tune|--json",  "sluice|timeouts|--json"};
     for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
         struct options options;
         struct err err;
@@ -146,6 +147,47 @@ static void test_which_run_and_whether_to_wait(void **state)
     assert_true(options.wait);
     assert_null(options.run);
     options_done(&options);
+}
+
+static void test_looks(void **state)
+{
+    (void)state;
+    struct options options;
+    struct err err;
+    char *AUTO_FREE first = NULL;
+    char *AUTO_FREE second = NULL;
+    char *AUTO_FREE third = NULL;
+    assert_int_equal(parse("sluice|status", &options, &first, &err), 0);
+    assert_false(options.look.watch);
+    assert_int_equal(options.look.interval_ms, 2000);
+    assert_int_equal(options.look.color, TERMINAL_COLOR_AUTO);
+    assert_int_equal(options.look.limit, -1);
+    options_done(&options);
+    assert_int_equal(
+        parse("sluice|timeouts|--since|90m|--class|etl|--stage|pull|--limit|0|--wide|--color=always",
+              &options, &second, &err),
+        0);
+    assert_int_equal(options.look.since_ms, 5400000);
+    assert_string_equal(options.look.job_class, "etl");
+    assert_string_equal(options.look.stage, "pull");
+    assert_int_equal(options.look.limit, 0);
+    assert_true(options.look.wide);
+    assert_int_equal(options.look.color, TERMINAL_COLOR_ALWAYS);
+    options_done(&options);
+    static const struct {
+        const char *line;
+        int64_t ms;
+    } intervals[] = {{"sluice|status|--interval|2", 2000},
+                     {"sluice|status|--interval|0.5", 500},
+                     {"sluice|status|--interval|250ms", 250},
+                     {"sluice|status|--watch|--interval|1h", 3600000}};
+    for (size_t i = 0; i < ARRAY_LEN(intervals); i++) {
+        free(third);
+        assert_int_equal(parse(intervals[i].line, &options, &third, &err), 0);
+        assert_true(options.look.watch);
+        assert_int_equal(options.look.interval_ms, intervals[i].ms);
+        options_done(&options);
+    }
 }
 
 static void test_explain(void **state)
@@ -195,13 +237,29 @@ static void test_tune(void **state)
     options_done(&options);
 }
 
+struct wrong_use {
+    const char *line;
+    const char *sentence;
+};
+
+static void expect_refused(const struct wrong_use *cases, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct options options = {.command = COMMAND_QUEUE, .question.status = 77};
+        struct err err;
+        char *AUTO_FREE storage = NULL;
+        if (parse(cases[i].line, &options, &storage, &err) != -1)
+            fail_msg("%s was taken", cases[i].line);
+        assert_int_equal(err.kind, ERR_INVALID);
+        assert_string_equal(err.msg, cases[i].sentence);
+        assert_int_equal(options.question.status, 77); /* outputs only on success */
+    }
+}
+
 static void test_wrong_use(void **state)
 {
     (void)state;
-    static const struct {
-        const char *line;
-        const char *sentence;
-    } cases[] = {
+    static const struct wrong_use cases[] = {
         {"sluice", "a command is missing; see sluice --help"},
         {"sluice|strat", "\"strat\": unknown command; did you mean start?"},
         {"sluice|banana", "\"banana\": unknown command; see sluice --help"},
@@ -226,7 +284,7 @@ static void test_wrong_use(void **state)
         {"sluice|start|--install-policy|perhaps",
          "--install-policy: \"perhaps\" is not known; allowed: one of always, if-not-present, never, prompt"},
         {"sluice|start|--json", "--json: unknown option; see sluice start --help"},
-        {"sluice|queue|--limit|3", "--limit: unknown option; see sluice queue --help"},
+        {"sluice|queue|--with-healthcheck", "--with-healthcheck: unknown option; see sluice queue --help"},
         {"sluice|start|--stage|pull", "--stage: unknown option; did you mean --state?"},
         {"sluice|explain|--pool|p", "--pool: unknown option; see sluice explain --help"},
         {"sluice|retry", "which run? give its id, the first digits of it, or its name"},
@@ -252,16 +310,32 @@ static void test_wrong_use(void **state)
         {"sluice|explain|--status|1000",
          "--status: \"1000\" is not a status; allowed: a whole number from 0 to 999"},
     };
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        struct options options = {.command = COMMAND_QUEUE, .question.status = 77};
-        struct err err;
-        char *AUTO_FREE storage = NULL;
-        if (parse(cases[i].line, &options, &storage, &err) != -1)
-            fail_msg("%s was taken", cases[i].line);
-        assert_int_equal(err.kind, ERR_INVALID);
-        assert_string_equal(err.msg, cases[i].sentence);
-        assert_int_equal(options.question.status, 77); /* outputs only on success */
-    }
+    expect_refused(cases, ARRAY_LEN(cases));
+}
+
+static void test_wrong_use_of_looks(void **state)
+{
+    (void)state;
+    static const struct wrong_use cases[] = {
+        {"sluice|queue|--limit|-1",
+         "--limit: \"-1\" can't be used; allowed: a whole number from 0 to 1000000"},
+        {"sluice|queue|--watch", "--watch: unknown option; see sluice queue --help"},
+        {"sluice|status|--limit|3", "--limit: unknown option; see sluice status --help"},
+        {"sluice|status|--interval|0",
+         "--interval: \"0\" can't be used; allowed: a duration or seconds, from 100ms to 1h"},
+        {"sluice|status|--interval|61m",
+         "--interval: \"61m\" can't be used; allowed: a duration or seconds, from 100ms to 1h"},
+        {"sluice|why|x|--color|blue", "--color: \"blue\" is not known; allowed: one of auto, always, never"},
+        {"sluice|timeouts|--since|5",
+         "--since: \"5\" can't be used; allowed: a duration such as 90m, 24h or 7d"},
+        {"sluice|timeouts|--since|0s",
+         "--since: \"0s\" can't be used; allowed: a duration such as 90m, 24h or 7d"},
+        {"sluice|timeouts|--stage|nap", "--stage: \"nap\" is not known; allowed: one of api, resolve, image, "
+                                        "pull, create, network, start, run, "
+                                        "inspect, stop, report, remove"},
+        {"sluice|pause|--wide", "--wide: unknown option; see sluice pause --help"},
+    };
+    expect_refused(cases, ARRAY_LEN(cases));
 }
 
 static void test_help_is_asked_for(void **state)
@@ -343,7 +417,8 @@ static void test_help_of_start_names_every_option_and_setting(void **state)
 static void test_help_of_the_program_names_every_command(void **state)
 {
     (void)state;
-    static const char *const names[] = {"start", "check", "config", "queue", "status", "explain", "tune"};
+    static const char *const names[] = {"start", "check",    "config",  "queue", "status",
+                                        "why",   "timeouts", "explain", "tune"};
     char *AUTO_FREE text = help(COMMAND_HELP);
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         char *AUTO_FREE line = check_printf("\n  %s ", names[i]);
@@ -351,7 +426,8 @@ static void test_help_of_the_program_names_every_command(void **state)
     }
     char *AUTO_FREE queue = help(COMMAND_QUEUE);
     assert_non_null(strstr(queue, "--json"));
-    assert_null(strstr(queue, "--limit"));
+    assert_non_null(strstr(queue, "--limit"));
+    assert_null(strstr(queue, "--with-healthcheck"));
 }
 
 static void test_done_takes_what_never_was(void **state)
@@ -369,9 +445,11 @@ int main(void)
         cmocka_unit_test(test_flags_become_pairs),
         cmocka_unit_test(test_json),
         cmocka_unit_test(test_which_run_and_whether_to_wait),
+        cmocka_unit_test(test_looks),
         cmocka_unit_test(test_explain),
         cmocka_unit_test(test_tune),
         cmocka_unit_test(test_wrong_use),
+        cmocka_unit_test(test_wrong_use_of_looks),
         cmocka_unit_test(test_help_is_asked_for),
         cmocka_unit_test(test_nothing_is_left_from_the_line_before),
         cmocka_unit_test(test_help_of_start_names_every_option_and_setting),

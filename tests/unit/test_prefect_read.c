@@ -418,6 +418,23 @@ static void test_error_text_is_cut(void **state)
     assert_string_equal(text, "0123456789abc");
 }
 
+/* Found by fuzz_prefect: a sentence goes into logs and into JSON, and half a character fits neither. */
+static void test_error_text_is_cut_between_characters(void **state)
+{
+    (void)state;
+    char text[16];
+    const char plain[] = "{\"detail\":\"01234567890123\xC3\xA9\"}";
+    assert_true(prefect_read_error(plain, strlen(plain), text, sizeof(text)));
+    assert_string_equal(text, "01234567890123");
+    const char list[] = "{\"detail\":[{\"loc\":[\"0123456789ab\xF0\x9F\x98\x80\"],\"msg\":\"m\"}]}";
+    assert_true(prefect_read_error(list, strlen(list), text, sizeof(text)));
+    assert_string_equal(text, "0123456789ab: m");
+    char message[400];
+    char *AUTO_FREE many = check_printf("{\"detail\":[{\"msg\":\"%0199d\xC3\xA9\"}]}", 0);
+    assert_true(prefect_read_error(many, strlen(many), message, sizeof(message)));
+    assert_int_equal(strlen(message), strlen(": ") + 199);
+}
+
 static void test_state_type_names(void **state)
 {
     (void)state;
@@ -451,6 +468,7 @@ int main(void)
         cmocka_unit_test(test_messages_hold_no_content),
         cmocka_unit_test(test_error_texts),
         cmocka_unit_test(test_error_text_is_cut),
+        cmocka_unit_test(test_error_text_is_cut_between_characters),
         cmocka_unit_test(test_state_type_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

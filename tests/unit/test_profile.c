@@ -25,7 +25,7 @@ static void append(char **text, char *more)
     *text = both;
 }
 
-/* "a/b=s:text " for each value; s, b, n by kind, tables as "[a/b] ". */
+/* "a/b=s:text " for each value; s, b, n, a by kind, tables as "[a/b] ". */
 static void on_value(void *arg, const char *const *path, size_t depth, enum toml_kind kind, const char *value,
                      int line)
 {
@@ -35,7 +35,7 @@ static void on_value(void *arg, const char *const *path, size_t depth, enum toml
     for (size_t i = 0; i < depth; i++)
         append(text, check_printf("%s%s", i > 0 ? "/" : "", path[i]));
     static const char letters[] = {
-        [TOML_TABLE] = 't', [TOML_STRING] = 's', [TOML_BOOL] = 'b', [TOML_NUMBER] = 'n'};
+        [TOML_TABLE] = 't', [TOML_STRING] = 's', [TOML_BOOL] = 'b', [TOML_NUMBER] = 'n', [TOML_ARRAY] = 'a'};
     append(text, kind == TOML_TABLE ? check_strdup("] ") : check_printf("=%c:%s ", letters[kind], value));
 }
 
@@ -74,7 +74,7 @@ static void test_toml_that_is_fine(void **state)
         {"a = \"\"\"\nx\\\n   y\"z\"\"\"\"\"\nb = 1\n", "a=s:xy\"z\"\" b=n:1 "},
         {"a = '''\r\nx\r\ny'''\n", "a=s:x\ny "},
         {"a = ''\nb = \"\"\n", "a=s: b=s: "},
-        {"a = [1, \"x\", [true,], {k = 'v'}, # c\n 2\n]\nb = 1\n", "b=n:1 "},
+        {"a = [1, \"x\", [true,], {k = 'v'}, # c\n 2\n]\nb = 1\n", "a=a:1,x,2 b=n:1 "},
         {"a = { b = 1, c.d = 'x', e = {} }\n", "a/b=n:1 a/c/d=s:x "},
         {"a = +1_000\nb = -0.5e-3\nc = 0xff\nd = inf\ne = -nan\n",
          "a=n:+1000 b=n:-0.5e-3 c=n:0xff d=n:inf e=n:-nan "},
@@ -239,13 +239,18 @@ static void expect_heard(struct heard *heard, const char *settings, const char *
     free(heard->problems);
 }
 
-static void check_profile(const char *text, const char *wanted, const char *settings, const char *problems)
+/* settings: each on a line; outcome: of profile_read, and the name. */
+static void check_profile(const char *text, const char *wanted, enum profile_outcome outcome,
+                          const char *name, const char *settings, const char *problems)
 {
     struct heard heard = {check_strdup(""), check_strdup("")};
     const struct profile_reader reader = {on_setting, on_problem, &heard};
+    char *AUTO_FREE found = NULL;
     if (text != NULL)
         fixture_write("profiles.toml", text);
-    profile_read(text != NULL ? "profiles.toml" : "none.toml", wanted, &reader);
+    assert_int_equal(profile_read(text != NULL ? "profiles.toml" : "none.toml", wanted, &reader, &found),
+                     outcome);
+    assert_string_equal(found != NULL ? found : "", name);
     expect_heard(&heard, settings, problems);
 }
 
@@ -254,38 +259,54 @@ static void test_profiles(void **state)
     (void)state;
     const char *two =
         "[profiles.dev]\nPREFECT_API_URL = \"http://d\"\n[profiles.prod]\nPREFECT_API_URL = 'http://p'\n"
-        "PREFECT_A = true\nPREFECT_B = 1_0\nprefect_c = 1\nOTHER = 1\nPREFECT_D = [1]\n"
+        "PREFECT_A = true\nPREFECT_B = 1_0\nprefect_c = 1\nOTHER = 1\nPREFECT_D = [1, 'x']\n"
         "[profiles.prod.x]\nPREFECT_E = 1\n";
     char *AUTO_FREE with_active = check_printf("active = 'prod'\n%s", two);
     char *AUTO_FREE active_below = check_printf("%s[other]\nactive = 'dev'\n", two);
     const char *prod = "PREFECT_API_URL=http://p (profile prod)\nPREFECT_A=True (profile prod)\n"
-                       "PREFECT_B=10 (profile prod)\n";
-    check_profile(NULL, NULL, "", "");
-    check_profile(NULL, "prod", "", "");
-    check_profile("", NULL, "", "");
-    check_profile(with_active, NULL, prod, "");
-    check_profile(with_active, "dev", "PREFECT_API_URL=http://d (profile dev)\n", "");
-    check_profile(two, "prod", prod, "");
-    check_profile(two, NULL, "", "");
-    check_profile(active_below, NULL, "", "");
-    check_profile("active = 'e'\n[profiles.e]\n", NULL, "", "");
-    check_profile("active = 'ephemeral'\n", NULL, "", "");
-    check_profile("active = 1\n", NULL, "", "");
+                       "PREFECT_B=10 (profile prod)\nPREFECT_D=1,x (profile prod)\n";
+    check_profile(NULL, NULL, PROFILE_NOT_NAMED, "", "", "");
+    check_profile(NULL, "prod", PROFILE_UNKNOWN, "prod", "", "");
+    check_profile("", NULL, PROFILE_NOT_NAMED, "", "", "");
+    check_profile(with_active, NULL, PROFILE_READ, "prod", prod, "");
+    check_profile(with_active, "dev", PROFILE_READ, "dev", "PREFECT_API_URL=http://d (profile dev)\n", "");
+    check_profile(two, "prod", PROFILE_READ, "prod", prod, "");
+    check_profile(two, NULL, PROFILE_NOT_NAMED, "", "", "");
+    check_profile(active_below, NULL, PROFILE_NOT_NAMED, "", "", "");
+    check_profile("active = 'e'\n[profiles.e]\n", NULL, PROFILE_READ, "e", "", "");
+    check_profile("active = 'ephemeral'\n", NULL, PROFILE_UNKNOWN, "ephemeral", "", "");
+    check_profile("[profiles.dev]\n", "prod", PROFILE_UNKNOWN, "prod", "", "");
+    check_profile("active = 1\n", NULL, PROFILE_NOT_NAMED, "", "", "");
+}
+
+static void test_built_in_profiles(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        const char *settings;
+    } cases[] = {{"ephemeral", "PREFECT_SERVER_EPHEMERAL_ENABLED=true (profile ephemeral)\n"},
+                 {"local", "PREFECT_API_URL=http://127.0.0.1:4200/api (profile local)\n"},
+                 {"cloud", ""}};
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct heard heard = {check_strdup(""), check_strdup("")};
+        const struct profile_reader reader = {on_setting, on_problem, &heard};
+        assert_true(profile_read_built_in(cases[i].name, &reader));
+        assert_false(profile_read_built_in("nope", &reader));
+        expect_heard(&heard, cases[i].settings, "");
+    }
 }
 
 static void test_profiles_with_mistakes(void **state)
 {
     (void)state;
-    check_profile("[profiles.dev]\n", "prod", "",
-                  "profiles.toml: there is no profile \"prod\" (named by --profile or PREFECT_PROFILE)\n");
-    check_profile("active = 'prod'\n", NULL, "",
-                  "profiles.toml: there is no profile \"prod\" (named by active)\n");
-    check_profile("active = 'p'\n[profiles.p]\nPREFECT_X = \"a\"\nPREFECT_Y = b\n", NULL, "",
-                  "profiles.toml:4: a value is missing, or a text without quotes\n");
-    check_profile("<html>", NULL, "", "profiles.toml:1: a key is missing\n");
+    check_profile("active = 'p'\n[profiles.p]\nPREFECT_X = \"a\"\nPREFECT_Y = b\n", NULL, PROFILE_READ, "p",
+                  "", "profiles.toml:4: a value is missing, or a text without quotes\n");
+    check_profile("<html>", NULL, PROFILE_READ, "", "", "profiles.toml:1: a key is missing\n");
     struct heard heard = {check_strdup(""), check_strdup("")};
     const struct profile_reader reader = {on_setting, on_problem, &heard};
-    profile_read(".", NULL, &reader);
+    char *AUTO_FREE name = NULL;
+    assert_int_equal(profile_read(".", NULL, &reader, &name), PROFILE_NOT_NAMED);
     expect_heard(&heard, "", ".: can't be read: Is a directory\n");
 }
 
@@ -299,7 +320,8 @@ static void test_a_huge_profile(void **state)
     fixture_write_bytes("profiles.toml", bytes, size);
     struct heard heard = {check_strdup(""), check_strdup("")};
     const struct profile_reader reader = {on_setting, on_problem, &heard};
-    profile_read("profiles.toml", NULL, &reader);
+    char *AUTO_FREE name = NULL;
+    assert_int_equal(profile_read("profiles.toml", NULL, &reader, &name), PROFILE_NOT_NAMED);
     expect_heard(&heard, "", "profiles.toml: larger than 1024 KiB\n");
 }
 
@@ -310,11 +332,14 @@ static void test_project_files(void **state)
     const struct profile_reader reader = {on_setting, on_problem, &heard};
     fixture_write("prefect.toml",
                   "home = \"/x\"\n[api]\nurl = \"http://h/api\"\n[client.metrics]\nenabled = true\n"
-                  "[client]\nretry_extra_codes = [429]\nodd-name = 1\n");
+                  "[client]\nretry_extra_codes = [429, 5_00, [1], {a = 1}]\nodd-name = 1\n"
+                  "[client.custom_headers]\nX-A = \"b\\\"c\"\n\"x.d\" = 'e'\n");
     profile_read_project("prefect.toml", "prefect.toml", false, &reader);
     expect_heard(&heard,
                  "PREFECT_HOME=/x (prefect.toml:1)\nPREFECT_API_URL=http://h/api (prefect.toml:3)\n"
-                 "PREFECT_CLIENT_METRICS_ENABLED=True (prefect.toml:5)\n",
+                 "PREFECT_CLIENT_METRICS_ENABLED=True (prefect.toml:5)\n"
+                 "PREFECT_CLIENT_RETRY_EXTRA_CODES=429,500 (prefect.toml:7)\n"
+                 "PREFECT_CLIENT_CUSTOM_HEADERS={\"X-A\": \"b\\\"c\", \"x.d\": \"e\"} (prefect.toml:10)\n",
                  "");
     heard = (struct heard){check_strdup(""), check_strdup("")};
     fixture_write("pyproject.toml",
@@ -351,7 +376,8 @@ static void test_dotenv(void **state)
         {"PREFECT_A=\"a\\nb\\\"\" # c\nPREFECT_B=2\n", "PREFECT_A=a\nb\" (.env:1)\nPREFECT_B=2 (.env:2)\n",
          ""},
         {"KEY=\"-----\nPREFECT_NO=1\n-----\"\nPREFECT_B=2\n", "PREFECT_B=2 (.env:4)\n", ""},
-        {"PATH=/bin\nprefect_a=1\nPREFECT_A\nPREFECT-B=1\n=1\nPREFECT_C=\n", "PREFECT_C= (.env:6)\n", ""},
+        {"PATH=/bin\nprefect_a=1\nPREFECT_A\nPREFECT-B=1\n=1\nPREFECT_C=\n",
+         "PREFECT_A=1 (.env:2)\nPREFECT_C= (.env:6)\n", ""},
         {"PREFECT_A=${HOST}/api\nPREFECT_B=2\n", "PREFECT_B=2 (.env:2)\n",
          ".env:1: PREFECT_A: ${...} is not filled in here; allowed: the value itself\n"},
         {"PREFECT_A=\"x\nPREFECT_B=2\n", "", ".env:1: PREFECT_A: the closing quote is missing\n"},
@@ -375,6 +401,7 @@ int main(void)
         cmocka_unit_test(test_toml_that_is_deep_or_large),
         cmocka_unit_test(test_toml_cut_off_and_garbled),
         TEST(test_profiles),
+        TEST(test_built_in_profiles),
         TEST(test_profiles_with_mistakes),
         TEST(test_a_huge_profile),
         TEST(test_project_files),

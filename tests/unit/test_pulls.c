@@ -86,7 +86,9 @@ static void on_done(void *arg, const struct failure *failure, int64_t took_ms, b
 static struct pull_wait *want(struct world *w, const char *image, enum jobspec_pull_policy policy,
                               bool must_pull, struct told *told)
 {
-    struct pull_wait *wait = pulls_want(w->pulls, image, NULL, policy, must_pull, "default", on_done, told);
+    const struct pull_request request = {
+        .image = image, .policy = policy, .must_pull = must_pull, .class_name = "default"};
+    struct pull_wait *wait = pulls_want(w->pulls, &request, on_done, told);
     assert_int_equal(told->times, 0); /* never before it has returned */
     return wait;
 }
@@ -390,6 +392,20 @@ static void test_if_possible_makes_do_with_what_is_here(void **state)
     assert_int_equal(pulls_in_flight(w->pulls), 0);
 }
 
+static void test_a_pull_one_can_do_without_makes_way_for_the_next(void **state)
+{
+    struct world *w = *state;
+    struct told here = {0};
+    struct told next = {0};
+    w->config.pulls = 1;
+    want(w, "busybox", JOBSPEC_PULL_IF_POSSIBLE, false, &here);
+    want(w, ABSENT, JOBSPEC_PULL_ALWAYS, false, &next);
+    wait_for_pulls(w);
+    assert_fine(&here, false);
+    assert_fine(&next, true);
+    assert_int_equal(pulls_in_flight(w->pulls), 0);
+}
+
 static void test_never_asks_nobody(void **state)
 {
     struct world *w = *state;
@@ -439,8 +455,10 @@ static void test_platforms_do_not_share(void **state)
     struct told arm = {0};
     struct told arm_too = {0};
     want_if_absent(w, ABSENT, &plain);
-    pulls_want(w->pulls, ABSENT, "linux/arm64", JOBSPEC_PULL_ALWAYS, false, "default", on_done, &arm);
-    pulls_want(w->pulls, ABSENT, "linux/arm64", JOBSPEC_PULL_ALWAYS, false, "default", on_done, &arm_too);
+    const struct pull_request request = {
+        .image = ABSENT, .platform = "linux/arm64", .policy = JOBSPEC_PULL_ALWAYS, .class_name = "default"};
+    pulls_want(w->pulls, &request, on_done, &arm);
+    pulls_want(w->pulls, &request, on_done, &arm_too);
     wait_for_pulls(w);
     assert_fine(&plain, true);
     assert_fine(&arm, true);
@@ -560,6 +578,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_failed_look_is_a_failure, setup, teardown),
         cmocka_unit_test_setup_teardown(test_always_pulls_what_is_here, setup, teardown),
         cmocka_unit_test_setup_teardown(test_if_possible_makes_do_with_what_is_here, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_pull_one_can_do_without_makes_way_for_the_next, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_never_asks_nobody, setup, teardown),
         cmocka_unit_test_setup_teardown(test_must_pull_trusts_no_memory, setup, teardown),
         cmocka_unit_test_setup_teardown(test_forget_looks_again, setup, teardown),

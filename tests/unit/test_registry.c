@@ -36,6 +36,30 @@ static void test_whose_image_it_is(void **state)
     }
 }
 
+static void test_whose_login_it_is(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"https://index.docker.io/v1/", "docker.io"},
+        {"index.docker.io", "docker.io"},
+        {"https://registry-1.docker.io", "docker.io"},
+        {"docker.io", "docker.io"},
+        {"", "docker.io"},
+        {"https://", "docker.io"},
+        {"http://127.0.0.1:5000", "127.0.0.1:5000"},
+        {"127.0.0.1:5000/v2/", "127.0.0.1:5000"},
+        {"https://GHCR.io/owner", "ghcr.io"},
+        {"registry.example", "registry.example"},
+        {"index.docker.io.evil.example", "index.docker.io.evil.example"},
+        {"https://evil.example/index.docker.io", "evil.example"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        char host[REGISTRY_SIZE];
+        registry_of_login(cases[i][0], host);
+        assert_string_equal(host, cases[i][1]);
+    }
+}
+
 static void test_a_long_name_is_cut(void **state)
 {
     (void)state;
@@ -97,6 +121,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_whose_image_it_is),
+        cmocka_unit_test(test_whose_login_it_is),
         cmocka_unit_test(test_a_long_name_is_cut),
         cmocka_unit_test(test_good_and_bad_limits),
         cmocka_unit_test(test_the_first_that_matches_counts),

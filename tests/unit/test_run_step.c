@@ -499,6 +499,19 @@ static void test_a_released_run_waits_in_line_with_its_claim(void **state)
     assert_at(&trip, RUN_STATE_SUBMITTING, RUN_ACTION_SUBMIT);
 }
 
+/* It was claimed in time, and failed; a person took longer than late_after to release it. */
+static void test_a_released_run_is_not_skipped_as_late(void **state)
+{
+    (void)state;
+    struct trip trip = trip_new();
+    trip.policy.park = true;
+    trip.policy.skip_late = true;
+    trip.policy.late_after_ms = 600000;
+    trip_go(&trip, RESOLVE_OUT " PERMANENT +3600000 RELEASE");
+    trip_go(&trip, "ADMITTED RUN_PENDING");
+    assert_at(&trip, RUN_STATE_SUBMITTING, RUN_ACTION_SUBMIT);
+}
+
 static void test_a_released_launch_looks_for_its_old_container(void **state)
 {
     (void)state;
@@ -508,6 +521,26 @@ static void test_a_released_launch_looks_for_its_old_container(void **state)
     assert_at(&trip, RUN_STATE_CREATING, RUN_ACTION_LOOK_NAME);
     trip_go(&trip, "FOUND_ABSENT DONE DONE DONE ADMITTED");
     assert_at(&trip, RUN_STATE_STARTING, RUN_ACTION_START);
+}
+
+static void expect_end_in_line(const char *event)
+{
+    struct trip trip = trip_new();
+    trip.policy.park = true;
+    trip_go(&trip, START_OUT " PERMANENT DONE RELEASE");
+    trip_go(&trip, event);
+    assert_int_equal(trip.run.state, RUN_STATE_REPORTING);
+    assert_false(run_holds_running_slot(&trip.run));
+}
+
+/* Its containers were cleared before it was parked; in line it has no slot that clearing them again would
+ * take.
+ */
+static void test_a_released_run_that_is_over_takes_no_slot(void **state)
+{
+    (void)state;
+    expect_end_in_line("CANCEL");
+    expect_end_in_line("SEEN_OVER");
 }
 
 /* ---- cancel, deadline, drain ---- */
@@ -653,7 +686,9 @@ int main(void)
         cmocka_unit_test(test_a_restart_doubts_what_may_have_been_proposed),
         cmocka_unit_test(test_lost_submitting_is_remembered),
         cmocka_unit_test(test_a_released_run_waits_in_line_with_its_claim),
+        cmocka_unit_test(test_a_released_run_is_not_skipped_as_late),
         cmocka_unit_test(test_a_released_launch_looks_for_its_old_container),
+        cmocka_unit_test(test_a_released_run_that_is_over_takes_no_slot),
         cmocka_unit_test(test_cancel_waits_for_a_changing_request),
         cmocka_unit_test(test_a_cancel_during_the_claim_leads_to_a_look),
         cmocka_unit_test(test_cancel_takes_effect_at_once_where_nothing_can_land),

@@ -16,6 +16,7 @@
 #define RESOLVE_OUT "ENTER ADMITTED DONE DONE"
 #define CREATE_OUT RESOLVE_OUT " DONE DONE ADMITTED"
 #define START_OUT CREATE_OUT " DONE DONE DONE ADMITTED"
+#define LOST_START START_OUT " UNKNOWN_OUTCOME"
 #define RUNNING START_OUT " DONE"
 #define ENDED RUNNING " DIED FOUND_EXITED"
 #define EXITED RUNNING " DIED exit_1"
@@ -123,6 +124,25 @@ static void test_cancel_during_the_start_gives_the_flow_its_time_too(void **stat
     assert_at(&trip, RUN_STATE_RUNNING, RUN_ACTION_WATCH);
     assert_int_equal(trip.delay_ms, trip.policy.cancel_grace_ms);
     trip = go(START_OUT " CANCEL DIED DONE FOUND_RUNNING");
+    assert_at(&trip, RUN_STATE_RUNNING, RUN_ACTION_WATCH);
+    assert_int_equal(trip.delay_ms, trip.policy.cancel_grace_ms);
+}
+
+/* A start whose answer is lost may have begun the flow: it is looked for, again and again, and never removed
+ * by force while it runs. */
+static void test_cancel_of_a_start_that_may_have_landed_looks_first(void **state)
+{
+    (void)state;
+    assert_goes(START_OUT " CANCEL UNKNOWN_OUTCOME", RUN_STATE_STARTING, RUN_ACTION_LOOK_CONTAINER,
+                RUN_VERDICT_NONE);
+    assert_goes(START_OUT " restart CANCEL", RUN_STATE_STARTING, RUN_ACTION_ASK_SLOT, RUN_VERDICT_NONE);
+    assert_goes(LOST_START " TRANSIENT CANCEL", RUN_STATE_STARTING, RUN_ACTION_ASK_SLOT, RUN_VERDICT_NONE);
+    assert_goes(LOST_START " CANCEL out_of_reach", RUN_STATE_STARTING, RUN_ACTION_WAIT, RUN_VERDICT_NONE);
+    assert_goes(LOST_START " CANCEL FOUND_CREATED", RUN_STATE_CLEARING, RUN_ACTION_CLEAR,
+                RUN_VERDICT_CANCELLED);
+    assert_goes(LOST_START " CANCEL FOUND_ABSENT", RUN_STATE_CLEARING, RUN_ACTION_CLEAR,
+                RUN_VERDICT_CANCELLED);
+    struct trip trip = go(START_OUT " restart CANCEL ADMITTED FOUND_RUNNING");
     assert_at(&trip, RUN_STATE_RUNNING, RUN_ACTION_WATCH);
     assert_int_equal(trip.delay_ms, trip.policy.cancel_grace_ms);
 }
@@ -447,6 +467,7 @@ int main(void)
         cmocka_unit_test(test_cancel_gives_the_flow_its_time),
         cmocka_unit_test(test_cancel_does_not_put_off_a_look_that_is_due),
         cmocka_unit_test(test_cancel_during_the_start_gives_the_flow_its_time_too),
+        cmocka_unit_test(test_cancel_of_a_start_that_may_have_landed_looks_first),
         cmocka_unit_test(test_cancel_grace_survives_a_clock_that_jumps_back),
         cmocka_unit_test(test_a_death_during_a_look_is_looked_at_again),
         cmocka_unit_test(test_max_run_time),

@@ -102,7 +102,7 @@ static void test_the_next_name_waits_for_a_lost_create(void **state)
     (void)state;
     struct trip trip = go(CREATE_OUT " UNKNOWN_OUTCOME FOUND_FOREIGN");
     assert_at(&trip, RUN_STATE_CREATING, RUN_ACTION_WAIT);
-    assert_int_equal(trip.delay_ms, RUN_CREATE_SETTLE_MS);
+    assert_int_equal(trip.delay_ms, trip.policy.settle_ms);
     assert_false(run_is_backing_off(&trip.run)); /* nobody may cut it short */
     trip_go(&trip, "ENTER ADMITTED FOUND_FOREIGN");
     assert_at(&trip, RUN_STATE_CREATING, RUN_ACTION_CREATE);
@@ -130,6 +130,18 @@ static void test_a_verdict_waits_for_a_lost_create(void **state)
     trip = go(CREATE_OUT " restart CANCEL DONE");
     assert_at(&trip, RUN_STATE_CLEARING, RUN_ACTION_WAIT);
     trip_go(&trip, "restart DONE");
+    assert_at(&trip, RUN_STATE_CLEARING, RUN_ACTION_WAIT);
+}
+
+/* The second create took the name; when its container is removed again, the first may land under it. */
+static void test_a_lost_create_is_not_forgotten_with_the_next(void **state)
+{
+    (void)state;
+    struct trip trip = go(CREATE_OUT " UNKNOWN_OUTCOME FOUND_ABSENT DONE PERMANENT DONE");
+    assert_at(&trip, RUN_STATE_CLEARING, RUN_ACTION_WAIT);
+    trip_go(&trip, "ENTER DONE");
+    assert_at(&trip, RUN_STATE_REPORTING, RUN_ACTION_REPORT);
+    trip = go(CREATE_OUT " UNKNOWN_OUTCOME FOUND_ABSENT DONE restart ADMITTED PERMANENT DONE");
     assert_at(&trip, RUN_STATE_CLEARING, RUN_ACTION_WAIT);
 }
 
@@ -287,6 +299,7 @@ int main(void)
         cmocka_unit_test(test_a_create_in_progress_is_waited_for),
         cmocka_unit_test(test_the_next_name_waits_for_a_lost_create),
         cmocka_unit_test(test_a_verdict_waits_for_a_lost_create),
+        cmocka_unit_test(test_a_lost_create_is_not_forgotten_with_the_next),
         cmocka_unit_test(test_a_missing_image_is_pulled_again_once),
         cmocka_unit_test(test_an_announcement_never_ends_the_launch),
         cmocka_unit_test(test_a_start_is_sent_once),

@@ -27,6 +27,8 @@ static struct slots recount(const struct run *runs, const bool *is_there)
         slots.running += run_holds_running_slot(&runs[i]) ? 1 : 0;
         slots.launching += run_holds_launch_slot(&runs[i]) ? 1 : 0;
         slots.starting += run_holds_start_slot(&runs[i]) ? 1 : 0;
+        slots.announcing +=
+            runs[i].state == RUN_STATE_ANNOUNCING && runs[i].pending != RUN_ACTION_NONE ? 1 : 0;
         slots.stopping += run_holds_stop_slot(&runs[i]) ? 1 : 0;
         slots.claim_ahead += run_is_claim_ahead(&runs[i]) ? 1 : 0;
         slots.pulling += runs[i].state == RUN_STATE_PULLING ? 1 : 0;
@@ -94,6 +96,7 @@ static void test_counted_by_step_equals_counted_afresh(void **state)
         most.running = slots.running > most.running ? slots.running : most.running;
         most.launching = slots.launching > most.launching ? slots.launching : most.launching;
         most.starting = slots.starting > most.starting ? slots.starting : most.starting;
+        most.announcing = slots.announcing > most.announcing ? slots.announcing : most.announcing;
         most.claim_ahead = slots.claim_ahead > most.claim_ahead ? slots.claim_ahead : most.claim_ahead;
         most.stopping = slots.stopping > most.stopping ? slots.stopping : most.stopping;
         most.claiming = slots.claiming > most.claiming ? slots.claiming : most.claiming;
@@ -103,15 +106,16 @@ static void test_counted_by_step_equals_counted_afresh(void **state)
     /* The walk is worth something only if every kind was held. */
     assert_true(most.running > 5 && most.launching > most.starting && most.starting > 0 &&
                 most.stopping > 0 && most.claim_ahead > 5 && most.claiming > 0 && most.pulling > 0 &&
-                most.queued > 0);
+                most.queued > 0 && most.announcing > 0);
 }
 
 static void test_equal_looks_at_every_kind(void **state)
 {
     (void)state;
     const struct slots none = {0};
-    const struct slots others[] = {{.running = 1},  {.launching = 1}, {.stopping = 1}, {.claim_ahead = 1},
-                                   {.claiming = 1}, {.pulling = 1},   {.queued = 1},   {.starting = 1}};
+    const struct slots others[] = {{.running = 1},     {.launching = 1}, {.stopping = 1},
+                                   {.claim_ahead = 1}, {.claiming = 1},  {.pulling = 1},
+                                   {.queued = 1},      {.starting = 1},  {.announcing = 1}};
     assert_true(slots_equal(&none, &none));
     for (size_t i = 0; i < ARRAY_LEN(others); i++)
         assert_false(slots_equal(&none, &others[i]));

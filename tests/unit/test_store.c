@@ -647,61 +647,6 @@ static void test_what_was_learned_survives_and_shows(void **state)
     store_close(store);
 }
 
-/* A finished launch with a line of history and an attempt. */
-static void add_finished(struct store_fixture *f, struct store *store, int n, int64_t updated_at_ms)
-{
-    struct err err = {0};
-    struct launch *l = store_fixture_launch(f, n);
-    l->run.state = RUN_STATE_FINISHED;
-    l->updated_at_ms = updated_at_ms;
-    store_fixture_save(store, l);
-    begin(store);
-    struct store_attempt a = {
-        .launch_id = l->launch_id, .stage = "create", .outcome = "ok", .started_at_ms = 1};
-    assert_int_equal(store_add_attempt(store, &a, &err), 0);
-    assert_int_equal(store_add_transition(store, l->launch_id, NULL, "QUEUED", "seen", 1, &err), 0);
-    commit(store);
-    launch_free(l);
-}
-
-static void test_trim(void **state)
-{
-    struct store_fixture *f = *state;
-    struct store *store = store_fixture_open(f);
-    struct err err = {0};
-    for (int n = 1; n <= 5; n++)
-        add_finished(f, store, n, n * 100);
-    struct launch *open = store_fixture_launch(f, 6);
-    open->updated_at_ms = 1;
-    store_fixture_save(store, open);
-    launch_free(open);
-    begin(store);
-    struct store_attempt a = {.stage = "api", .outcome = "error", .started_at_ms = 399};
-    assert_int_equal(store_add_attempt(store, &a, &err), 0);
-    a.started_at_ms = 400;
-    assert_int_equal(store_add_attempt(store, &a, &err), 0);
-    a.launch_id = "long trimmed"; /* an answer that came late */
-    a.started_at_ms = 2;
-    assert_int_equal(store_add_attempt(store, &a, &err), 0);
-    commit(store);
-    int64_t trimmed = -1;
-    assert_int_equal(store_trim(store, 400, 0, &trimmed, &err), 0);
-    assert_int_equal(trimmed, 0);
-    assert_int_equal(store_trim(store, 400, 2, &trimmed, &err), 0);
-    assert_int_equal(trimmed, 2);
-    assert_false(store_is_begun(store));
-    store_fixture_expect(f->path, "select group_concat(run_name) from (select * from launches order by 1)",
-                         "run-3,run-4,run-5,run-6");
-    assert_int_equal(store_trim(store, 400, 100, &trimmed, &err), 0);
-    assert_int_equal(trimmed, 1);
-    assert_int_equal(store_trim(store, 400, 100, &trimmed, &err), 0);
-    assert_int_equal(trimmed, 0);
-    store_fixture_expect(f->path, "select count(*) from launches", "3");
-    store_fixture_expect(f->path, "select count(*) from history_rows", "2");
-    store_fixture_expect(f->path, "select count(launch_id), count(*) from attempt_rows", "2|3");
-    store_close(store);
-}
-
 static int64_t count_steps(struct store *store)
 {
     int64_t steps = 0;
@@ -717,7 +662,7 @@ static int64_t steps_of_one_turn(struct store_fixture *f, struct store *store, i
     struct err err = {0};
     struct launch *l = store_fixture_launch(f, n);
     struct store_attempt a = {.launch_id = l->launch_id, .stage = "create", .outcome = "ok"};
-    int64_t trimmed;
+    struct store_trimmed trimmed;
     l->run.state = RUN_STATE_CREATING;
     count_steps(store);
     begin(store);
@@ -726,7 +671,7 @@ static int64_t steps_of_one_turn(struct store_fixture *f, struct store *store, i
     assert_int_equal(store_add_attempt(store, &a, &err), 0);
     assert_int_equal(store_save_wait(store, l->launch_id, "launch slot", &err), 0);
     assert_int_equal(store_save_bucket(store, "pool", 1, &err), 0);
-    assert_int_equal(store_trim(store, 0, 100, &trimmed, &err), 0);
+    assert_int_equal(store_trim(store, 0, 1, &trimmed, &err), 0);
     commit(store);
     launch_free(l);
     return count_steps(store);
@@ -743,6 +688,38 @@ static void add_queued(struct store_fixture *f, struct store *store, int from, i
         launch_free(l);
     }
     commit(store);
+}
+
+static bool drop_launch(void *arg, struct launch *take_launch)
+{
+    (void)arg;
+    launch_free(take_launch);
+    return true;
+}
+
+/* The start reads what lives, however many have ended. */
+static void test_work_of_the_start_does_not_grow(void **state)
+{
+    struct store_fixture *f = *state;
+    struct store *store = store_fixture_open(f);
+    struct err err = {0};
+    int64_t steps[2];
+    for (int i = 0; i < 2; i++) {
+        begin(store);
+        for (int n = 1; n <= (i == 0 ? 10 : 1000); n++) {
+            struct launch *l = store_fixture_launch(f, n);
+            l->run.state = i == 0 || n <= 10 ? RUN_STATE_RUNNING : RUN_STATE_FINISHED;
+            assert_int_equal(store_save_launch(store, l, &err), 0);
+            launch_free(l);
+        }
+        commit(store);
+        count_steps(store);
+        assert_int_equal(store_load_launches(store, drop_launch, NULL, &err), 0);
+        steps[i] = count_steps(store);
+    }
+    assert_true(steps[0] > 0);
+    assert_int_equal(steps[0], steps[1]);
+    store_close(store);
 }
 
 static void test_work_of_a_save_does_not_grow(void **state)
@@ -781,12 +758,31 @@ static void test_no_request_is_out_after_a_restart(void **state)
 
 #define STORE_TEST(fn) cmocka_unit_test_setup_teardown(fn, store_fixture_setup, store_fixture_teardown)
 
+static void test_size(void **state)
+{
+    struct store_fixture *f = *state;
+    struct store *store = store_fixture_open(f);
+    struct launch *launch = store_fixture_launch(f, 1);
+    store_fixture_save(store, launch);
+    launch_free(launch);
+    struct store_disk size = store_disk(store);
+    assert_true(size.file_bytes >= 4096 && size.file_bytes % 4096 == 0);
+    assert_true(size.log_bytes > 0);
+    assert_true(size.disk_free_bytes > 0 && size.disk_free_bytes <= size.disk_bytes);
+    unlink(f->path);
+    size = store_disk(store);
+    assert_int_equal(size.file_bytes, -1);
+    assert_int_equal(size.disk_bytes, -1);
+    store_close(store);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_launch_new_is_empty),
         cmocka_unit_test(test_launch_takes_odd_input),
         cmocka_unit_test(test_ids_tell_their_launch_and_their_maker),
+        STORE_TEST(test_size),
         STORE_TEST(test_every_field_survives),
         STORE_TEST(test_every_state_and_verdict_survives),
         STORE_TEST(test_empty_texts_and_huge_texts_survive),
@@ -804,7 +800,7 @@ int main(void)
         STORE_TEST(test_a_long_error_is_cut_between_characters),
         STORE_TEST(test_buckets_survive),
         STORE_TEST(test_what_was_learned_survives_and_shows),
-        STORE_TEST(test_trim),
+        STORE_TEST(test_work_of_the_start_does_not_grow),
         STORE_TEST(test_work_of_a_save_does_not_grow),
         STORE_TEST(test_no_request_is_out_after_a_restart),
     };

@@ -10,6 +10,7 @@
 #include "core/timeout.h"
 
 #include "base/check.h"
+#include "base/random.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -37,11 +38,7 @@ static uint64_t random_state;
 
 static double draw(void)
 {
-    random_state += 0x9e3779b97f4a7c15u;
-    uint64_t z = random_state;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return ((double)((z ^ (z >> 31)) >> 11) + 0.5) / 9007199254740992.0;
+    return ((double)(random_splitmix64(&random_state) >> 11) + 0.5) / 9007199254740992.0;
 }
 
 static double draw_normal(void)

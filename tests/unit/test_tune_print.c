@@ -94,17 +94,6 @@ static void test_bars_in_eighths(void **state)
     assert_null(strstr(text, "##"));
 }
 
-static void test_who_can_draw(void **state)
-{
-    (void)state;
-    assert_true(tune_can_draw(true, NULL, NULL, "en_US.UTF-8"));
-    assert_true(tune_can_draw(true, "", "C.utf8", "C"));
-    assert_false(tune_can_draw(false, NULL, NULL, "en_US.UTF-8"));
-    assert_false(tune_can_draw(true, "C", NULL, "en_US.UTF-8"));
-    assert_false(tune_can_draw(true, NULL, NULL, NULL));
-    assert_false(tune_can_draw(true, NULL, NULL, "de_DE.ISO-8859-1"));
-}
-
 static void test_a_sweep_without_a_knee_prints_no_configuration(void **state)
 {
     (void)state;
@@ -254,7 +243,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_table_and_bars_in_ascii),
         cmocka_unit_test(test_bars_in_eighths),
-        cmocka_unit_test(test_who_can_draw),
         cmocka_unit_test(test_a_sweep_without_a_knee_prints_no_configuration),
         cmocka_unit_test(test_pulls_are_told),
         cmocka_unit_test(test_json),

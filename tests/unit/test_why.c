@@ -1,13 +1,9 @@
 /* sluice why: the sentence for each way to wait, to be parked, to run and to end. */
-#include "base/check.h"
+#include "store/reader.h"
+#include "store_fixture.h"
 #include "why.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdint.h>
-#include <string.h>
-
-#include <cmocka.h>
 
 static struct why plain(const char *state)
 {
@@ -73,6 +69,11 @@ static void test_what_ends_a_wait(void **state)
         {"pool limit: launching 3", "launches under way"},
         {"launch slot", "launches under way"},
         {"claim-ahead window", "claimed before"},
+        {"limit of the work pool at the server", "that count there"},
+        {"limit of the work pool or of work queue paused at the server", "that count there"},
+        {"place among the first 200 due runs, which is what the server shows of a pool with limits",
+         "before it"},
+        {"image of 8 runs before it", "image is there"},
         {"paused (sluice resume ends it) since T; engine out of reach since T", "sluice resume"},
     };
     struct why w = plain("QUEUED");
@@ -122,7 +123,9 @@ static void test_has_ended(void **state)
     struct why w = plain("FINISHED");
     w.came_from = "QUEUED";
     w.came_by = "SEEN_ELSEWHERE";
-    expect(&w, "otter (0a1b) left the queue at T0, unclaimed: another worker has it, or it is no longer due "
+    expect(&w, "otter (0a1b) left the queue at T0, unclaimed: another worker has it, its queue was paused, "
+               "or it is no "
+               "longer due "
                "(SEEN_ELSEWHERE)");
     w.came_from = "CLAIMING";
     w.came_by = "REFUSED";
@@ -147,6 +150,83 @@ static void test_each_verdict_has_words(void **state)
     }
 }
 
+static void ask(struct store_fixture *f, const char *sql, const char *word, store_reader_row_fn fn, void *arg)
+{
+    struct err err;
+    struct store_reader *reader;
+    const char *const values[] = {word, NULL};
+    if (store_reader_open(f->path, &reader, &err) != 0 ||
+        store_reader_ask(reader, sql, values, fn, arg, &err) != 0)
+        fail_msg("%s", err.msg);
+    store_reader_close(reader);
+}
+
+static void add_line(void *arg, size_t columns, const struct store_cell *cells)
+{
+    char **plan = arg;
+    char *more = check_printf("%s%s\n", *plan, cells[columns - 1].text);
+    free(*plan);
+    *plan = more;
+}
+
+/* One run out of a million is looked up, by its name and by its id. */
+static void test_the_query_uses_indexes(void **state)
+{
+    struct store_fixture *f = *state;
+    store_close(store_fixture_open(f));
+    char *AUTO_FREE sql = check_printf("EXPLAIN QUERY PLAN %s", why_query);
+    char *AUTO_FREE plan = check_strdup("");
+    ask(f, sql, "it's", add_line, &plan);
+    assert_non_null(strstr(plan, "SEARCH launches USING INDEX launches_run_name (run_name=?)"));
+    assert_non_null(strstr(
+        plan, "SEARCH launches USING COVERING INDEX launches_flow_run (flow_run_id>? AND flow_run_id<?)"));
+    static const char *const walks[] = {"SCAN launches", "SCAN l\n", "SCAN h\n", "SCAN history_rows"};
+    for (size_t i = 0; i < ARRAY_LEN(walks); i++)
+        if (strstr(plan, walks[i]) != NULL)
+            fail_msg("%s:\n%s", walks[i], plan);
+}
+
+static void count_row(void *arg, size_t columns, const struct store_cell *cells)
+{
+    char **found = arg;
+    (void)columns;
+    char *more = check_printf("%s%s ", *found, cells[1].text);
+    free(*found);
+    *found = more;
+}
+
+static void expect_found(struct store_fixture *f, const char *word, const char *names)
+{
+    char *AUTO_FREE found = check_strdup("");
+    ask(f, why_query, word, count_row, &found);
+    assert_string_equal(found, names);
+}
+
+static void test_whom_the_query_finds(void **state)
+{
+    struct store_fixture *f = *state;
+    struct store *store = store_fixture_open(f);
+    for (int n = 1; n <= 3; n++) {
+        struct launch *l = store_fixture_launch(f, n);
+        l->flow_run_id[0] = "0ab"[n - 1];
+        l->run.state = n == 2 ? RUN_STATE_FINISHED : RUN_STATE_QUEUED;
+        launch_set_text(&l->run_name, n == 3 ? "0000" : "o'tter");
+        store_fixture_save(store, l);
+        launch_free(l);
+    }
+    store_close(store);
+    expect_found(f, "o'tter", "o'tter o'tter "); /* who lives comes first */
+    expect_found(f, "a000", "o'tter ");
+    expect_found(f, "A0000001-0000-4000-8000-000000000002", "o'tter ");
+    expect_found(f, "a00", "");
+    expect_found(f, "a001", "");
+    expect_found(f, "0000", "0000 o'tter ");
+    expect_found(f, "%", "");
+    expect_found(f, "", "");
+}
+
+#define STORE_TEST(fn) cmocka_unit_test_setup_teardown(fn, store_fixture_setup, store_fixture_teardown)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -156,6 +236,8 @@ int main(void)
         cmocka_unit_test(test_is_ending),
         cmocka_unit_test(test_has_ended),
         cmocka_unit_test(test_each_verdict_has_words),
+        STORE_TEST(test_the_query_uses_indexes),
+        STORE_TEST(test_whom_the_query_finds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -69,6 +69,9 @@ class Engine:
     def remove_network(self, name: str) -> None:
         self._client.delete(f"/networks/{name}")
 
+    def remove_volume(self, name: str) -> None:
+        self._client.delete(f"/volumes/{name}")
+
     def load(self, archive: bytes) -> None:
         response = self._client.post("/images/load", content=archive, headers={"Content-Type": "application/x-tar"})
         assert response.is_success, response.text
@@ -76,8 +79,9 @@ class Engine:
     def save(self, image: str) -> bytes:
         return self._client.get(f"/images/{image}/get").content
 
-    def answers(self) -> bool:
+    def works(self) -> bool:
+        """An engine that has locked itself up (docs/engine-facts.md) answers pings, but not this."""
         try:
-            return self._client.get("/_ping").is_success
+            return self._client.get("/info").is_success
         except httpx.TransportError:
             return False

@@ -31,6 +31,7 @@ class Call:
     status: int | None = None  # None: no answer was passed on
     begun_s: float = 0.0  # by the monotonic clock
     ended_s: float | None = None
+    connection: int = 0  # counted from the first of the proxy
 
 
 @dataclass

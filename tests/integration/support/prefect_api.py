@@ -1,5 +1,6 @@
 """What the tests ask of the Prefect server, over its REST API."""
 
+import re
 import uuid
 from collections.abc import Iterable
 from datetime import datetime, timedelta, timezone
@@ -14,12 +15,16 @@ Json = dict[str, Any]
 FINAL = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 EMPTY_TEMPLATE: Json = {}
 # The least that a Docker pool needs: every value is a job variable, and unset ones are left out.
-FIELDS = ("image", "command", "env", "labels", "name", "network_mode", "volumes", "mem_limit", "image_pull_policy")
+FIELDS = (
+    *("image", "command", "env", "labels", "name", "network_mode", "networks", "volumes", "mem_limit", "memswap_limit"),
+    *("image_pull_policy", "registry_credentials", "container_create_kwargs"),
+)
 
 
 def plain_template(**defaults: Any) -> Json:
     """A base job template with these defaults and nothing else that a test would have to know."""
-    types = {"env": "object", "labels": "object", "volumes": "array"}
+    objects = dict.fromkeys(("env", "labels", "registry_credentials", "container_create_kwargs"), "object")
+    types = {**objects, "volumes": "array", "networks": "array"}
     fields = (*FIELDS, "auto_remove", "stream_output")
     properties = {name: {"title": name, "type": types.get(name, "string")} for name in fields}
     for name in ("auto_remove", "stream_output"):
@@ -33,15 +38,23 @@ def plain_template(**defaults: Any) -> Json:
 
 
 def parse_time(text: str) -> datetime:
-    return datetime.fromisoformat(text.replace("Z", "+00:00"))
+    """Of the server, or of the engine, whose fractions have one to nine digits."""
+    text = text.replace("Z", "+00:00")
+    return datetime.fromisoformat(re.sub(r"\.(\d+)", lambda found: f".{found[1][:6]:0<6}", text))
 
 
 class PrefectApi:
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, auth: str | None = None) -> None:
+        """auth: USER:PASSWORD of a server that demands a login, and CSRF tokens."""
         self.url = url
         # A connection a call: a server that closes an idle one just then would fail the test.
         limits = httpx.Limits(max_keepalive_connections=0)
         self._client = httpx.Client(base_url=url, timeout=60.0, limits=limits)
+        if auth is not None:
+            self._client.auth = tuple(auth.split(":", 1))
+            client = uuid.uuid4().hex
+            token = self.call("GET", f"/csrf-token?client={client}")["token"]
+            self._client.headers.update({"Prefect-Csrf-Token": token, "Prefect-Csrf-Client": client})
 
     def close(self) -> None:
         self._client.close()
@@ -101,6 +114,7 @@ class PrefectApi:
             "entrypoint": f"flows.py:{flow}",
             "path": "/opt/flows",
             "job_variables": job_variables or {},
+            "enforce_parameter_schema": False,  # before 3.6 it demands a schema
             **fields,
         }
         return self.call("POST", "/deployments/", body)["id"]

@@ -28,6 +28,7 @@ from .faults import Call, RandomFaults, Rule
 MAX_KEPT_BODY = 64 * 1024
 CLIENT_CHECK_S = 1.0  # how often a silent stream is checked for a client that has gone
 HOLD_CHECK_S = 0.02  # how often a held call is checked for having been let go
+TLS_HANDSHAKE = b"\x16"
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{64}")
 
 
@@ -56,7 +57,9 @@ Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 async def read_head(reader: asyncio.StreamReader) -> Head | None:
     try:
-        return Head(await reader.readuntil(b"\r\n\r\n"))
+        first = await reader.readexactly(1)
+        # An engine that asks a registry tries TLS first: without an answer it would wait for 10 s.
+        return None if first == TLS_HANDSHAKE else Head(first + await reader.readuntil(b"\r\n\r\n"))
     except (asyncio.IncompleteReadError, ConnectionError):
         return None
 
@@ -87,6 +90,7 @@ class Proxy:
         self._late: set[asyncio.Task[None]] = set()
         self._faults: RandomFaults | None = None
         self.calls: list[Call] = []
+        self._connections = 0
         self.failed: Counter[str] = Counter()  # calls that were not just passed on, by action
         self.address = ""  # set by start(): "127.0.0.1:PORT" or "unix:///PATH"
 
@@ -188,12 +192,15 @@ class Proxy:
         assert task is not None
         self._open[task] = writer
         client = (reader, writer)
+        self._connections += 1
+        connection = self._connections
         upstream: Streams | None = None
         call: Call | None = None
         try:
             while (head := await read_head(reader)) is not None:
                 body = await read_request_body(reader, head)
                 call = Call(head.first[0], head.first[1], body[:MAX_KEPT_BODY], begun_s=time.monotonic())
+                call.connection = connection
                 rule = self._take_rule(call)
                 if rule.delay_s:
                     await asyncio.sleep(rule.delay_s)

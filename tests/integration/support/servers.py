@@ -66,15 +66,22 @@ class PostgresDatabase:
 
 
 class PrefectServer:
-    def __init__(self, home: Path, database_url: str | None = None, settings: dict[str, str] | None = None) -> None:
-        """Start a server; without database_url it uses an SQLite file in home. settings: further variables."""
+    def __init__(
+        self,
+        home: Path,
+        database_url: str | None = None,
+        settings: dict[str, str] | None = None,
+        program: Path = Path(sys.executable).with_name("prefect"),
+    ) -> None:
+        """Start a server; without database_url it uses an SQLite file in home. settings: further variables; program: prefect."""
         home.mkdir(parents=True, exist_ok=True)
+        self._program = program
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}/api"
         environment = clean_environment(home)
         environment.update(
             PREFECT_SERVER_ANALYTICS_ENABLED="false",
-            PREFECT_SERVER_UI_ENABLED="false",
+            PREFECT_UI_ENABLED="false",
             PREFECT_LOGGING_SERVER_LEVEL="WARNING",
         )
         environment.update(settings or {})
@@ -85,9 +92,10 @@ class PrefectServer:
         self.log = home / "server.log"
         self.start()
 
-    def start(self) -> None:
-        """Start it, or start it again with the same database and address."""
-        command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(self.port)]
+    def start(self, settings: dict[str, str] | None = None) -> None:
+        """Start it, or start it again with the same database and address; settings: from now on."""
+        self._environment.update(settings or {})
+        command = [str(self._program), "server", "start", "--host", "127.0.0.1", "--port", str(self.port)]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 command, cwd=self._home, env=self._environment, stdout=log, stderr=subprocess.STDOUT
@@ -156,7 +164,7 @@ class PrivateEngine:
     def _is_ready(self, engine: Engine) -> bool:
         if self._process is not None and self._process.poll() is not None:
             raise AssertionError(f"our own dockerd ended: {(self._home / 'dockerd.log').read_text()[-2000:]}")
-        return engine.answers()
+        return engine.works()
 
     @staticmethod
     def _storage_driver() -> str:

@@ -1,4 +1,4 @@
-"""A TLS front for the machine's engine, as a daemon with --tlsverify has it, and the files that its clients need."""
+"""A TLS front for a service that speaks plainly (an engine as with --tlsverify, a Prefect server), and the files for its clients."""
 
 import contextlib
 import socket
@@ -47,15 +47,16 @@ def client_folder(folder: Path, authority: Path, certificate: Path | None) -> Pa
 
 
 class TlsFront:
-    """Takes TLS connections of clients with a certificate of the authority, and copies bytes to a unix socket."""
+    """Takes TLS connections, and copies bytes to a unix socket (clients need a certificate of the authority) or a port."""
 
-    def __init__(self, authority: Path, unix_socket: str) -> None:
+    def __init__(self, authority: Path, target: str | int) -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(authority / "server.pem", authority / "server-key.pem")
-        context.load_verify_locations(authority / "ca.pem")
-        context.verify_mode = ssl.CERT_REQUIRED
+        if isinstance(target, str):
+            context.load_verify_locations(authority / "ca.pem")
+            context.verify_mode = ssl.CERT_REQUIRED
         self._context = context
-        self._unix_socket = unix_socket
+        self._target = target
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -71,12 +72,18 @@ class TlsFront:
             plain.settimeout(CONNECT_S)
             client = stack.enter_context(self._context.wrap_socket(plain, server_side=True))
             client.settimeout(None)
-            engine = stack.enter_context(socket.socket(socket.AF_UNIX))
-            engine.connect(self._unix_socket)
-            answers = threading.Thread(target=copy, args=(engine, client), daemon=True)
+            service = stack.enter_context(self._connect())
+            answers = threading.Thread(target=copy, args=(service, client), daemon=True)
             answers.start()
-            copy(client, engine)
+            copy(client, service)
             answers.join()
+
+    def _connect(self) -> socket.socket:
+        if isinstance(self._target, int):
+            return socket.create_connection(("127.0.0.1", self._target))
+        service = socket.socket(socket.AF_UNIX)
+        service.connect(self._target)
+        return service
 
     def close(self) -> None:
         self._listener.close()
@@ -88,3 +95,38 @@ def copy(source: socket.socket, sink: socket.socket) -> None:
             sink.sendall(data)
     with contextlib.suppress(OSError):
         sink.shutdown(socket.SHUT_WR)
+
+
+class ConnectProxy:
+    """An HTTP proxy that knows CONNECT alone; `targets` tells who was asked for, by HOST:PORT."""
+
+    def __init__(self) -> None:
+        self.targets: list[str] = []
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):  # close() ends it
+            while True:
+                client, _ = self._listener.accept()
+                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
+            stack.enter_context(client)
+            head = b""
+            while not head.endswith(b"\r\n\r\n"):
+                head += client.recv(1)
+            target = head.split()[1].decode()
+            self.targets.append(target)
+            host, port = target.rsplit(":", 1)
+            service = stack.enter_context(socket.create_connection((host, int(port))))
+            client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            answers = threading.Thread(target=copy, args=(service, client), daemon=True)
+            answers.start()
+            copy(client, service)
+            answers.join()
+
+    def close(self) -> None:
+        self._listener.close()

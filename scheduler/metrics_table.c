@@ -1,0 +1,117 @@
+#include "metrics_table.h"
+
+#define GAUGE METRICS_GAUGE
+#define COUNTER METRICS_COUNTER
+#define HISTOGRAM METRICS_HISTOGRAM
+
+/* Help texts without quotes and backslashes: the two formats escape them differently. */
+static const struct metrics_family families[METRICS_FAMILY_COUNT] = {
+    [METRICS_BUILD] = {"sluice_build", METRICS_INFO, "", "version", "The version that runs; always 1."},
+    [METRICS_UPTIME] = {"sluice_uptime_seconds", GAUGE, "seconds", "", "Time since the service began."},
+    [METRICS_PAUSED] = {"sluice_paused", GAUGE, "", "",
+                        "1 while sluice pause holds claims and starts, else 0."},
+    [METRICS_DRAINING] = {"sluice_draining", GAUGE, "", "", "1 while it drains or stops, else 0."},
+    [METRICS_ONLINE] = {"sluice_online", GAUGE, "", "",
+                        "1 once the work pool was read and a heartbeat was sent, else 0."},
+    [METRICS_REACHABLE] = {"sluice_dependency_reachable", GAUGE, "", "dependency",
+                           "0 while the engine, or Prefect, is out of reach, else 1."},
+    [METRICS_POLL_AGE] = {"sluice_poll_age_seconds", GAUGE, "seconds", "",
+                          "Time since the last poll that went well; since the start before the first one."},
+    [METRICS_POLL_INTERVAL] = {"sluice_poll_interval_seconds", GAUGE, "seconds", "",
+                               "How often Prefect is asked for work, as configured."},
+    [METRICS_LAUNCHES] = {"sluice_launches", GAUGE, "", "state",
+                          "Launches by the state of their life (docs/states.md)."},
+    [METRICS_QUEUED] = {"sluice_queue_runs", GAUGE, "", "class", "Runs that are known and not claimed yet."},
+    [METRICS_DUE] = {"sluice_queue_due_runs", GAUGE, "", "class", "Of these, runs that are due by now."},
+    [METRICS_OLDEST_DUE] = {"sluice_queue_oldest_due_seconds", GAUGE, "seconds", "class",
+                            "For how long the oldest due run that has not started has been due; 0: none is."},
+    [METRICS_PARKED] = {"sluice_parked_runs", GAUGE, "", "class", "Runs that wait for a person or a rule."},
+    [METRICS_CLASS_RUNNING] = {"sluice_class_running", GAUGE, "", "class",
+                               "Running slots held by runs of the class."},
+    [METRICS_CLASS_RUNNING_LIMIT] = {"sluice_class_running_limit", GAUGE, "", "class",
+                                     "How many it may hold; no sample: no limit."},
+    [METRICS_CLASS_TOKENS] = {"sluice_class_start_tokens", GAUGE, "", "class",
+                              "Starts that the class's bucket would let go now; no sample: no limit."},
+    [METRICS_CLASS_RATE_LIMIT] = {"sluice_class_start_rate_limit", GAUGE, "", "class",
+                                  "Starts per second of the class, as configured; no sample: no limit."},
+    [METRICS_TOKENS] = {"sluice_start_tokens", GAUGE, "", "",
+                        "Starts that the pool's bucket would let go now; no sample: no limit."},
+    [METRICS_RATE_LIMIT] = {"sluice_start_rate_limit", GAUGE, "", "",
+                            "Starts per second of the pool, as configured; no sample: no limit."},
+    [METRICS_SLOTS] = {"sluice_slots_in_use", GAUGE, "", "kind",
+                       "Slots in use in the whole pool: running, and calls in flight by kind."},
+    [METRICS_SLOTS_LIMIT] =
+        {"sluice_slots_limit", GAUGE, "", "kind",
+         "How many slots of the kind there are, configured or learned; no sample: no limit."},
+    [METRICS_SLOTS_LEARNED] = {"sluice_slots_limit_learned", GAUGE, "", "kind",
+                               "1 if that limit is learned (auto), else 0."},
+    [METRICS_LEARNED_TIMEOUT] = {"sluice_learned_timeout_seconds", GAUGE, "seconds", "class, stage, clock",
+                                 "The value now in force of a timeout that is auto."},
+    [METRICS_BREAKER_OPEN] = {"sluice_breaker_open", GAUGE, "", "dependency",
+                              "1 while the dependency is only probed, else 0."},
+    [METRICS_BUDGET] = {"sluice_retry_budget", GAUGE, "", "dependency",
+                        "Retries that the dependency's budget would let go at once now."},
+    [METRICS_CLAIMS] = {"sluice_claims", COUNTER, "", "class", "Runs that were claimed."},
+    [METRICS_STARTS] = {"sluice_starts", COUNTER, "", "class", "Runs whose container was started."},
+    [METRICS_CLASS_ATTEMPTS] = {"sluice_class_attempts", COUNTER, "", "class",
+                                "Attempts of any stage and outcome; (other): also calls for no run."},
+    [METRICS_ENDS] = {"sluice_launches_ended", COUNTER, "", "verdict",
+                      "Claimed launches that have come to their end, by what was reported."},
+    [METRICS_PARKINGS] = {"sluice_parkings", COUNTER, "", "",
+                          "How often a run was put aside for a person or a rule."},
+    [METRICS_RETRIES] = {"sluice_retries", COUNTER, "", "class, error_class",
+                         "Requests that go again, or are looked at, because of such an error."},
+    [METRICS_TIMEOUTS] = {"sluice_timeouts", COUNTER, "", "class, stage, clock",
+                          "Attempts that were ended by this clock."},
+    [METRICS_ATTEMPT_DURATION] = {"sluice_attempt_duration_seconds", HISTOGRAM, "seconds", "stage, outcome",
+                                  "How long attempts took."},
+    [METRICS_TIMEOUT_USED] = {"sluice_attempt_timeout_used_ratio", HISTOGRAM, "ratio", "stage, outcome",
+                              "The share of its total timeout that an attempt used, where it had one."},
+    [METRICS_LATENESS] = {"sluice_start_lateness_seconds", HISTOGRAM, "seconds", "",
+                          "From the time a run was due to the start of its container."},
+    [METRICS_CALLS] =
+        {"sluice_calls", COUNTER, "", "dependency, endpoint, status",
+         "HTTP calls that have ended, by route and the first digit of the answer; none: no answer came."},
+    [METRICS_CALL_SECONDS] = {"sluice_call_seconds", COUNTER, "seconds", "dependency, endpoint",
+                              "Time that these calls took together."},
+    [METRICS_CALL_DURATION] = {"sluice_call_duration_seconds", HISTOGRAM, "seconds", "dependency",
+                               "How long calls took, of all endpoints of the dependency."},
+    [METRICS_COMMIT] = {"sluice_commit_duration_seconds", HISTOGRAM, "seconds", "",
+                        "How long commits of the state file took."},
+    [METRICS_LOOP_LAG] = {"sluice_loop_lag_seconds", HISTOGRAM, "seconds", "",
+                          "How much later than due timers rang: for so long the event loop was not free."},
+    [METRICS_LOST] = {"sluice_lost", COUNTER, "", "what",
+                      "What others did not take and was dropped: output_lines, events, log_lines."},
+    [METRICS_STATE_FILE] = {"sluice_state_file_bytes", GAUGE, "bytes", "part",
+                            "Size of the state file: main, and its write-ahead log (wal)."},
+    [METRICS_STATE_DAMAGED] = {"sluice_state_file_damaged", GAUGE, "", "",
+                               "1 if the start found a damaged state file and set it aside, else 0."},
+    [METRICS_DISK_FREE] = {"sluice_state_disk_free_bytes", GAUGE, "bytes", "",
+                           "Room left to us on the file system of the state file."},
+    [METRICS_DISK_SIZE] = {"sluice_state_disk_size_bytes", GAUGE, "bytes", "",
+                           "Size of the file system of the state file."},
+    [METRICS_LEFT_OUT] = {"sluice_metrics_left_out", GAUGE, "", "",
+                          "Series that this scrape left out, or put together as (other), to stay small."},
+    [METRICS_PROCESS_CPU] = {"process_cpu_seconds", COUNTER, "seconds", "",
+                             "Total user and system CPU time spent in seconds."},
+    [METRICS_PROCESS_RESIDENT] = {"process_resident_memory_bytes", GAUGE, "bytes", "",
+                                  "Resident memory size in bytes."},
+    [METRICS_PROCESS_VIRTUAL] = {"process_virtual_memory_bytes", GAUGE, "bytes", "",
+                                 "Virtual memory size in bytes."},
+    [METRICS_PROCESS_FDS] = {"process_open_fds", GAUGE, "", "", "Number of open file descriptors."},
+    [METRICS_PROCESS_FDS_MAX] = {"process_max_fds", GAUGE, "", "",
+                                 "Maximum number of open file descriptors."},
+    [METRICS_PROCESS_START] = {"process_start_time_seconds", GAUGE, "seconds", "",
+                               "Start time of the process since unix epoch in seconds."},
+};
+
+const struct metrics_family *metrics_family(enum metrics_id id)
+{
+    return &families[id];
+}
+
+const char *metrics_type_name(enum metrics_type type)
+{
+    static const char *const names[] = {"gauge", "counter", "histogram", "info"};
+    return names[type];
+}
