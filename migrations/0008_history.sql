@@ -67,35 +67,30 @@ WITH known (name, rule, priority, class_key) AS (
      ),
      stages (stage) AS (VALUES ('api'), ('resolve'), ('image'), ('pull'), ('create'), ('network'),
                          ('start'), ('run'), ('inspect'), ('stop'), ('report'), ('remove')),
-     -- Where the newest 1,000 good calls of a class and stage begin: one short walk at the index's end.
+     -- Where the newest good calls of a class and stage begin, 1,000 of them or what is a class's share of 2,000: one short
+     -- walk at the index's end, and with many classes not a longer one.
      newest AS MATERIALIZED (
          SELECT k.name AS class_name, s.stage,
                 coalesce((SELECT o.attempt_key FROM attempt_rows AS o
                            WHERE o.outcome = 'ok' AND o.class_name = k.name AND o.stage = s.stage
-                           ORDER BY o.attempt_key DESC LIMIT 1 OFFSET 999), 0) AS since_key
+                           ORDER BY o.attempt_key DESC LIMIT 1 OFFSET (SELECT min(999, max(99, 1999 / count(*))) FROM known)), 0) AS since_key
            FROM known AS k
           CROSS JOIN stages AS s
      ),
-     -- Equal times are counted together, so that what is sorted are few. CROSS JOIN fixes the order of the loops.
-     sample AS (
-         SELECT n.class_name, n.stage, a.took_ms, count(*) AS calls
+     -- CROSS JOIN fixes the order of the loops.
+     ranked AS (
+         SELECT n.class_name, n.stage, a.took_ms,
+                cume_dist() OVER (PARTITION BY n.class_name, n.stage ORDER BY a.took_ms) AS share
            FROM newest AS n
           CROSS JOIN attempt_rows AS a
              ON a.outcome = 'ok' AND a.class_name = n.class_name AND a.stage = n.stage
             AND a.attempt_key >= n.since_key
-          GROUP BY n.class_name, n.stage, a.took_ms
-     ),
-     ranked AS (
-         SELECT class_name, stage, took_ms,
-                sum(calls) OVER (PARTITION BY class_name, stage ORDER BY took_ms) AS rank,
-                sum(calls) OVER (PARTITION BY class_name, stage) AS total
-           FROM sample
      ),
      quantile AS (
          SELECT class_name, stage,
-                min(CASE WHEN rank * 100 >= total * 50 THEN took_ms END) AS p50,
-                min(CASE WHEN rank * 100 >= total * 95 THEN took_ms END) AS p95,
-                min(CASE WHEN rank * 100 >= total * 99 THEN took_ms END) AS p99
+                min(CASE WHEN share >= 0.5 THEN took_ms END) AS p50,
+                min(CASE WHEN share >= 0.95 THEN took_ms END) AS p95,
+                min(CASE WHEN share >= 0.99 THEN took_ms END) AS p99
            FROM ranked
           GROUP BY class_name, stage
      ),

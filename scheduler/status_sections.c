@@ -1,5 +1,6 @@
 #include "status_internal.h"
 
+#include "attempts_since.h"
 #include "base/check.h"
 
 static const struct table_column alert_columns[] = {
@@ -121,8 +122,10 @@ static const char sql_trouble[] =
     "SELECT stage, class_name AS class, count(*) AS calls, sum(attempt > 1) AS retries, "
     "sum(outcome = 'timeout') AS timeouts, sum(outcome = 'error') AS errors, "
     "max(CASE WHEN outcome IN ('timeout', 'error') OR attempt > 1 THEN started_at_ms END) AS last_at "
-    "FROM attempt_rows WHERE started_at_ms >= CAST(?1 AS INTEGER) GROUP BY stage, class_name "
-    "HAVING retries + timeouts + errors > 0 ORDER BY timeouts DESC, errors DESC, stage, class";
+    "FROM attempt_rows WHERE attempt_key > " ATTEMPTS_SINCE(
+        "CAST(?1 AS INTEGER)") " AND started_at_ms >= CAST(?1 AS INTEGER) GROUP BY stage, class_name "
+                               "HAVING retries + timeouts + errors > 0 ORDER BY timeouts DESC, errors DESC, "
+                               "stage, class";
 
 static const char sql_timeouts[] =
     "SELECT a.started_at_ms AS started_at, "

@@ -83,11 +83,17 @@ static void add_time(struct buf *b, const struct prefect_text *text, const char 
     add(b, "s");
 }
 
+/* The server renames overdue runs in the background: Late is told as Scheduled. */
+static void add_type_and_name(struct buf *b, enum prefect_state_type type, const char *name)
+{
+    add(b, prefect_state_type_name(type));
+    add(b, "/");
+    add(b, strcmp(name, "Late") == 0 ? "Scheduled" : name);
+}
+
 static void add_state(struct buf *b, const struct prefect_text *text, const struct prefect_state *state)
 {
-    add(b, prefect_state_type_name(state->type));
-    add(b, "/");
-    add(b, state->name);
+    add_type_and_name(b, state->type, state->name);
     add_key(b, text, "message", state->message);
     add_key(b, text, "transition", state->transition_id);
     add_key(b, text, "lease", state->lease_id);
@@ -112,10 +118,8 @@ static void add_run(struct buf *b, const struct prefect_text *text, const struct
     add_key(b, text, "variables", run->job_variables_json);
     for (size_t i = 0; i < run->tag_count; i++)
         add_key(b, text, "tag", run->tags[i]);
-    add_key(b, text, "is", prefect_state_type_name(run->state_type));
-    add(b, "/");
-    /* The server renames overdue runs in the background. */
-    add(b, strcmp(run->state_name, "Late") == 0 ? "Scheduled" : run->state_name);
+    add(b, " is=");
+    add_type_and_name(b, run->state_type, run->state_name);
     add_time(b, text, "due", run->expected_start_ms);
     if (run->state != NULL) {
         add(b, " state=");

@@ -286,8 +286,8 @@ static void test_filters(void **state)
 {
     struct store_fixture *f = *state;
     store_close(store_fixture_open(f));
-    write_calls(f, f->now_ms);
     write_calls(f, f->now_ms - 90 * MINUTE_MS);
+    write_calls(f, f->now_ms);
     char *AUTO_FREE of_ml = read_timeouts(f, (struct timeouts_filter){.job_class = "ml"}, "clocks");
     char *AUTO_FREE of_pull = read_timeouts(f, (struct timeouts_filter){.stage = "pull"}, "clocks");
     char *AUTO_FREE quoted = read_timeouts(f, (struct timeouts_filter){.job_class = "' or 1 --"}, "clocks");
