@@ -188,3 +188,11 @@ int64_t run_watch_due_ms(const struct run_watch *w)
         return w->ends_ms;
     return timer_is_running(&w->timer) ? w->timer.deadline_ms : 0;
 }
+
+void run_watch_lose_look(struct run_watch *w)
+{
+    if (w->call != NULL)
+        prefect_cancel(w->call);
+    w->call = NULL;
+    timer_cancel(&w->timer);
+}

@@ -30,5 +30,7 @@ void run_watch_wake(struct run_watch *watch);
 /* Mono time by which it will have gone on by itself, whatever the server does; long past: it has got stuck.
  */
 int64_t run_watch_due_ms(const struct run_watch *watch);
+/* For tests: what a lost answer without a deadline would leave behind. */
+void run_watch_lose_look(struct run_watch *watch);
 
 #endif

@@ -287,6 +287,11 @@ struct poller *service_poller(struct service *s)
     return s->poller;
 }
 
+struct run_watch *service_run_watch(struct service *s)
+{
+    return s->run_watch;
+}
+
 struct http *service_http(struct service *s, int which)
 {
     struct http *const all[SERVICE_HTTP_COUNT] = {s->engine_http, s->prefect_http, s->probe_http,

@@ -95,11 +95,13 @@ bool service_reaches_prefect(const struct service *service);
 int64_t service_poller_due_ms(const struct service *service);
 
 struct poller;
+struct run_watch;
 struct runner;
 struct http;
 /* For tests. */
 struct runner *service_runner(struct service *service);
 struct poller *service_poller(struct service *service);
+struct run_watch *service_run_watch(struct service *service);
 /* The engine's events are heard, and the first list of containers has been taken in. */
 bool service_sees(const struct service *service);
 /* Credential helpers that run. */

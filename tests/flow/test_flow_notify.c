@@ -1,11 +1,12 @@
 /*
  * test_flow_notify.c - what a service manager hears of the whole service, on a stand-in for its socket: order
- * of messages, reload, status, the watchdog that starves with a stuck loop or poller, stop.
+ * of messages, reload, status, the watchdog that starves with a stuck loop, poller or watch, stop.
  */
 #include "tests/flow/world.h"
 
 #include "notify.h"
 #include "poller.h"
+#include "run_watch.h"
 
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -239,6 +240,29 @@ static void test_fed_while_the_server_hangs_or_asks_for_time(void **state)
     assert_true(m->hungry_ms <= SECONDS(WATCHDOG_SECONDS / 2));
 }
 
+/* The watch over claimed runs waits for its answer, or for its time, as the poller does. */
+static void test_fed_while_the_watch_waits(void **state)
+{
+    struct manager *m = *state;
+    struct world *w = m->w;
+    w->flow.run_ms = MINUTES(200);
+    const char *run = world_add_run(w);
+    start_notified(m, "[timeouts]\napi = 20m\n");
+    UNTIL(w, MINUTES(1), world_is_in(w, run, RUN_STATE_RUNNING));
+    fake_prefect_fault(w->prefect, &(struct fake_prefect_fault){.route = FAKE_PREFECT_FILTER_RUNS,
+                                                                .times = -1,
+                                                                .kind = PREFECT_FAULT_STALL});
+    world_pass(w, MINUTES(19));
+    fake_prefect_clear_faults(w->prefect);
+    fake_prefect_fault(w->prefect, &(struct fake_prefect_fault){.route = FAKE_PREFECT_FILTER_RUNS,
+                                                                .times = -1,
+                                                                .kind = PREFECT_FAULT_STATUS,
+                                                                .status = 429,
+                                                                .header = "Retry-After: 3600"});
+    world_pass(w, MINUTES(40));
+    assert_true(m->hungry_ms <= SECONDS(WATCHDOG_SECONDS / 2));
+}
+
 static void expect_starved(struct manager *m)
 {
     int64_t fed_ms = m->fed_ms;
@@ -257,6 +281,22 @@ static void test_starved_by_a_stuck_poller(void **state)
     world_pass(m->w, MINUTES(1));
     poller_lose_poll(service_poller(m->w->service));
     expect_starved(m);
+}
+
+/* The poller goes on, but cancellations would not be noticed any more. */
+static void test_starved_by_a_stuck_watch(void **state)
+{
+    struct manager *m = *state;
+    struct world *w = m->w;
+    w->flow.run_ms = MINUTES(200);
+    const char *run = world_add_run(w);
+    start_notified(m, NULL);
+    UNTIL(w, MINUTES(1), world_is_in(w, run, RUN_STATE_RUNNING));
+    world_pass(w, MINUTES(1));
+    run_watch_lose_look(service_run_watch(w->service));
+    int polls = fake_prefect_calls(w->prefect, FAKE_PREFECT_POLL);
+    expect_starved(m);
+    assert_true(fake_prefect_calls(w->prefect, FAKE_PREFECT_POLL) > polls);
 }
 
 /* The timers go on, but no turn comes to its end: nothing is saved, nothing is done. */
@@ -315,7 +355,9 @@ int main(void)
         NOTIFY_TEST(test_stop),
         NOTIFY_TEST(test_fed_while_draining_and_paused),
         NOTIFY_TEST(test_fed_while_the_server_hangs_or_asks_for_time),
+        NOTIFY_TEST(test_fed_while_the_watch_waits),
         NOTIFY_TEST(test_starved_by_a_stuck_poller),
+        NOTIFY_TEST(test_starved_by_a_stuck_watch),
         NOTIFY_TEST(test_starved_by_a_stuck_loop),
         NOTIFY_TEST(test_a_manager_that_goes_away_or_does_not_read),
         NOTIFY_TEST(test_an_address_that_nobody_listens_on),
