@@ -34,7 +34,13 @@
 #define STUCK_MS 5000
 #define ANSWER_MS 60000
 #define CONNECTIONS_DEFAULT 64
-#define ALL_METHODS 0x1ff /* refused here, with a sentence that Prefect's worker would say */
+/* Refused here, with a sentence that Prefect's worker would say; evhttp's bit for those that it doesn't know
+ * is among them. */
+#define ALL_METHODS 0xffff
+/* Those whose body evhttp reads; that of any other it would take for the next request. */
+#define METHODS_WITH_BODY                                                                                    \
+    (EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_PUT | EVHTTP_REQ_PATCH | EVHTTP_REQ_DELETE |              \
+     EVHTTP_REQ_OPTIONS | EVHTTP_REQ_CONNECT)
 
 struct client {
     struct list link;
@@ -266,6 +272,12 @@ static const struct admin_http_route *find_without_slash(const struct admin_http
     return find_route(h, shorter);
 }
 
+static bool has_unread_body(struct evhttp_request *request)
+{
+    return (evhttp_request_get_command(request) & METHODS_WITH_BODY) == 0 &&
+           (header(request, "Content-Length")[0] != '\0' || header(request, "Transfer-Encoding")[0] != '\0');
+}
+
 static void answer_request(struct admin_http *h, struct evhttp_request *request)
 {
     enum evhttp_cmd_type method = evhttp_request_get_command(request);
@@ -273,6 +285,8 @@ static void answer_request(struct admin_http *h, struct evhttp_request *request)
     const struct admin_http_route *route = find_route(h, path);
     const struct admin_http_route *meant = find_without_slash(h, path);
     free(path);
+    if (has_unread_body(request))
+        add_header(request, "Connection", "close");
     bool is_allowed = method == EVHTTP_REQ_GET || (method == EVHTTP_REQ_HEAD && !h->s.is_prefects);
     if (!is_for_us(h, request)) {
         refuse(request, 421, "not a name of this host; see [admin] names");

@@ -251,7 +251,11 @@ static void test_refusals(void **state)
         {"GET /health/ HTTP/1.1\r\n" H, "307", "Location: /health\r\n"},
         {"POST /health HTTP/1.1\r\n" H, "405", "Allow: GET, HEAD\r\n"},
         {"DELETE / HTTP/1.1\r\n" H, "405", "{\"detail\":\"Method Not Allowed\"}"},
-        {"WHATEVER / HTTP/1.1\r\n" H, "501", "Connection: close\r\n"},
+        {"FOO / HTTP/1.1\r\n" H, "405", "Allow: GET, HEAD\r\n"},
+        {"PROPFIND /health HTTP/1.1\r\n" H, "405", "{\"detail\":\"Method Not Allowed\"}"},
+        {"get /large HTTP/1.1\r\n" H, "405", "Allow: GET, HEAD\r\n"},
+        {"FOO /nothing HTTP/1.1\r\n" H, "404", "{\"detail\":\"Not Found\"}"},
+        {"FOO / HTTP/1.1\r\nHost: evil.example.com\r\n\r\n", "421", "[admin] names"},
         {"POST / HTTP/1.1\r\nContent-Length: 5\r\n" H "hello", "405", "Allow: GET, HEAD\r\n"},
         {"POST / HTTP/1.1\r\nContent-Length: 5000\r\n" H, "413", "Connection: close\r\n"},
         {"GET / HTTP/1.1\r\nHost: evil.example.com\r\n\r\n", "421", "[admin] names"},
@@ -308,6 +312,23 @@ static void test_bodies_are_refused(void **state)
         ask(w, "POST /health HTTP/1.1\r\nTransfer-Encoding: chunked\r\n" H "5\r\nhello\r\n0\r\n\r\n"),
         "HTTP/1.1 405"));
     assert_int_equal(w->asked, 0);
+}
+
+/* It would be taken for the next request. */
+static void test_a_body_that_is_not_read_ends_the_connection(void **state)
+{
+    struct world *w = *state;
+    static const char *const methods[] = {"FOO", "TRACE", "HEAD"};
+    static const char *const headers[] = {"Content-Length: 35\r\n", "Transfer-Encoding: chunked\r\n"};
+    char request[200];
+    for (size_t i = 0; i < ARRAY_LEN(methods) * ARRAY_LEN(headers); i++) {
+        snprintf(request, sizeof(request), "%s /nothing HTTP/1.1\r\n%s" H "GET / HTTP/1.1\r\n" H,
+                 methods[i / 2], headers[i % 2]);
+        assert_non_null(strstr(ask(w, request), "Connection: close\r\n"));
+    }
+    assert_int_equal(w->asked, 0);
+    snprintf(request, sizeof(request), "FOO / HTTP/1.1\r\n" H "GET / HTTP/1.1\r\n" H);
+    assert_non_null(strstr(ask(w, request), "[/||]"));
 }
 
 static void test_huge_heads_are_refused(void **state)
@@ -467,6 +488,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_prefects_rules_are_its_workers, setup_prefects, teardown),
         cmocka_unit_test_setup_teardown(test_piled_up_requests_are_answered_in_turn, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bodies_are_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_body_that_is_not_read_ends_the_connection, setup, teardown),
         cmocka_unit_test_setup_teardown(test_huge_heads_are_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_another_protocol_ends_in_time, setup, teardown),
         cmocka_unit_test_setup_teardown(test_dripping_heads_end_in_time, setup, teardown),
