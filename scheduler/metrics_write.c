@@ -33,8 +33,8 @@ static void write_service(struct metrics_scrape *s)
     metrics_text_begin(s->text, METRICS_BUILD);
     metrics_text_count(s->text, METRICS_LABEL({"version", SLUICE_VERSION}), 1);
     write_value(s, METRICS_UPTIME, (double)(now->now_mono_ms - now->began_mono_ms) / 1000);
-    write_value(s, METRICS_PAUSED, now->progress.paused_at_ms != 0);
-    write_value(s, METRICS_DRAINING, now->progress.is_draining || now->progress.is_stopping);
+    write_value(s, METRICS_PAUSED, now->paused_at_ms != 0);
+    write_value(s, METRICS_DRAINING, now->is_draining || now->is_stopping);
     write_value(s, METRICS_ONLINE, now->is_online);
     metrics_text_begin(s->text, METRICS_REACHABLE);
     metrics_text_value(s->text, METRICS_LABEL({"dependency", dependency_name(DEPENDENCY_ENGINE)}),

@@ -33,7 +33,7 @@ static void check_prefect(const struct snapshot *s, struct readiness_check *chec
 
 static void check_poll(const struct snapshot *s, struct readiness_check *check)
 {
-    if (s->progress.is_draining || s->progress.is_stopping)
+    if (s->is_draining || s->is_stopping)
         return; /* it polls no more, as it should */
     int64_t since_ms = s->last_poll_mono_ms == 0 ? s->began_mono_ms : s->last_poll_mono_ms;
     int64_t age_ms = s->now_mono_ms - since_ms;
@@ -56,9 +56,9 @@ void readiness_checks(const struct snapshot *s, const char *state_file_reason,
     check_prefect(s, &checks[2]);
     check_poll(s, &checks[3]);
     snprintf(checks[4].reason, sizeof(checks[4].reason), "%s",
-             s->progress.is_stopping   ? "stopping"
-             : s->progress.is_draining ? "draining"
-                                       : "");
+             s->is_stopping   ? "stopping"
+             : s->is_draining ? "draining"
+                              : "");
 }
 
 /* ---- the answer ---- */

@@ -10,7 +10,12 @@
 
 #include "core/classify.h"
 #include "core/run.h"
-#include "service.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct service;
 
 #define SNAPSHOT_GUARDS_MAX 32
 
@@ -47,7 +52,9 @@ struct snapshot {
     int64_t now_ms; /* wall */
     int64_t now_mono_ms;
     int64_t began_mono_ms; /* the process's start */
-    struct service_progress progress;
+    int64_t paused_at_ms;  /* wall; 0: not paused */
+    bool is_draining;
+    bool is_stopping;
     bool is_online; /* pool read, heartbeat sent */
     bool is_engine_away;
     bool is_prefect_away;

@@ -12,11 +12,11 @@
 
 static const char *word(const struct snapshot *s)
 {
-    return s->progress.is_stopping         ? "stopping"
-           : s->progress.is_draining       ? "draining"
-           : s->progress.paused_at_ms != 0 ? "paused"
-           : s->is_online                  ? "working"
-                                           : "starting";
+    return s->is_stopping         ? "stopping"
+           : s->is_draining       ? "draining"
+           : s->paused_at_ms != 0 ? "paused"
+           : s->is_online         ? "working"
+                                  : "starting";
 }
 
 static void write_head(struct buf *out, const struct service *service, const struct snapshot *s)
@@ -28,7 +28,7 @@ static void write_head(struct buf *out, const struct service *service, const str
     status_text(out, "state", word(s), STATUS_NAME_MAX_BYTES);
     status_int(out, "now_ms", s->now_ms);
     status_int(out, "uptime_ms", s->now_mono_ms - s->began_mono_ms);
-    status_int(out, "paused_since_ms", s->progress.paused_at_ms);
+    status_int(out, "paused_since_ms", s->paused_at_ms);
     status_bool(out, "engine_ok", !s->is_engine_away);
     status_int(out, "engine_away_ms", s->engine_away_ms);
     status_bool(out, "prefect_ok", !s->is_prefect_away && s->is_online);
@@ -44,12 +44,17 @@ static size_t count_states(const struct snapshot_class *c, enum run_state from, 
     return count;
 }
 
+static int64_t count_running(const struct snapshot_class *c)
+{
+    return (int64_t)count_states(c, RUN_STATE_RUNNING, RUN_STATE_STOPPING);
+}
+
 static void write_counts(struct buf *out, const struct snapshot_class *c)
 {
     status_int(out, "queued", (int64_t)c->queued);
     status_int(out, "due", (int64_t)c->due);
     status_int(out, "waiting", (int64_t)(count_states(c, RUN_STATE_QUEUED, RUN_STATE_STARTING) - c->queued));
-    status_int(out, "running", (int64_t)(c->states[RUN_STATE_RUNNING] + c->states[RUN_STATE_STOPPING]));
+    status_int(out, "running", count_running(c));
     status_int(out, "parked", (int64_t)c->states[RUN_STATE_PARKED]);
     status_int(out, "oldest_due_ms", c->oldest_due_ms);
     status_int(out, "slots", c->running);
@@ -243,7 +248,7 @@ struct status_sample status_json_sample(struct service *service)
     struct status_sample sample = {.starts = totals.starts,
                                    .timeouts = sum(totals.timeouts),
                                    .errors = sum(totals.errors),
-                                   .running = (int64_t)s.progress.running,
+                                   .running = count_running(&s.pool),
                                    .due = (int64_t)s.pool.due,
                                    .create = s.slots[0].in_use,
                                    .start = s.slots[1].in_use,

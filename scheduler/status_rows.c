@@ -57,9 +57,9 @@ static const char *line_waited_in(const struct live *l, const struct snapshot *s
 
 static const char *hold_of_all(const struct snapshot *s)
 {
-    if (s->progress.is_stopping || s->progress.is_draining)
-        return s->progress.is_stopping ? "stopping" : "draining";
-    if (s->progress.paused_at_ms != 0)
+    if (s->is_stopping || s->is_draining)
+        return s->is_stopping ? "stopping" : "draining";
+    if (s->paused_at_ms != 0)
         return "paused (sluice resume ends it)";
     return s->is_engine_away ? "engine out of reach" : s->is_prefect_away ? "Prefect out of reach" : NULL;
 }

@@ -265,6 +265,8 @@ static void test_a_run_is_shown_from_queue_to_container(void **state)
     assert_int_equal(json_get_int(reason, "count", -1), 1);
     const struct json *series = json_get(status, "series");
     assert_in_range(json_count(json_get(series, "starts")), 3, 5);
+    size_t steps = json_count(json_get(series, "running"));
+    assert_string_equal(json_number_text(item(json_get(series, "running"), steps - 1)), "1");
     json_free(status);
     end(pages);
 }

@@ -64,9 +64,9 @@ static void test_each_check_has_its_cause(void **state)
     assert_string_equal(failing(&s, ""),
                         "prefect: the pool has not been read yet, or no heartbeat was taken; ");
     s = well();
-    s.progress.is_draining = true;
+    s.is_draining = true;
     assert_string_equal(failing(&s, ""), "shutdown: draining; ");
-    s.progress.is_stopping = true;
+    s.is_stopping = true;
     assert_string_equal(failing(&s, ""), "shutdown: stopping; ");
 }
 
@@ -78,7 +78,7 @@ static void test_a_poll_is_stale_after_two_intervals(void **state)
     assert_string_equal(failing(&s, ""), "");
     s.now_mono_ms++;
     assert_string_equal(failing(&s, ""), "poll: the last that went well was 20 s ago; ");
-    s.progress.is_draining = true; /* and polls no more */
+    s.is_draining = true; /* and polls no more */
     assert_string_equal(failing(&s, ""), "shutdown: draining; ");
     s = well();
     s.last_poll_mono_ms = 0;
