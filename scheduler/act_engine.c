@@ -87,7 +87,7 @@ static void ask_later(struct live *live)
 static bool holds_slot(struct act *act, struct live *live)
 {
     bool holds = leases_hold(act->leases, live);
-    if (holds == live->is_wait_said)
+    if (holds == (live->said_reason != NULL))
         runner_say_wait(live->runner, live, holds ? "" : "renewal of its concurrency lease");
     return holds;
 }

@@ -59,7 +59,7 @@ struct live {
     int64_t action_delay_ms;
     bool is_dirty;         /* the row differs from the file */
     bool has_row;          /* the file has a row of it */
-    bool is_wait_said;     /* runner_say_wait() */
+    char *said_reason;     /* runner_say_wait(), as wait_reason() has it; NULL: nothing. Owned */
     bool was_drained;      /* asked to go back since we began to stop */
     bool has_old_wait;     /* the wait, if it is in one, was begun by the process that died */
     bool is_forgotten;     /* freed at the end of the turn */

@@ -45,6 +45,7 @@ static void free_live(struct runner *r, struct live *live)
     launch_free(live->launch);
     free(live->job_variables_json);
     free(live->said_wait);
+    free(live->said_reason);
     free(live->clear_ids);
     for (size_t i = 0; i < live->tag_count; i++)
         free(live->tags[i]);
@@ -338,7 +339,7 @@ static void act(struct runner *r, struct live *live)
     timer_cancel(&live->timer);
     r->s.ports.abandon(r->s.ports.arg, live);
     r->s.ports.wait(r->s.ports.arg, live, RUN_ACTION_NONE);
-    if (live->is_wait_said && action != RUN_ACTION_WAIT && action != RUN_ACTION_FORGET)
+    if (live->said_reason != NULL && action != RUN_ACTION_WAIT && action != RUN_ACTION_FORGET)
         runner_say_wait(r, live, "");
     live->has_old_wait = live->has_old_wait && action == RUN_ACTION_WAIT;
     switch (action) {

@@ -8,6 +8,7 @@
 #include "runner_internal.h"
 
 #include "base/log.h"
+#include "core/wait_reason.h"
 
 #include <string.h>
 
@@ -115,6 +116,12 @@ static void log_run(const struct launch *l, const char *from, const char *why)
              kv_s("container", l->container_id[0] == '\0' ? NULL : l->container_id));
 }
 
+static void note_wait(struct live *live, const char *waits_for)
+{
+    free(live->said_reason);
+    live->said_reason = waits_for[0] == '\0' ? NULL : wait_reason(waits_for);
+}
+
 void runner_tell_new(const struct live *live)
 {
     log_run(live->launch, NULL, "new");
@@ -125,7 +132,7 @@ int runner_tell_change(struct runner *r, struct live *live, enum run_state from,
     struct err err;
     struct launch *l = live->launch;
     l->updated_at_ms = clock_wall_ms(r->s.clock);
-    live->is_wait_said = false; /* the save of a new state clears it */
+    note_wait(live, ""); /* the save of a new state clears it */
     const char *reason =
         why >= RUN_EVENT_TRANSIENT && why <= RUN_EVENT_UNKNOWN_OUTCOME && l->last_error[0] != '\0'
             ? l->last_error
@@ -191,7 +198,7 @@ void runner_say_wait(struct runner *r, struct live *live, const char *waits_for)
     struct err err;
     if (r->is_failed)
         return;
-    live->is_wait_said = waits_for[0] != '\0';
+    note_wait(live, waits_for);
     if (runner_begin_row(r, live, &err) != 0 ||
         store_save_wait(r->s.store, live->launch->launch_id, waits_for, &err) != 0) {
         (void)runner_save_failed(r, &err);

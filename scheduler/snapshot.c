@@ -6,6 +6,11 @@
 
 #define OTHER "other"
 
+static int64_t limit_or_none(int64_t limit)
+{
+    return limit == CONFIG_NO_LIMIT ? 0 : limit;
+}
+
 static void make_classes(struct snapshot *out, struct service *s)
 {
     const struct config *c = s->s.config;
@@ -13,18 +18,24 @@ static void make_classes(struct snapshot *out, struct service *s)
     out->classes = check_alloc(out->class_count * sizeof(*out->classes));
     for (size_t i = 0; i < c->class_count; i++) {
         const struct config_class *from = &c->classes[i];
+        const struct slots held = runner_slots(s->runner, from->name);
         out->classes[i] = (struct snapshot_class){
             .name = from->name,
-            .running = runner_slots(s->runner, from->name).running,
-            .running_limit = from->running == CONFIG_NO_LIMIT ? 0 : from->running,
+            .running = held.running,
+            .running_limit = limit_or_none(from->running),
+            .launching = held.launching,
+            .launching_limit = limit_or_none(from->launching),
             .starts_per_second = from->starts_per_second > 0 ? from->starts_per_second : 0,
             .tokens = admission_tokens(s->admission, from->name)};
     }
     out->classes[c->class_count] = (struct snapshot_class){.name = OTHER, .tokens = -1};
+    const struct slots held = runner_slots(s->runner, NULL);
     out->pool =
         (struct snapshot_class){.name = "",
-                                .running = runner_slots(s->runner, NULL).running,
-                                .running_limit = c->running == CONFIG_NO_LIMIT ? 0 : c->running,
+                                .running = held.running,
+                                .running_limit = limit_or_none(c->running),
+                                .launching = held.launching,
+                                .launching_limit = limit_or_none(c->launching),
                                 .starts_per_second = c->starts_per_second > 0 ? c->starts_per_second : 0,
                                 .tokens = admission_tokens(s->admission, NULL)};
 }
@@ -68,11 +79,6 @@ static void take_guards(struct snapshot *out, const struct service *s)
                                                                   .dependency = guard_dependency(g),
                                                                   .is_open = guard_is_open(g),
                                                                   .retries_left = guard_retries_left(g)};
-}
-
-static int64_t limit_or_none(int64_t limit)
-{
-    return limit == CONFIG_NO_LIMIT ? 0 : limit;
 }
 
 static void take_slots(struct snapshot *out, const struct service *s)

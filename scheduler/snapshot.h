@@ -28,6 +28,8 @@ struct snapshot_class {
     int64_t oldest_due_ms;    /* wall, of those not started yet (QUEUED to STARTING) and due; 0: none */
     int64_t running;          /* slots held */
     int64_t running_limit;    /* 0: none */
+    int64_t launching;        /* creates and starts in flight */
+    int64_t launching_limit;  /* of both together; 0: none, or learned ones (slots) */
     double starts_per_second; /* 0: no limit */
     double tokens;            /* there now, whole and in part; -1: no limit */
 };

@@ -2,7 +2,8 @@
  * status_parts.h - what the files of /status.json share.
  *
  * status_json.c  the object and its parts
- * status_rows.c  runs, and what they wait for
+ * status_rows.c  runs, and how many wait for what
+ * status_wait.c  what one waits for
  * status_text.c  JSON into a buffer
  */
 #ifndef SLUICE_STATUS_PARTS_H
@@ -28,10 +29,14 @@ void status_bool(struct buf *out, const char *key, bool value);
 void status_open(struct buf *out, const char *key, char bracket);
 void status_close(struct buf *out, char bracket);
 
-/* ---- status_rows.c ---- */
+/* ---- status_wait.c ---- */
+/* The class of this name; the last one of those that have left the configuration. */
+const struct snapshot_class *status_class_of(const struct snapshot *snapshot, const char *name);
 /* What a launch before its start waits for: a few words, of which there are few, so that they can be counted.
  * Borrowed from the launch, or static. */
 const char *status_wait(const struct live *live, const struct snapshot *snapshot);
+
+/* ---- status_rows.c ---- */
 #define STATUS_REASONS_MAX 6
 struct status_reasons {
     struct status_reason {

@@ -4,7 +4,6 @@
  * Of thousands the page names few: those that a person would look at first. They are found in one walk, each
  * list kept sorted while it grows to its bound.
  */
-#include "guards.h"
 #include "status_parts.h"
 
 #include <string.h>
@@ -12,80 +11,6 @@
 #define WAITING_MAX 100
 #define RUNNING_MAX 70
 #define PARKED_MAX 30
-
-/* ---- what a run waits for ---- */
-
-static const char *answer_waited_for(const struct live *l)
-{
-    if (l->pull_wait != NULL)
-        return "its image";
-    if (l->engine_call != NULL)
-        return "answer of the engine";
-    if (l->prefect_call != NULL || l->look != NULL || l->in_catalog || l->references != NULL)
-        return "answer of Prefect";
-    return NULL;
-}
-
-static const struct snapshot_class *class_of(const struct snapshot *s, const char *name)
-{
-    for (size_t i = 0; i + 1 < s->class_count; i++)
-        if (strcmp(s->classes[i].name, name) == 0)
-            return &s->classes[i];
-    return &s->classes[s->class_count - 1];
-}
-
-static bool is_full(const struct snapshot_class *c)
-{
-    return c->running_limit > 0 && c->running >= c->running_limit;
-}
-
-static const char *line_waited_in(const struct live *l, const struct snapshot *s)
-{
-    switch ((int)l->waits_for) {
-    case RUN_ACTION_ADMIT:
-        return is_full(&s->pool)                             ? "pool limit: running"
-               : is_full(class_of(s, l->launch->class_name)) ? "class limit: running"
-                                                             : "claim-ahead window";
-    case RUN_ACTION_ASK_START:
-        return "limit: starts_per_second";
-    case RUN_ACTION_ASK_SLOT:
-        return "launch slot";
-    default:
-        return "its turn";
-    }
-}
-
-static const char *hold_of_all(const struct snapshot *s)
-{
-    if (s->is_stopping || s->is_draining)
-        return s->is_stopping ? "stopping" : "draining";
-    if (s->paused_at_ms != 0)
-        return "paused (sluice resume ends it)";
-    return s->is_engine_away ? "engine out of reach" : s->is_prefect_away ? "Prefect out of reach" : NULL;
-}
-
-const char *status_wait(const struct live *l, const struct snapshot *s)
-{
-    const struct run *run = &l->launch->run;
-    bool is_unclaimed = run->state == RUN_STATE_QUEUED && !run->has_claim;
-    const char *answer = answer_waited_for(l);
-    const char *hold = hold_of_all(s);
-    if (answer != NULL)
-        return answer;
-    if (l->held_by != NULL)
-        return guard_dependency(l->held_by) == DEPENDENCY_ENGINE    ? "retry budget of the engine"
-               : guard_dependency(l->held_by) == DEPENDENCY_PREFECT ? "retry budget of Prefect"
-                                                                    : "retry budget of a registry";
-    if (run->attempt > 0 && timer_is_running(&l->timer))
-        return "backoff after a failed try";
-    if (is_unclaimed && run->due_at_ms > s->now_ms)
-        return "not due yet";
-    if (hold != NULL)
-        return hold;
-    if (is_unclaimed && l->is_wait_said && l->said_wait != NULL)
-        return l->said_wait;
-    return line_waited_in(l, s);
-}
 
 /* ---- counted ---- */
 
@@ -121,7 +46,8 @@ struct status_reasons *status_reasons(struct list *all, const struct snapshot *s
     for (struct list *link = all->next; link != all; link = link->next) {
         const struct live *l = LIST_ITEM(link, struct live, all_link);
         if (is_waiting(&l->launch->run))
-            count_reason(reasons[class_of(s, l->launch->class_name) - s->classes].items, status_wait(l, s));
+            count_reason(reasons[status_class_of(s, l->launch->class_name) - s->classes].items,
+                         status_wait(l, s));
     }
     for (size_t i = 0; i < s->class_count; i++)
         qsort(reasons[i].items, STATUS_REASONS_MAX, sizeof(reasons[i].items[0]), by_count);

@@ -29,7 +29,7 @@ void waits_tell(struct runner *runner, const struct server_limits *limits, uint6
         struct live *live = LIST_ITEM(link, struct live, all_link);
         if (live->launch->run.state != RUN_STATE_QUEUED || live->launch->run.has_claim)
             continue;
-        const char *before = live->is_wait_said ? live->said_wait : NULL;
+        const char *before = live->said_reason != NULL ? live->said_wait : NULL;
         char *now = is_held ? NULL : say(live, limits, generation);
         if (!are_equal(before, now))
             runner_say_wait(runner, live, now == NULL ? "" : now);
