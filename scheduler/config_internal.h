@@ -77,6 +77,9 @@ struct config_target {
 /* config_value_set - parse text into its place, and note the origin. As config_value_check on error. */
 int config_value_set(const struct config_target *target, const struct config_key *key, const char *text,
                      enum config_style style, const char *from, struct err *err) MUST_CHECK;
+/* config_value_is_in_ms - a time that is given so counts in whole milliseconds, as OpenTelemetry's variables
+ * do. */
+bool config_value_is_in_ms(const struct config_key *key, enum config_style style);
 /* config_value_text - the value as it would be written in a file; "" if not set. In the arena. */
 const char *config_value_text(const struct config_key *key, const void *base, struct config_arena *arena);
 
