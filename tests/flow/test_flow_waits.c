@@ -198,12 +198,11 @@ static void test_for_each_answer(void **state)
         const char *run = world_add_run(w);
         UNTIL(w, SECONDS(20),
               fake_prefect_held(w->prefect) == 1 ||
-                  (calls[i].of_engine >= 0 &&
-                   fake_engine_held(w->engine, (enum fake_engine_call)calls[i].of_engine) == 1));
+                  (calls[i].of_engine >= 0 && fake_engine_held(w->engine, calls[i].of_engine) == 1));
         expect_wait(w, run, calls[i].said);
         fake_prefect_release(w->prefect);
         if (calls[i].of_engine >= 0)
-            fake_engine_release(w->engine, (enum fake_engine_call)calls[i].of_engine);
+            fake_engine_release(w->engine, calls[i].of_engine);
         UNTIL(w, MINUTES(1), world_state(w, run) == PREFECT_STATE_COMPLETED);
     }
 }
