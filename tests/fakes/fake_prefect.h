@@ -191,7 +191,7 @@ void fake_prefect_delete_limit(struct fake_prefect *fake, const char *name);
 /* Slots of it that were ever granted; 0: no such limit. */
 int64_t fake_prefect_taken(const struct fake_prefect *fake, const char *name);
 
-/* A block of that type (slug) and name, or new data for the one there is; its id. */
+/* A block of that type (slug) and name, all of which is secret, or new data for the one there is; its id. */
 const char *fake_prefect_set_block(struct fake_prefect *fake, const char *type, const char *name,
                                    const char *data_json);
 void fake_prefect_delete_block(struct fake_prefect *fake, const char *type, const char *name);

@@ -90,11 +90,17 @@ struct fake_block {
     char *type;
     char *name;
     char *data_json;
+    char *secret_fields_json;
 };
 
 struct fake_block_type {
     char id[UUID_TEXT_SIZE];
     char *slug;
+};
+
+struct fake_block_schema {
+    char id[UUID_TEXT_SIZE];
+    char *secret_fields_json;
 };
 
 struct fake_variable {
@@ -153,6 +159,7 @@ struct fake_prefect {
     struct fake_array limits;
     struct fake_array blocks;
     struct fake_array block_types;
+    struct fake_array block_schemas; /* struct fake_block_schema */
     struct fake_array variables;
     bool hides_secrets;
     struct fake_array events;    /* char *, JSON */
