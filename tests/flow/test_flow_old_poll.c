@@ -1,0 +1,104 @@
+/* test_flow_old_poll.c - a poll that is answered late shows runs as they were when it was asked: what has
+ * happened to them with us since counts for more. */
+#include "tests/flow/world.h"
+
+/* So long a poll's answer is on its way; the next poll comes after it. */
+#define ON_ITS_WAY_MS SECONDS(20)
+
+static const char config_text[] = "[timeouts]\napi = 30s\n";
+
+/* The first claim stands at the server, and the poll after it has been answered, before the claim is carried
+ * out; that answer is on its way. */
+static void start_with_an_old_poll(struct world *w)
+{
+    fake_prefect_fault(w->prefect, &(struct fake_prefect_fault){.route = FAKE_PREFECT_SET_STATE,
+                                                                .kind = PREFECT_FAULT_HOLD});
+    fake_prefect_fault(w->prefect, &(struct fake_prefect_fault){.route = FAKE_PREFECT_POLL,
+                                                                .nth = 2,
+                                                                .kind = PREFECT_FAULT_DELAY,
+                                                                .delay_ms = ON_ITS_WAY_MS});
+    world_start(w, config_text);
+    UNTIL(w, SECONDS(5), fake_prefect_held(w->prefect) == 1);
+    UNTIL(w, SECONDS(15), fake_prefect_calls(w->prefect, FAKE_PREFECT_POLL) == 2);
+    world_pass(w, 100);
+    assert_int_equal(fake_prefect_release(w->prefect), 1);
+}
+
+/* The launch has ended before the poll's answer, which makes no other of it. */
+static void expect_nothing_of_the_old_poll(struct world *w)
+{
+    int proposals = fake_prefect_calls(w->prefect, FAKE_PREFECT_SET_STATE);
+    assert_int_equal(fake_prefect_unanswered(w->prefect), 1);
+    UNTIL_DOING(w, ON_ITS_WAY_MS, fake_prefect_unanswered(w->prefect) == 0,
+                assert_int_equal(world_launches(w), 0));
+    world_pass(w, SECONDS(2));
+    assert_int_equal(fake_prefect_calls(w->prefect, FAKE_PREFECT_POLL), 2);
+    assert_int_equal(world_launches(w), 0);
+    assert_int_equal(fake_prefect_calls(w->prefect, FAKE_PREFECT_SET_STATE), proposals);
+}
+
+/* Its due time has moved with the refusal: who claimed it by the old one would take it before its time. */
+static void test_a_claim_was_refused_since(void **state)
+{
+    struct world *w = *state;
+    const char *deployment = fake_prefect_add_deployment(
+        w->prefect, &(struct fake_prefect_deployment){.name = "single",
+                                                      .pool = WORLD_POOL,
+                                                      .job_variables_json = "{\"image\":\"" WORLD_IMAGE "\"}",
+                                                      .has_limit = true,
+                                                      .limit = 1});
+    const struct fake_prefect_run setup = {.deployment_id = deployment};
+    char *AUTO_FREE other = check_strdup(fake_prefect_add_run(w->prefect, &setup));
+    assert_true(fake_prefect_other_worker_claims(w->prefect, other));
+    const char *run = fake_prefect_add_run(w->prefect, &setup);
+    start_with_an_old_poll(w);
+    UNTIL(w, SECONDS(1), world_launches(w) == 0);
+    struct fake_prefect_look look;
+    assert_true(fake_prefect_look(w->prefect, run, &look));
+    assert_string_equal(look.name, "AwaitingConcurrencySlot");
+    assert_true(fake_prefect_container_runs(w->prefect, other));
+    assert_true(fake_prefect_container_completes(w->prefect, other)); /* now a claim would be taken */
+    expect_nothing_of_the_old_poll(w);
+    UNTIL(w, MINUTES(2), world_state(w, run) == PREFECT_STATE_COMPLETED && world_launches(w) == 0);
+    assert_true(fake_engine_container_at(w->engine, 0)->created_at_ms >= look.scheduled_at_ms - SECONDS(10));
+    assert_string_equal(fake_prefect_history(w->prefect, run),
+                        "SCHEDULED Scheduled, SCHEDULED AwaitingConcurrencySlot, PENDING Pending, "
+                        "PENDING Submitting, RUNNING Running, COMPLETED Completed");
+}
+
+/* Refused, and its due time is the old one: it is nobody's before a poll begun since has shown it. */
+static void test_a_claim_was_refused_and_nothing_has_moved(void **state)
+{
+    struct world *w = *state;
+    const char *run = world_add_run(w);
+    fake_prefect_refuse_claims(w->prefect, run, PREFECT_OUTCOME_REJECT, SECONDS(12));
+    start_with_an_old_poll(w);
+    UNTIL(w, SECONDS(1), world_launches(w) == 0);
+    expect_nothing_of_the_old_poll(w);
+    UNTIL(w, MINUTES(1), world_state(w, run) == PREFECT_STATE_COMPLETED && world_launches(w) == 0);
+    assert_int_equal(world_times_run(w, run), 1);
+}
+
+static void test_its_launch_has_ended_since(void **state)
+{
+    struct world *w = *state;
+    const char *run = world_add_run(w);
+    w->flow.run_ms = 1000;
+    start_with_an_old_poll(w);
+    UNTIL(w, ON_ITS_WAY_MS, world_state(w, run) == PREFECT_STATE_COMPLETED && world_launches(w) == 0);
+    expect_nothing_of_the_old_poll(w);
+    world_pass(w, MINUTES(1));
+    assert_string_equal(fake_prefect_history(w->prefect, run),
+                        "SCHEDULED Scheduled, PENDING Pending, PENDING Submitting, RUNNING Running, "
+                        "COMPLETED Completed");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        FLOW_TEST(test_a_claim_was_refused_since),
+        FLOW_TEST(test_a_claim_was_refused_and_nothing_has_moved),
+        FLOW_TEST(test_its_launch_has_ended_since),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
