@@ -1,11 +1,51 @@
-/* test_flow_old_poll.c - a poll that is answered late shows runs as they were when it was asked: what has
- * happened to them with us since counts for more. */
+/* test_flow_refused.c - claims that are refused while the run is offered on, at once or by a poll that is
+ * answered late: it shows runs as they were when it was asked, and what has happened to them with us since
+ * counts for more. */
 #include "tests/flow/world.h"
 
 /* So long a poll's answer is on its way; the next poll comes after it. */
 #define ON_ITS_WAY_MS SECONDS(20)
 
 static const char config_text[] = "[timeouts]\napi = 30s\n";
+
+/* A poll is answered a millisecond after the claim before it, and the run is claimed anew before the end of
+ * its last launch is on disk. */
+static void expect_a_life_after_refusals(struct world *w, enum prefect_outcome outcome)
+{
+    const char *run = world_add_run(w);
+    fake_prefect_refuse_claims(w->prefect, run, outcome, SECONDS(12));
+    fake_prefect_fault(w->prefect, &(struct fake_prefect_fault){.route = FAKE_PREFECT_SET_STATE,
+                                                                .kind = PREFECT_FAULT_HOLD});
+    fake_prefect_fault(w->prefect,
+                       &(struct fake_prefect_fault){
+                           .route = FAKE_PREFECT_POLL, .nth = 2, .kind = PREFECT_FAULT_DELAY, .delay_ms = 1});
+    world_start(w, config_text);
+    UNTIL(w, SECONDS(15), fake_prefect_calls(w->prefect, FAKE_PREFECT_POLL) == 2);
+    assert_int_equal(fake_prefect_release(w->prefect), 1);
+    int64_t refused_at_ms = w->clock.mono_ms;
+    UNTIL(w, SECONDS(1), fake_prefect_calls(w->prefect, FAKE_PREFECT_SET_STATE) == 2);
+    assert_int_equal(w->clock.mono_ms, refused_at_ms + 1);
+    UNTIL(w, MINUTES(1), world_state(w, run) == PREFECT_STATE_COMPLETED && world_launches(w) == 0);
+    world_pass(w, SECONDS(1)); /* the last row gets to disk */
+    assert_false(w->has_ended);
+    assert_int_equal(world_times_run(w, run), 1);
+    assert_string_equal(
+        world_query(w, "SELECT group_concat(state) FROM (SELECT state FROM launches ORDER BY rowid)"),
+        "FINISHED,FINISHED,FINISHED");
+    assert_string_equal(fake_prefect_history(w->prefect, run),
+                        "SCHEDULED Scheduled, PENDING Pending, PENDING Submitting, RUNNING Running, "
+                        "COMPLETED Completed");
+}
+
+static void test_rejected_and_offered_again_at_once(void **state)
+{
+    expect_a_life_after_refusals(*state, PREFECT_OUTCOME_REJECT);
+}
+
+static void test_aborted_and_offered_again_at_once(void **state)
+{
+    expect_a_life_after_refusals(*state, PREFECT_OUTCOME_ABORT);
+}
 
 /* The first claim stands at the server, and the poll after it has been answered, before the claim is carried
  * out; that answer is on its way. */
@@ -96,6 +136,8 @@ static void test_its_launch_has_ended_since(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        FLOW_TEST(test_rejected_and_offered_again_at_once),
+        FLOW_TEST(test_aborted_and_offered_again_at_once),
         FLOW_TEST(test_a_claim_was_refused_since),
         FLOW_TEST(test_a_claim_was_refused_and_nothing_has_moved),
         FLOW_TEST(test_its_launch_has_ended_since),
