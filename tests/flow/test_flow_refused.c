@@ -8,6 +8,28 @@
 
 static const char config_text[] = "[timeouts]\napi = 30s\n";
 
+/* One of its runs at a time. */
+static const char *add_single_deployment(struct world *w)
+{
+    return fake_prefect_add_deployment(
+        w->prefect, &(struct fake_prefect_deployment){.name = "single",
+                                                      .pool = WORLD_POOL,
+                                                      .job_variables_json = "{\"image\":\"" WORLD_IMAGE "\"}",
+                                                      .has_limit = true,
+                                                      .limit = 1});
+}
+
+static void test_a_deployments_limit_sends_the_run_back_and_it_comes_again(void **state)
+{
+    struct world *w = *state;
+    const char *deployment = add_single_deployment(w);
+    for (int i = 0; i < 3; i++)
+        fake_prefect_add_run(w->prefect, &(struct fake_prefect_run){.deployment_id = deployment});
+    world_start(w, NULL);
+    UNTIL(w, MINUTES(5), world_count(w, PREFECT_STATE_COMPLETED) == 3 && world_launches(w) == 0);
+    assert_int_equal(fake_engine_starts(w->engine, NULL), 3);
+}
+
 /* A poll is answered a millisecond after the claim before it, and the run is claimed anew before the end of
  * its last launch is on disk. */
 static void expect_a_life_after_refusals(struct world *w, enum prefect_outcome outcome)
@@ -81,12 +103,7 @@ static void expect_nothing_of_the_old_poll(struct world *w)
 static void test_a_claim_was_refused_since(void **state)
 {
     struct world *w = *state;
-    const char *deployment = fake_prefect_add_deployment(
-        w->prefect, &(struct fake_prefect_deployment){.name = "single",
-                                                      .pool = WORLD_POOL,
-                                                      .job_variables_json = "{\"image\":\"" WORLD_IMAGE "\"}",
-                                                      .has_limit = true,
-                                                      .limit = 1});
+    const char *deployment = add_single_deployment(w);
     const struct fake_prefect_run setup = {.deployment_id = deployment};
     char *AUTO_FREE other = check_strdup(fake_prefect_add_run(w->prefect, &setup));
     assert_true(fake_prefect_other_worker_claims(w->prefect, other));
@@ -136,6 +153,7 @@ static void test_its_launch_has_ended_since(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        FLOW_TEST(test_a_deployments_limit_sends_the_run_back_and_it_comes_again),
         FLOW_TEST(test_rejected_and_offered_again_at_once),
         FLOW_TEST(test_aborted_and_offered_again_at_once),
         FLOW_TEST(test_a_claim_was_refused_since),
