@@ -134,6 +134,8 @@ struct fake_run {
     int64_t end_ms;
     int run_count;
     bool retries_in_process;
+    enum prefect_outcome refusal; /* of claims, until refused_until_ms */
+    int64_t refused_until_ms;
 };
 
 struct fake_armed {
