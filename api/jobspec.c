@@ -99,6 +99,9 @@ static int finish(struct jobspec_references *refs, const struct jobspec_values *
     if (rc == 0)
         rc = build(refs, &fields, out, err);
     out->credentials = STEAL(fields.credentials);
+    jobspec_note_secrets(refs);
+    out->secrets = refs->secrets;
+    refs->secrets = (struct jobspec_secrets){0};
     jobspec_fields_done(&fields);
     warn_of_hidden(refs, out);
     return rc;
@@ -131,6 +134,7 @@ void jobspec_done(struct jobspec *spec)
 {
     secret_free(spec->create_body);
     jobspec_credentials_free(spec->credentials);
+    jobspec_secrets_done(&spec->secrets);
     free(spec->image);
     free(spec->name);
     free(spec->platform);

@@ -48,6 +48,8 @@ struct jobspec_answer {
     char *json;    /* what was found: a block's data, a variable's value, the object as the server gave it.
                       Secret */
     size_t json_len;
+    char *secret_fields_json; /* of a block: a list of paths in its data ("password", "child.token",
+                                 "headers.*") that the server calls secret; NULL: none */
 };
 
 /* Everything borrowed. Texts may be "" where unknown, never NULL unless said. */
@@ -101,6 +103,12 @@ void jobspec_credentials_free(struct jobspec_credentials *credentials);
 /* Both NULL, or the same in all that matters to a pull. */
 bool jobspec_credentials_equal(const struct jobspec_credentials *a, const struct jobspec_credentials *b);
 
+/* Texts that nobody may see. Zeroed: none. */
+struct jobspec_secrets {
+    char **items;
+    size_t count;
+};
+
 /* Owned by the struct. */
 struct jobspec {
     char *image;
@@ -114,7 +122,8 @@ struct jobspec {
     bool auto_remove;
     bool stream_output;
     bool tty;
-    char *warning; /* something to log, or NULL */
+    char *warning;                  /* something to log, or NULL */
+    struct jobspec_secrets secrets; /* of blocks and of our environment, wherever they stand in the job */
     /* What has to be answered first, all that can be told by now and none twice. With any of them nothing
      * else is set. */
     struct jobspec_question *questions;
@@ -125,11 +134,11 @@ struct jobspec {
  * one object, growth by substitution, questions), with a sentence that names the field, for a flow's author;
  * values of env, labels, blocks, variables and credentials are never in it. */
 int jobspec_render(const struct jobspec_input *input, struct jobspec *out, struct err *err) MUST_CHECK;
-/* jobspec_done - body and credentials are wiped. */
+/* jobspec_done - body, credentials and secrets are wiped. */
 void jobspec_done(struct jobspec *spec);
-/* jobspec_hide - take out of a message what it repeats of the values of the job's environment; short ones
- * (below JOBSPEC_HIDDEN_MIN_BYTES: "true", "INFO") stay, since words would go with them. spec: NULL is fine.
- */
+/* jobspec_hide - take out of a message what it repeats of the job's secrets and of the values of its
+ * environment; short ones of the latter (below JOBSPEC_HIDDEN_MIN_BYTES: "true", "INFO") stay, since words
+ * would go with them. spec: NULL is fine. */
 #define JOBSPEC_HIDDEN_MIN_BYTES 8
 void jobspec_hide(const struct jobspec *spec, char *message);
 

@@ -9,8 +9,6 @@
  */
 #include "api/jobspec_internal.h"
 
-#include "base/secret.h"
-
 #include <stdio.h>
 #include <string.h>
 
@@ -177,24 +175,4 @@ bool jobspec_lacks_host_name(const struct jobspec_input *input, const struct job
     if (is_old_podman(input))
         return url != NULL && has_pattern(url->value, HOST_NAME);
     return jobspec_needs_host_entry(environment) && !jobspec_knows_host_gateway(input);
-}
-
-/* --- what nobody may see ---------------------------------------------------------------------------------
- */
-
-void jobspec_hide(const struct jobspec *spec, char *message)
-{
-    struct json *root = NULL;
-    struct err ignored;
-    if (spec == NULL || spec->create_body == NULL ||
-        json_parse(spec->create_body, strlen(spec->create_body), &root, &ignored) != 0)
-        return;
-    const struct json *env = json_get(root, "Env");
-    for (const struct json *item = env == NULL ? NULL : json_first(env); item != NULL;
-         item = json_next(item)) {
-        const char *equals = strchr(json_text(item, ""), '=');
-        if (equals != NULL && strlen(equals + 1) >= JOBSPEC_HIDDEN_MIN_BYTES)
-            secret_hide(message, equals + 1);
-    }
-    json_wipe_free(root);
 }

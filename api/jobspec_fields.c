@@ -294,7 +294,8 @@ static int fill_field(const struct json *template, struct jobspec_references *re
 int jobspec_fields_fill(const struct jobspec_merged *merged, struct jobspec_references *refs,
                         struct jobspec_values *out, struct err *err)
 {
-    struct jobspec_substitution s = {merged->variables, refs->input, JOBSPEC_GROWTH_MAX_BYTES};
+    struct jobspec_substitution s = {merged->variables, refs->input, JOBSPEC_GROWTH_MAX_BYTES,
+                                     &refs->secrets};
     struct jobspec_values values = {0};
     for (size_t i = 0; i < ARRAY_LEN(field_table); i++) {
         const struct field *field = &field_table[i];

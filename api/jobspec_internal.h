@@ -59,6 +59,7 @@ struct jobspec_substitution {
     const struct json *values;
     const struct jobspec_input *input; /* for {{ $NAME }} */
     size_t left_bytes;                 /* begins with JOBSPEC_GROWTH_MAX_BYTES */
+    struct jobspec_secrets *secrets;   /* gets what {{ $NAME }} has put in */
 };
 enum jobspec_placeholder_kind {
     JOBSPEC_PLACEHOLDER_VALUE,
@@ -95,11 +96,14 @@ struct jobspec_references {
     struct json **parsed; /* of input->answers; NULL: not needed yet */
     struct jobspec_question *asked;
     size_t asked_count;
-    char *hidden; /* a block that came without its secrets, as a phrase; NULL: none */
+    char *hidden;                   /* a block that came without its secrets, as a phrase; NULL: none */
+    struct jobspec_secrets secrets; /* what the values hold of our environment */
 };
 void jobspec_references_init(struct jobspec_references *refs, const struct jobspec_input *input);
 /* Also wipes what was parsed. */
 void jobspec_references_done(struct jobspec_references *refs);
+/* jobspec_note_secrets - add what the blocks that were answered hold of secrets. */
+void jobspec_note_secrets(struct jobspec_references *refs);
 /* jobspec_resolve - the value with blocks and then variables in the places of their references; those that
  * are not answered yet are noted as questions and left. *value is replaced. Errors: INVALID, LIMIT, PARSE (of
  * an answer). */
@@ -193,6 +197,17 @@ bool jobspec_knows_host_gateway(const struct jobspec_input *input);
 const char *jobspec_host_name(const struct jobspec_input *input);
 /* Whether the container is told a name of the machine that it has no address for. */
 bool jobspec_lacks_host_name(const struct jobspec_input *input, const struct jobspec_pairs *environment);
+
+/* --- jobspec_secrets.c --- */
+
+/* jobspec_secrets_note - a copy of the text. */
+void jobspec_secrets_note(struct jobspec_secrets *secrets, const char *text);
+/* jobspec_secrets_note_block - what is at these paths of a block's data. paths_json: as secret_fields_json of
+ * struct jobspec_answer; one that is no list is passed over. */
+void jobspec_secrets_note_block(struct jobspec_secrets *secrets, const struct json *data,
+                                const char *paths_json);
+/* Wipes. */
+void jobspec_secrets_done(struct jobspec_secrets *secrets);
 
 /* --- jobspec_labels.c --- */
 

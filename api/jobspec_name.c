@@ -326,7 +326,7 @@ static int fill_name(struct jobspec_references *refs, const char *template, char
     struct json *values = context_values(refs);
     struct json *text = json_new_text(template);
     struct json *filled = NULL;
-    struct jobspec_substitution s = {values, refs->input, JOBSPEC_GROWTH_MAX_BYTES};
+    struct jobspec_substitution s = {values, refs->input, JOBSPEC_GROWTH_MAX_BYTES, &refs->secrets};
     struct buf buf;
     buf_init(&buf, JOBSPEC_GROWTH_MAX_BYTES * 4);
     int rc = jobspec_apply(&s, text, &filled, err);

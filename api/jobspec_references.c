@@ -69,6 +69,7 @@ void jobspec_references_done(struct jobspec_references *refs)
         jobspec_free_question(&refs->asked[i]);
     free(refs->asked);
     free(refs->hidden);
+    jobspec_secrets_done(&refs->secrets);
     *refs = (struct jobspec_references){.input = refs->input};
 }
 
@@ -112,6 +113,16 @@ bool jobspec_answer_of(struct jobspec_references *refs, const struct jobspec_que
     }
     *rc = note(refs, question, err);
     return false;
+}
+
+void jobspec_note_secrets(struct jobspec_references *refs)
+{
+    struct err ignored;
+    for (size_t i = 0; i < refs->input->answer_count; i++) {
+        const struct jobspec_answer *answer = &refs->input->answers[i];
+        if (answer->is_found && answer->secret_fields_json != NULL && parse_answer(refs, i, &ignored) == 0)
+            jobspec_secrets_note_block(&refs->secrets, refs->parsed[i], answer->secret_fields_json);
+    }
 }
 
 /* --- blocks ----------------------------------------------------------------------------------------------

@@ -257,6 +257,8 @@ static int add_filled(struct jobspec_substitution *s, const char *source,
         value = environment_value(s, placeholder->name);
         if (value == NULL)
             return 0;
+        if (strlen(value) >= JOBSPEC_HIDDEN_MIN_BYTES)
+            jobspec_secrets_note(s->secrets, value);
         return spend(s, strlen(value), err) != 0 ? -1 : buf_add_str(text, value, err);
     case JOBSPEC_PLACEHOLDER_BLOCK:
     case JOBSPEC_PLACEHOLDER_VARIABLE:

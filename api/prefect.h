@@ -121,6 +121,8 @@ struct prefect_reply {
     const char *flow_name; /* get_flow */
     const char *json; /* get_variable: source text of its value; get_block: of its data; get_object: of the
                          answer; server_version: the version, unquoted */
+    const char *secret_fields_json; /* get_block: source text of the list of paths in its data that are
+                                       secret; NULL: the server names none */
 };
 /* The run with this id in a reply's runs; NULL: none. */
 const struct prefect_run *prefect_reply_run(const struct prefect_reply *reply, const char *flow_run_id);

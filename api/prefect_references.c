@@ -2,8 +2,8 @@
  * prefect_references.c - the calls for what a job configuration may refer to: blocks, variables, and the
  * whole flow run or flow.
  *
- * An answer travels as source text, since it goes on into the rendering of a job. Only `data` of a block and
- * `value` of a variable are looked at; nothing of them is in a message.
+ * An answer travels as source text, since it goes on into the rendering of a job. Only `data` of a block with
+ * the names of its secret fields, and `value` of a variable are looked at; nothing of them is in a message.
  */
 #include "api/prefect_internal.h"
 
@@ -24,6 +24,9 @@ static int read_block(const struct json *root, struct prefect_arena *arena, stru
         demand_object(data, "field data of the block", err) != 0)
         return -1;
     reply->json = prefect_source_text(arena, data, "{}");
+    const struct json *secret = json_get(json_get(json_get(root, "block_schema"), "fields"), "secret_fields");
+    if (json_kind(secret) == JSON_ARRAY)
+        reply->secret_fields_json = prefect_source_text(arena, secret, NULL);
     return 0;
 }
 

@@ -69,10 +69,11 @@ static double render_with_references_us(const struct jobspec_input *plain)
 {
     static char texts[][24] = {"secret",   "token",         "stage", "host", "", "{\"value\":\"s3cret\"}",
                                "\"live\"", "\"db.example\""};
+    static char secret[] = "[\"value\"]";
     const struct jobspec_answer answers[] = {
-        {{JOBSPEC_ASK_BLOCK, texts[1], texts[0]}, true, texts[5], strlen(texts[5])},
-        {{JOBSPEC_ASK_VARIABLE, texts[2], texts[4]}, true, texts[6], strlen(texts[6])},
-        {{JOBSPEC_ASK_VARIABLE, texts[3], texts[4]}, true, texts[7], strlen(texts[7])},
+        {{JOBSPEC_ASK_BLOCK, texts[1], texts[0]}, true, texts[5], strlen(texts[5]), secret},
+        {{JOBSPEC_ASK_VARIABLE, texts[2], texts[4]}, true, texts[6], strlen(texts[6]), NULL},
+        {{JOBSPEC_ASK_VARIABLE, texts[3], texts[4]}, true, texts[7], strlen(texts[7]), NULL},
     };
     struct jobspec_input input = *plain;
     input.run_variables_json = run_with_references;

@@ -153,11 +153,12 @@ static bool add_answer(struct reference_set *set, const struct jobspec_question 
         return false;
     set->bytes += len;
     set->answers = check_realloc(set->answers, (set->answer_count + 1) * sizeof(*set->answers));
-    set->answers[set->answer_count++] =
-        (struct jobspec_answer){.question = jobspec_copy_question(question),
-                                .is_found = is_found,
-                                .json = is_found ? check_strndup(reply->json, len) : NULL,
-                                .json_len = len};
+    set->answers[set->answer_count++] = (struct jobspec_answer){
+        .question = jobspec_copy_question(question),
+        .is_found = is_found,
+        .json = is_found ? check_strndup(reply->json, len) : NULL,
+        .json_len = len,
+        .secret_fields_json = is_found ? check_strdup_or_null(reply->secret_fields_json) : NULL};
     return true;
 }
 
@@ -325,6 +326,7 @@ void reference_set_free(struct reference_set *set)
         if (answer->json != NULL)
             explicit_bzero(answer->json, answer->json_len);
         free(answer->json);
+        free(answer->secret_fields_json);
         jobspec_free_question(&answer->question);
     }
     free(set->answers);

@@ -147,7 +147,8 @@ const struct classify_rule classify_rules[] = {
      "being used by another process|ref*locked|locked for|dataset is busy|unable to freeze|did not die "
      "within|"
      "is zombie and can not|no logs from conmon|conmon bytes|container not started|connection is unavailable|"
-     "can't get final child|snapshot*does not exist|snapshot*not found|content digest*not found|lease*not "
+     "can't get final child|cgroup configuration*no such device|snapshot*does not exist|snapshot*not "
+     "found|content digest*not found|lease*not "
      "found|invalid tar header|crc32 mismatch|checksum "
      "error|unexpected commit digest|failed size validation",
      ERROR_CLASS_TRANSIENT, false},

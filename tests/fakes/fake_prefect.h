@@ -191,7 +191,7 @@ void fake_prefect_delete_limit(struct fake_prefect *fake, const char *name);
 /* Slots of it that were ever granted; 0: no such limit. */
 int64_t fake_prefect_taken(const struct fake_prefect *fake, const char *name);
 
-/* A block of that type (slug) and name, or new data for the one there is; its id. */
+/* A block of that type (slug) and name, all of which is secret, or new data for the one there is; its id. */
 const char *fake_prefect_set_block(struct fake_prefect *fake, const char *type, const char *name,
                                    const char *data_json);
 void fake_prefect_delete_block(struct fake_prefect *fake, const char *type, const char *name);
@@ -233,6 +233,10 @@ bool fake_prefect_container_fails(struct fake_prefect *fake, const char *run_id)
 bool fake_prefect_container_cancelled(struct fake_prefect *fake, const char *run_id);
 /* Its flow failed and waits, in its live container, to try again: SCHEDULED, but nobody's to claim. */
 void fake_prefect_retries_in_process(struct fake_prefect *fake, const char *run_id);
+/* For so long the server refuses every claim of the run while it is SCHEDULED, with REJECT or ABORT and the
+ * state as it was, and goes on offering it in polls. */
+void fake_prefect_refuse_claims(struct fake_prefect *fake, const char *run_id, enum prefect_outcome outcome,
+                                int64_t span_ms);
 /* The user presses Cancel: CANCELLING, or CANCELLED at once where nothing has to be stopped. */
 void fake_prefect_user_cancels(struct fake_prefect *fake, const char *run_id);
 

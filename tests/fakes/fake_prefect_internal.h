@@ -90,11 +90,17 @@ struct fake_block {
     char *type;
     char *name;
     char *data_json;
+    char *secret_fields_json;
 };
 
 struct fake_block_type {
     char id[UUID_TEXT_SIZE];
     char *slug;
+};
+
+struct fake_block_schema {
+    char id[UUID_TEXT_SIZE];
+    char *secret_fields_json;
 };
 
 struct fake_variable {
@@ -128,6 +134,8 @@ struct fake_run {
     int64_t end_ms;
     int run_count;
     bool retries_in_process;
+    enum prefect_outcome refusal; /* of claims, until refused_until_ms */
+    int64_t refused_until_ms;
 };
 
 struct fake_armed {
@@ -153,6 +161,7 @@ struct fake_prefect {
     struct fake_array limits;
     struct fake_array blocks;
     struct fake_array block_types;
+    struct fake_array block_schemas; /* struct fake_block_schema */
     struct fake_array variables;
     bool hides_secrets;
     struct fake_array events;    /* char *, JSON */

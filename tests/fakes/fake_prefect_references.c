@@ -40,6 +40,8 @@ const char *fake_prefect_set_block(struct fake_prefect *fake, const char *type, 
     }
     free(block->data_json);
     block->data_json = check_strdup(data_json);
+    free(block->secret_fields_json);
+    block->secret_fields_json = check_strdup("[\"*\"]");
     return block->id;
 }
 
@@ -48,6 +50,7 @@ static void free_block(struct fake_block *block)
     free(block->type);
     free(block->name);
     free(block->data_json);
+    free(block->secret_fields_json);
     free(block);
 }
 
@@ -102,6 +105,12 @@ void fake_free_references(struct fake_prefect *fake)
         free(type);
     }
     free(fake->block_types.items);
+    for (size_t i = 0; i < fake->block_schemas.count; i++) {
+        struct fake_block_schema *schema = fake->block_schemas.items[i];
+        free(schema->secret_fields_json);
+        free(schema);
+    }
+    free(fake->block_schemas.items);
     free(fake->blocks.items);
     free(fake->variables.items);
 }
@@ -134,8 +143,9 @@ static void answer_block(const struct fake_prefect *fake, const struct fake_call
         call->query != NULL && strcmp(call->query, "include_secrets=true") == 0 && !fake->hides_secrets;
     if (shows) {
         answer->status = 200;
-        answer->body = check_printf("{\"id\":\"%s\",\"name\":\"%s\",\"data\":%s,\"is_anonymous\":false}",
-                                    block->id, block->name, block->data_json);
+        answer->body = check_printf("{\"id\":\"%s\",\"name\":\"%s\",\"data\":%s,\"is_anonymous\":false,"
+                                    "\"block_schema\":{\"fields\":{\"secret_fields\":%s}}}",
+                                    block->id, block->name, block->data_json, block->secret_fields_json);
         return;
     }
     struct json *data = fake_parsed(block->data_json);
@@ -196,14 +206,28 @@ void fake_handle_create_block_type(struct fake_prefect *fake, const struct fake_
     answer_id(answer, type->id);
 }
 
-/* Nothing of a schema is kept. */
+/* Of a schema is kept what it calls secret. */
 void fake_handle_create_block_schema(struct fake_prefect *fake, const struct fake_call *call,
                                      struct fake_answer *answer)
 {
-    char id[UUID_TEXT_SIZE];
-    (void)call;
-    fake_make_id(fake, id);
-    answer_id(answer, id);
+    struct fake_block_schema *schema = check_alloc(sizeof(*schema));
+    fake_make_id(fake, schema->id);
+    schema->secret_fields_json = fake_source_or(json_get(call->body, "fields"), "secret_fields", "[]");
+    fake_array_add(&fake->block_schemas, schema);
+    answer_id(answer, schema->id);
+}
+
+static void take_secret_fields(struct fake_prefect *fake, const struct fake_call *call)
+{
+    const char *id = json_get_text(call->body, "block_schema_id", "");
+    struct fake_block *newest = fake->blocks.items[fake->blocks.count - 1];
+    for (size_t i = 0; i < fake->block_schemas.count; i++) {
+        const struct fake_block_schema *schema = fake->block_schemas.items[i];
+        if (strcmp(schema->id, id) != 0)
+            continue;
+        free(newest->secret_fields_json);
+        newest->secret_fields_json = check_strdup(schema->secret_fields_json);
+    }
 }
 
 void fake_handle_create_block(struct fake_prefect *fake, const struct fake_call *call,
@@ -217,6 +241,7 @@ void fake_handle_create_block(struct fake_prefect *fake, const struct fake_call 
         char *AUTO_FREE data = fake_source_or(call->body, "data", "{}");
         answer_id(answer,
                   fake_prefect_set_block(fake, type->slug, json_get_text(call->body, "name", ""), data));
+        take_secret_fields(fake, call);
         return;
     }
     fake_answer_detail(answer, 404, "Block type not found");

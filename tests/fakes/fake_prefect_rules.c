@@ -171,6 +171,18 @@ static bool prevent_pending(struct transition *t)
     return decide(t, PREFECT_OUTCOME_ABORT, t->out->reason_text);
 }
 
+/* A scripted one, in the place of the rules that refuse a claim and leave the run as it is: still offered. */
+static bool refuse_claim(struct transition *t)
+{
+    if (t->from->type != PREFECT_STATE_SCHEDULED || t->to->type != PREFECT_STATE_PENDING ||
+        fake_now_ms(t->fake) >= t->run->refused_until_ms)
+        return false;
+    return decide(t, t->run->refusal,
+                  t->run->refusal == PREFECT_OUTCOME_ABORT
+                      ? "The deployment concurrency limit is 0. The flow will deadlock if submitted again."
+                      : "A rule of the server holds this run.");
+}
+
 static bool secure_slot(struct transition *t)
 {
     if (t->to->type != PREFECT_STATE_PENDING || fake_occupies(t->from->type) ||
@@ -245,9 +257,9 @@ static bool wait_for_scheduled_time(struct transition *t)
 typedef bool (*rule_fn)(struct transition *t);
 
 static const rule_fn all_rules[] = {
-    preserve_lease,      prevent_duplicate,      leave_terminal, only_cancelling_to_cancelled,
-    bypass_cancelling,   prevent_pending,        validate_slot,  secure_slot,
-    copy_scheduled_time, wait_for_scheduled_time};
+    preserve_lease,    prevent_duplicate,   leave_terminal,         only_cancelling_to_cancelled,
+    bypass_cancelling, prevent_pending,     validate_slot,          refuse_claim,
+    secure_slot,       copy_scheduled_time, wait_for_scheduled_time};
 static const rule_fn forced_rules[] = {guard_result, bypass_cancelling};
 
 /* --- writing --- */
@@ -364,6 +376,17 @@ void fake_prefect_retries_in_process(struct fake_prefect *fake, const char *run_
     (void)fake_prefect_propose(
         fake, run_id,
         &(struct prefect_proposal){.type = PREFECT_STATE_SCHEDULED, .name = "AwaitingRetry", .force = true});
+}
+
+void fake_prefect_refuse_claims(struct fake_prefect *fake, const char *run_id, enum prefect_outcome outcome,
+                                int64_t span_ms)
+{
+    struct fake_run *run = fake_find_run(fake, run_id);
+    CHECK(outcome == PREFECT_OUTCOME_REJECT || outcome == PREFECT_OUTCOME_ABORT);
+    if (run == NULL)
+        return;
+    run->refusal = outcome;
+    run->refused_until_ms = fake_now_ms(fake) + span_ms;
 }
 
 void fake_prefect_user_cancels(struct fake_prefect *fake, const char *run_id)

@@ -219,5 +219,7 @@ char *prefect_text_of(const struct prefect_text *text, enum prefect_text_kind ki
         add_key(&b, text, "flow", reply->flow_name);
     if (reply->json != NULL)
         add_key(&b, text, "json", reply->json);
+    if (reply->secret_fields_json != NULL)
+        add_key(&b, text, "secret", reply->secret_fields_json);
     return buf_take(&b);
 }

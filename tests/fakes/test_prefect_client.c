@@ -350,7 +350,7 @@ static void test_blocks_and_variables(void **state)
     (void)fake_prefect_set_block(w->fake, "a/b", "c?d", "{\"value\":1.0}");
     fake_prefect_set_variable(w->fake, "x/../y", "[12345678901234567890]");
     heard_run(&heard, prefect_get_block_by_name(w->prefect, heard_begin(&heard), "a/b", "c?d", &heard.err));
-    assert_string_equal(heard.text, "200 json={\"value\":1.0}");
+    assert_string_equal(heard.text, "200 json={\"value\":1.0} secret=[\"*\"]");
     heard_run(&heard, prefect_get_variable(w->prefect, heard_begin(&heard), "x/../y", &heard.err));
     assert_string_equal(heard.text, "200 json=[12345678901234567890]");
     static const char *const bad[] = {"{}", "[]", "null", "{\"data\":[\"s3cret\"]}", "{\"data\":\"s3cret\"}"};

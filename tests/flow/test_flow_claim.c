@@ -455,22 +455,6 @@ static void test_a_paused_pool_gives_nothing(void **state)
     expect_one_life(w, run);
 }
 
-static void test_a_deployments_limit_sends_the_run_back_and_it_comes_again(void **state)
-{
-    struct world *w = *state;
-    const char *deployment = fake_prefect_add_deployment(
-        w->prefect, &(struct fake_prefect_deployment){.name = "single",
-                                                      .pool = WORLD_POOL,
-                                                      .job_variables_json = "{\"image\":\"" WORLD_IMAGE "\"}",
-                                                      .has_limit = true,
-                                                      .limit = 1});
-    for (int i = 0; i < 3; i++)
-        fake_prefect_add_run(w->prefect, &(struct fake_prefect_run){.deployment_id = deployment});
-    world_start(w, NULL);
-    UNTIL(w, MINUTES(5), world_count(w, PREFECT_STATE_COMPLETED) == 3 && world_launches(w) == 0);
-    assert_int_equal(fake_engine_starts(w->engine, NULL), 3);
-}
-
 static void test_a_run_that_is_scheduled_again_is_a_new_launch(void **state)
 {
     struct world *w = *state;
@@ -594,7 +578,6 @@ int main(void)
         FLOW_TEST(test_only_the_queues_that_were_named),
         FLOW_TEST(test_the_pools_limit_is_kept),
         FLOW_TEST(test_a_paused_pool_gives_nothing),
-        FLOW_TEST(test_a_deployments_limit_sends_the_run_back_and_it_comes_again),
         FLOW_TEST(test_a_run_that_is_scheduled_again_is_a_new_launch),
         FLOW_TEST(test_more_runs_than_a_poll_shows),
         FLOW_TEST(test_a_queued_run_that_is_cancelled_is_let_go),

@@ -210,6 +210,25 @@ static void test_answers_are_bounded(void **state)
     assert_int_equal(asked(w, FAKE_PREFECT_GET_VARIABLE), 2);
 }
 
+/* The engine quotes the command that it can't start. */
+static void test_a_secret_in_the_command_is_told_nobody(void **state)
+{
+    struct world *w = *state;
+    fake_prefect_set_variable(w->prefect, "stage", "\"live\"");
+    (void)fake_prefect_set_block(w->prefect, "secret", "token", "{\"value\":\"c0mmand-t0ken\"}");
+    fake_engine_add_fault(w->engine, &(struct fake_fault){.call = FAKE_ENGINE_START,
+                                                          .nth = -1,
+                                                          .kind = FAKE_FAULT_STATUS,
+                                                          .status = 400,
+                                                          .message = "exec: \"x-c0mmand-t0ken\": not found"});
+    w->flow_variables = "{\"command\":\"x-{{ prefect.blocks.secret.token }} {{ prefect.variables.stage }}\"}";
+    const char *run = world_add_run(w);
+    world_start(w, NULL);
+    UNTIL(w, MINUTES(10), world_state(w, run) == PREFECT_STATE_CRASHED && world_launches(w) == 0);
+    assert_has(world_message(w, run), "exec: \"x-****");
+    assert_int_equal(world_logged(w, "c0mmand-t0ken"), 0);
+}
+
 /* ---- what is not there ---- */
 
 static void test_a_missing_block_crashes_the_run(void **state)
@@ -515,6 +534,7 @@ int main(void)
         FLOW_TEST(test_an_old_request_is_not_joined),
         FLOW_TEST(test_runs_at_once_share_requests),
         FLOW_TEST(test_a_large_block),
+        FLOW_TEST(test_a_secret_in_the_command_is_told_nobody),
         FLOW_TEST(test_answers_are_bounded),
         FLOW_TEST(test_a_missing_block_crashes_the_run),
         FLOW_TEST(test_a_missing_variable_is_empty),

@@ -126,6 +126,12 @@ def test_secrets_stay_where_they_belong(rig: Rig, tmp_path: Path, form: str) -> 
     message = rig.api.wait_for_state(runs[-1], "CRASHED")["state"]["message"]
     assert "refused: TOKEN=****" in message
 
+    # A block's secret in the command: the engine quotes the program that it can't find.
+    command = {"command": "no-such-program-{{ prefect.blocks.%s.password }} --once" % block}
+    runs.append(rig.api.create_run(rig.deploy(job_variables=command)))
+    message = rig.api.wait_for_state(runs[-1], "CRASHED")["state"]["message"]
+    assert "no-such-program-****" in message, message
+
     # Logins, from each of the places that Docker's configuration knows.
     told = {"auths": refusal(DOCKER, basic("robot", DOCKER)), "helper": refusal(HELPER, basic("robot", HELPER)), "broken": refusal("")}
     for host, said in told.items():

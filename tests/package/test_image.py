@@ -53,6 +53,7 @@ def test_image_is_small_and_made_of_nothing_that_is_not_needed(image: Image) -> 
             programs = [m.name for m in files.getmembers() if m.isfile() and m.mode & 0o111 and ".so" not in m.name]
             names = files.getnames()
             assert files.getmember("var/lib/sluice").uid == 65532
+            assert files.getmember("usr/bin/sluice").size <= 1_000_000
     assert programs == ["usr/bin/sluice"]
     # Where this libcurl looks for certificates.
     where = subprocess.run(["curl-config", "--ca"], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()

@@ -81,11 +81,12 @@ struct sim_flow_run {
     /* What has happened to it that is nobody's fault. */
     bool was_cancelled; /* a user pressed Cancel */
     bool was_deleted;
-    bool was_killed;       /* its container, by the world */
-    int64_t retried_at_ms; /* mono */
-    int64_t looked_at_ms;  /* mono; when a worker of ours asked for it last */
-    bool was_retried;      /* a user has scheduled it again */
-    bool official;         /* the other worker had it */
+    bool was_killed;          /* its container, by the world */
+    int64_t retried_at_ms;    /* mono */
+    int64_t looked_at_ms;     /* mono; when a worker of ours asked for it last */
+    int64_t refused_until_ms; /* mono; till then the server refuses claims of it */
+    bool was_retried;         /* a user has scheduled it again */
+    bool official;            /* the other worker had it */
     bool official_fails;
 };
 
@@ -171,6 +172,14 @@ struct sim_control {
     int64_t shared_starts; /* all workers' */
 };
 
+/* Claims that the server refuses although it offers the run; sim_refuse.c. */
+struct sim_refusals {
+    uint64_t random_state; /* draws of its own, so that a world without any of it stays as it was */
+    int percent;           /* of claims that begin one */
+    bool waits_for_poll;   /* the claim that arrives now is answered with the next poll */
+    struct timer timer;    /* when no poll comes */
+};
+
 struct sim {
     uint64_t seed;
     uint64_t random_state;
@@ -198,7 +207,9 @@ struct sim {
     int running_limit;
     struct sim_weather weather;
     struct sim_control control;
+    struct sim_refusals refusals;
     bool is_healed;
+    bool disk_may_fail; /* it was told to, once */
     int containers_created;
     int containers_started;
     bool image_was_lost;
@@ -243,6 +254,13 @@ bool sim_worker_is_idle(const struct sim_worker *worker);
 /* sim_plan.c: how requests fare. */
 struct sim_plan sim_plan_request(void *arg, const struct sim_request *request);
 void sim_plan_begin(struct sim *sim);
+
+/* sim_refuse.c */
+void sim_refuse_draw(struct sim *sim);
+/* A request has reached the server, which sees it next. */
+void sim_refuse_on_arrival(struct sim *sim, const struct sim_request *request);
+/* The set_state that the server sees now is answered with the next poll, not at once. */
+bool sim_refuse_waits_for_poll(struct sim *sim);
 
 /* sim_meddle.c: what the world does by itself. */
 void sim_meddle(struct sim *sim);
@@ -292,6 +310,9 @@ struct sim_row *sim_row_by(struct sim *sim, const char *launch_id);
 struct sim_row *sim_row_by_container(struct sim *sim, const char *container_id);
 void sim_commit_begin(struct sim *sim);
 void sim_commit_done(struct sim *sim);
+/* From now on the end of a launch is written behind whatever is saved next, or before the commit: a bug, for
+ * sim_broken.c. */
+void sim_commit_hold_ends(void);
 /* The worker has lost what it had not committed. */
 void sim_commit_forget(struct sim_worker *worker);
 

@@ -1,6 +1,6 @@
 /*
  * sim_broken.c - see sim_broken.h. Calls from the shell into core/ and api/ come by here (linker option
- * --wrap), and are spoiled as the chosen bug says.
+ * --wrap), and are spoiled as the chosen bug says; those into store/ come by sim_commit.c.
  */
 #include "sim_broken.h"
 
@@ -12,6 +12,7 @@
 #include "core/registry.h"
 #include "core/run_step.h"
 #include "shared_starts.h"
+#include "sim.h"
 
 typedef struct run_step (*run_step_fn)(const struct run *run, const struct run_event *event,
                                        const struct retry_policy *policy);
@@ -124,6 +125,15 @@ static struct run_step lost_claim_forgotten(const struct run *run, const struct 
     return __real_run_step(run, &refused, policy);
 }
 
+static struct run_step refusal_taken_for_ours(const struct run *run, const struct run_event *event,
+                                              const struct retry_policy *policy)
+{
+    struct run_event done = *event;
+    if (run->state == RUN_STATE_CLAIMING && event->kind == RUN_EVENT_REFUSED)
+        done.kind = RUN_EVENT_DONE;
+    return __real_run_step(run, &done, policy);
+}
+
 static struct run_step end_unseen_before_the_answer(const struct run *run, const struct run_event *event,
                                                     const struct retry_policy *policy)
 {
@@ -145,7 +155,7 @@ static struct run_step nothing_is_parked(const struct run *run, const struct run
     return act_instead(step, RUN_ACTION_REPORT);
 }
 
-/* What is left out of flow control. */
+/* What is left out of flow control, and of saving. */
 enum missing {
     MISSING_NONE,
     MISSING_LATE,
@@ -154,7 +164,8 @@ enum missing {
     MISSING_PAUSE,
     MISSING_TOKENS,
     MISSING_SHARED,
-    MISSING_REGISTRY
+    MISSING_REGISTRY,
+    MISSING_ORDER_OF_ROWS
 };
 
 struct bug {
@@ -175,6 +186,7 @@ static const struct bug bugs[] = {
     {"nobody waits until a lost proposal has landed", settled_at_once, RUN_ACTION_NONE, MISSING_NONE},
     {"the claim of a finished run goes unnoticed", overtaking_unnoticed, RUN_ACTION_NONE, MISSING_NONE},
     {"a claim whose answer was lost is forgotten", lost_claim_forgotten, RUN_ACTION_NONE, MISSING_NONE},
+    {"a claim that was refused counts as taken", refusal_taken_for_ours, RUN_ACTION_NONE, MISSING_NONE},
     {"a start whose answer was lost counts as not sent", end_unseen_before_the_answer, RUN_ACTION_NONE,
      MISSING_NONE},
     {"a claim is made before it is on disk", NULL, RUN_ACTION_CLAIM, MISSING_NONE},
@@ -188,6 +200,8 @@ static const struct bug bugs[] = {
     {"starts wait for no token", NULL, RUN_ACTION_NONE, MISSING_TOKENS},
     {"a shared rate holds for nobody", NULL, RUN_ACTION_NONE, MISSING_SHARED},
     {"a registry has no limits", NULL, RUN_ACTION_NONE, MISSING_REGISTRY},
+    {"a run's next launch is written before the end of its last", NULL, RUN_ACTION_NONE,
+     MISSING_ORDER_OF_ROWS},
 };
 static const struct bug *present;
 
@@ -197,6 +211,8 @@ bool sim_break(size_t number, const char **what)
         return false;
     present = &bugs[number];
     *what = present->what;
+    if (present->missing == MISSING_ORDER_OF_ROWS)
+        sim_commit_hold_ends();
     return true;
 }
 

@@ -120,6 +120,21 @@ static void check_proposal(struct sim *sim, const struct sim_request *request)
     sim_fail(sim, "proposed for a launch that is in no state file: %s", request->body);
 }
 
+/* The server has given the run to this launch, whatever became of the answer. */
+static void check_is_given(struct sim *sim, const struct launch *l)
+{
+    const struct fake_run *r = fake_find_run(sim->prefect, l->flow_run_id);
+    if (r == NULL)
+        return; /* deleted */
+    for (size_t i = r->states.count; i-- > 0;) {
+        const struct fake_state *state = r->states.items[i];
+        if (state->transition_id != NULL && has_id(l->launch_id, state->transition_id))
+            return;
+    }
+    sim_fail(sim, "launch %s creates a container for run %s, which the server has not given it: %s",
+             l->launch_id, r->id, fake_prefect_history(sim->prefect, r->id));
+}
+
 static void check_create(struct sim *sim, const struct sim_request *request)
 {
     char id[UUID_TEXT_SIZE];
@@ -140,6 +155,7 @@ static void check_create(struct sim *sim, const struct sim_request *request)
     else
         snprintf(expected, sizeof(expected), "%s-%.8s", row->name, row->launch.launch_id);
     sim_control_on_create(sim, row);
+    check_is_given(sim, &row->launch);
     if (run->state != RUN_STATE_CREATING || !run->create_sent || strcmp(name, expected) != 0)
         sim_fail(sim, "create of launch %s as %s, but on disk it is %s as %s", id, name,
                  run_state_name(run->state), expected);
@@ -212,6 +228,7 @@ void sim_check_arrival(void *arg, const struct sim_request *request)
     sim_mix(sim, "arrives");
     if (sim->story != NULL)
         sim_tell(sim, "  arrives: %s %.120s", request->method, request->target);
+    sim_refuse_on_arrival(sim, request);
     if (strcmp(request->method, "POST") != 0 || !ends_with(request->target, "/start"))
         return;
     container_of(request, id);

@@ -42,6 +42,7 @@ static void arm_disk(struct sim *sim)
     static const enum disk_fault faults[] = {DISK_FAULT_WRITE, DISK_FAULT_FULL, DISK_FAULT_SHORT_WRITE,
                                              DISK_FAULT_SYNC,  DISK_FAULT_READ, DISK_FAULT_IO};
     uint64_t nth = 1 + sim_draw(sim, 200);
+    sim->disk_may_fail = true;
     if (sim_chance(sim, 60))
         disk_stop_at(sim->disk, nth, sim_chance(sim, 50) ? &sim->random : NULL);
     else

@@ -94,6 +94,10 @@ static bool spoil_prefect(void *arg, enum fake_prefect_route route, struct fake_
         {.kind = PREFECT_FAULT_CUT_JSON},
         {.kind = PREFECT_FAULT_DELAY},
         {.kind = PREFECT_FAULT_LATE}};
+    if (route == FAKE_PREFECT_SET_STATE && sim_refuse_waits_for_poll(sim)) {
+        *fault = (struct fake_prefect_fault){.kind = PREFECT_FAULT_HOLD};
+        return true;
+    }
     if (sim->is_healed || !sim_chance(sim, sim->weather.status))
         return false;
     *fault = faults[sim_draw(sim, ARRAY_LEN(faults))];

@@ -165,6 +165,8 @@ static void on_end(void *arg, int exit_code)
     struct sim_worker *w = arg;
     w->has_ended = true;
     sim_tell(w->sim, "%s has ended: %d", w->name, exit_code);
+    if (exit_code != 0 && !w->sim->disk_may_fail)
+        sim_fail(w->sim, "%s has ended with code %d, and its disk is well", w->name, exit_code);
 }
 
 void sim_worker_start(struct sim_worker *w)

@@ -221,6 +221,7 @@ static void begin(struct sim *sim, uint64_t seed, FILE *story, struct sim_result
     sim->disk = disk_new();
     draw_weather(sim);
     sim_control_draw(sim);
+    sim_refuse_draw(sim);
     sim_tell(sim,
              "seed %llu: %d runs, %d workers, launching %d, running %d, net %d %%, status %d %%, meddle %d, "
              "clocks %lld ms",
@@ -245,6 +246,7 @@ static void end(struct sim *sim)
     timer_cancel(&sim->arrival_timer);
     timer_cancel(&sim->official_timer);
     timer_cancel(&sim->people_timer);
+    timer_cancel(&sim->refusals.timer);
     sim_flow_done(sim);
     for (int i = 0; i < sim->worker_count; i++)
         sim_worker_done(&sim->workers[i]);

@@ -29,12 +29,14 @@ static void answer(struct jobspec_server *server, const struct jobspec_question 
         assert_false(jobspec_is_same_question(&server->answers[i].question, question));
     const struct json *value = look_up(server->world, question);
     char *text = value == NULL ? NULL : json_write(value);
+    const struct json *secret = json_get(server->world, "secret_fields");
     server->answers = check_realloc(server->answers, (server->answer_count + 1) * sizeof(*server->answers));
     server->answers[server->answer_count++] =
         (struct jobspec_answer){.question = jobspec_copy_question(question),
                                 .is_found = value != NULL,
                                 .json = text,
-                                .json_len = text == NULL ? 0 : strlen(text)};
+                                .json_len = text == NULL ? 0 : strlen(text),
+                                .secret_fields_json = secret == NULL ? NULL : json_write(secret)};
 }
 
 int jobspec_server_render(struct jobspec_server *server, struct jobspec_input *input, struct jobspec *out,
@@ -76,6 +78,7 @@ void jobspec_server_done(struct jobspec_server *server)
     for (size_t i = 0; i < server->answer_count; i++) {
         jobspec_free_question(&server->answers[i].question);
         free(server->answers[i].json);
+        free(server->answers[i].secret_fields_json);
     }
     free(server->answers);
     server->answers = NULL;

@@ -2,7 +2,7 @@
  * jobspec_server.h - a server for the renderer's questions: answers come from a JSON object.
  *
  *     {"blocks": {"TYPE/NAME": DATA}, "ids": {"UUID": DATA}, "variables": {"NAME": VALUE},
- *      "flow_run": OBJECT, "flow": OBJECT}
+ *      "flow_run": OBJECT, "flow": OBJECT, "secret_fields": [PATH of every block's data, ...]}
  */
 #ifndef SLUICE_TESTS_UNIT_JOBSPEC_SERVER_H
 #define SLUICE_TESTS_UNIT_JOBSPEC_SERVER_H

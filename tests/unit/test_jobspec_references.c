@@ -279,6 +279,52 @@ static void test_names_that_are_none(void **state)
     }
 }
 
+/* What jobspec_hide() makes of a message about the job. */
+static void expect_hidden(struct fixture *f, const char *message, const char *shown)
+{
+    char *AUTO_FREE copy = check_strdup(message);
+    jobspec_hide(&f->spec, copy);
+    assert_string_equal(copy, shown);
+}
+
+/* What the server calls secret is, wherever in the job it stands; what it doesn't is for people to read. */
+static void test_secrets_of_blocks_are_hidden(void **state)
+{
+    struct fixture *f = *state;
+    static const char fields[] =
+        "\"command\":\"run --token {{ prefect.blocks.a.b.token }}\","
+        "\"labels\":{\"l\":\"{{ prefect.blocks.a.b.child.pin }}-{{ prefect.blocks.a.b.host }}\"}";
+    static const char data[] = "\"blocks\":{\"a/b\":{\"token\":\"t0ken-t0ken\",\"host\":\"db.example\","
+                               "\"child\":{\"pin\":73915,\"other\":\"plainly\"},"
+                               "\"more\":{\"deep\":[\"0ther-t0ken\"]},\"text\":\"t0ken-t0ken-longer\"}}";
+    char *AUTO_FREE world = check_printf(
+        "{%s,\"secret_fields\":[\"token\",\"child.pin\",\"more.*\",\"text\",\"absent.x\",\"host.x\",7,\"\"]}",
+        data);
+    char *AUTO_FREE open_world = check_printf("{%s}", data);
+    static const char told[] = "no t0ken-t0ken 73915 at db.example, plainly 0ther-t0ken t0ken-t0ken-longer";
+    render(f, fields, world);
+    expect_hidden(f, told, "no *********** ***** at db.example, plainly *********** ******************");
+    render(f, fields, open_world);
+    expect_hidden(f, told, told);
+}
+
+static const char *worker_environment(void *arg, const char *name)
+{
+    (void)arg;
+    return strcmp(name, "TOKEN") == 0 ? "w0rker-t0ken" : strcmp(name, "STAGE") == 0 ? "live" : NULL;
+}
+
+static void test_values_of_the_workers_environment_are_hidden(void **state)
+{
+    struct fixture *f = *state;
+    struct jobspec_input input = ordinary_input();
+    input.template_json =
+        "{\"job_configuration\":{\"image\":\"i:1\",\"command\":\"x {{ $TOKEN }} {{ $STAGE }}\"}}";
+    input.getenv = worker_environment;
+    assert_int_equal(jobspec_render(&input, &f->spec, &f->err), 0);
+    expect_hidden(f, "no w0rker-t0ken in live", "no ************ in live");
+}
+
 static void expect_answer_is_refused(struct fixture *f, const char *answer, enum err_kind kind,
                                      const char *part)
 {
@@ -286,7 +332,7 @@ static void expect_answer_is_refused(struct fixture *f, const char *answer, enum
     char *AUTO_FREE json = check_strdup(answer);
     char name[] = "v";
     char none[] = "";
-    struct jobspec_answer one = {{JOBSPEC_ASK_VARIABLE, name, none}, true, json, strlen(answer)};
+    struct jobspec_answer one = {{JOBSPEC_ASK_VARIABLE, name, none}, true, json, strlen(answer), NULL};
     struct jobspec_input input = f->input;
     input.template_json = "{\"job_configuration\":{\"command\":\"{{ prefect.variables.v }}\"}}";
     input.answers = &one;
@@ -380,6 +426,8 @@ int main(void)
         TEST(test_hidden_secrets_are_told),
         TEST(test_errors_keep_secrets),
         TEST(test_names_that_are_none),
+        TEST(test_secrets_of_blocks_are_hidden),
+        TEST(test_values_of_the_workers_environment_are_hidden),
         TEST(test_answers_that_are_no_json),
         TEST(test_depth_adds_up),
         TEST(test_large_values_arrive_whole),
