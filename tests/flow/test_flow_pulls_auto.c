@@ -3,7 +3,7 @@
 #include "tests/flow/world.h"
 
 #define AUTO "[limits]\npulls = auto\nlaunching = 50\n"
-#define IMAGES 60
+#define IMAGES 40
 #define MB ((int64_t)1000 * 1000)
 /* Bytes a millisecond. */
 #define EACH 12500.0
@@ -30,9 +30,9 @@ static void add_runs(struct world *w, const char *repository, int count, int64_t
         char variables[64];
         snprintf(image, sizeof(image), "%s:%d", repository, i);
         snprintf(variables, sizeof(variables), "{\"image\":\"%s\"}", image);
-        int64_t size = bytes > 0 ? bytes : 20 * MB + (int64_t)(i * 7 % 20) * 20 * MB;
+        int64_t size = bytes > 0 ? bytes : 6 * MB + (int64_t)(i * 7 % 20) * 4 * MB;
         fake_engine_add_registry_image(
-            w->engine, &(struct fake_registry_image){.image = image, .lines = 200, .bytes = size});
+            w->engine, &(struct fake_registry_image){.image = image, .lines = 40, .bytes = size});
         w->flow_variables = variables;
         world_add_run(w);
     }

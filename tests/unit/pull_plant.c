@@ -56,8 +56,11 @@ static int limit_of(const struct pull_plant *p)
 static void begin(struct pull_plant *p)
 {
     struct pull_flight *f = p->flights;
+    CHECK(p->load.count < PULL_PLANT_MAX);
     while (f->step != PULL_FREE)
         f++;
+    int place = (int)(f - p->flights) + 1;
+    p->used = place > p->used ? place : p->used;
     uint64_t seed = p->seed * 1000003 + p->begun++;
     double bytes = MEDIAN_BYTES * exp(SIZE_SIGMA * normal(&seed));
     *f = (struct pull_flight){.step = PULL_ASKS, .began_ms = p->now_ms};
@@ -95,44 +98,40 @@ static void next_step(struct pull_plant *p, struct pull_flight *f)
 static int count(const struct pull_plant *p, enum pull_step step)
 {
     int n = 0;
-    for (int i = 0; i < PULL_PLANT_MAX; i++)
+    for (int i = 0; i < p->used; i++)
         n += p->flights[i].step == step ? 1 : 0;
     return n;
-}
-
-static int by_each(const void *a, const void *b)
-{
-    double x = (*(struct pull_flight *const *)a)->each;
-    double y = (*(struct pull_flight *const *)b)->each;
-    return (x > y) - (x < y);
 }
 
 /* What is left of the line for each, slowest registries first: who can't use a share leaves it to others. */
 static void share_line(struct pull_plant *p, double line)
 {
-    struct pull_flight *down[PULL_PLANT_MAX] = {NULL};
-    size_t n = 0;
-    for (int i = 0; i < PULL_PLANT_MAX; i++)
-        if (p->flights[i].step == PULL_DOWNLOADS)
-            down[n++] = &p->flights[i];
-    qsort(down, n, sizeof(struct pull_flight *), by_each);
-    for (size_t i = 0; i < n; i++) {
-        down[i]->speed = fmin(down[i]->each, line / (double)(n - i));
+    struct pull_flight *down[PULL_PLANT_MAX];
+    int n = 0;
+    for (int i = 0; i < p->used; i++) {
+        struct pull_flight *f = &p->flights[i];
+        if (f->step != PULL_DOWNLOADS)
+            continue;
+        int at = n++;
+        for (; at > 0 && down[at - 1]->each > f->each; at--)
+            down[at] = down[at - 1];
+        down[at] = f;
+    }
+    for (int i = 0; i < n; i++) {
+        down[i]->speed = fmin(down[i]->each, line / (n - i));
         line -= down[i]->speed;
     }
 }
 
-/* The share of a core that this one has. */
-static double share_of_core(const struct pull_plant *p, const struct pull_flight *f)
+/* Has it a core for itself? */
+static bool has_core(const struct pull_plant *p, const struct pull_flight *f)
 {
     int before = 0;
-    for (int i = 0; i < PULL_PLANT_MAX; i++) {
+    for (int i = 0; i < p->used; i++) {
         const struct pull_flight *other = &p->flights[i];
         before += other->step == PULL_UNPACKS && other->queued_ms < f->queued_ms ? 1 : 0;
     }
-    if (p->host.is_fifo)
-        return before < p->host.cores ? 1 : 0;
-    return fmin(1, (double)p->host.cores / count(p, PULL_UNPACKS));
+    return before < p->host.cores;
 }
 
 static void set_speeds(struct pull_plant *p)
@@ -140,12 +139,13 @@ static void set_speeds(struct pull_plant *p)
     int beyond = p->load.count - p->host.cores;
     double whole = 1 / (1 + p->host.thrash * (beyond > 0 ? beyond : 0));
     share_line(p, p->host.line * whole);
-    for (int i = 0; i < PULL_PLANT_MAX; i++) {
+    double share = fmin(1, (double)p->host.cores / count(p, PULL_UNPACKS));
+    for (int i = 0; i < p->used; i++) {
         struct pull_flight *f = &p->flights[i];
         if (f->step == PULL_ASKS)
             f->speed = 1;
         else if (f->step == PULL_UNPACKS)
-            f->speed = f->unpacked * whole * share_of_core(p, f);
+            f->speed = f->unpacked * whole * (p->host.is_fifo ? has_core(p, f) : share);
     }
 }
 
@@ -154,7 +154,7 @@ static struct pull_flight *first_to_end(struct pull_plant *p, double *in_ms)
 {
     struct pull_flight *first = NULL;
     *in_ms = INFINITY;
-    for (int i = 0; i < PULL_PLANT_MAX; i++) {
+    for (int i = 0; i < p->used; i++) {
         struct pull_flight *f = &p->flights[i];
         if (f->step != PULL_FREE && f->speed > 0 && f->left / f->speed < *in_ms) {
             first = f;
@@ -172,7 +172,7 @@ void pull_plant_run(struct pull_plant *p, size_t pulls)
         set_speeds(p);
         double in_ms;
         struct pull_flight *first = first_to_end(p, &in_ms);
-        for (int i = 0; i < PULL_PLANT_MAX; i++) {
+        for (int i = 0; i < p->used; i++) {
             struct pull_flight *f = &p->flights[i];
             if (f->step == PULL_FREE)
                 continue;

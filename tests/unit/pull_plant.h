@@ -11,7 +11,8 @@
 
 #include "core/inflight.h"
 
-#define PULL_PLANT_MAX 64
+/* As many as may ever be in flight: the most that `pulls` learns. */
+#define PULL_PLANT_MAX 16
 
 struct pull_host {
     double line;           /* bytes a millisecond, all downloads together */
@@ -53,6 +54,7 @@ struct pull_plant {
     struct inflight learned;
     struct inflight_load load;
     struct pull_flight flights[PULL_PLANT_MAX];
+    int used; /* behind these of them none has been in flight yet */
     size_t begun;
     struct pull_end *ends;
     size_t end_count;

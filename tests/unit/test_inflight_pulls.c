@@ -120,15 +120,26 @@ static void print(const char *name, const char *what, const struct figures *f)
                   100 * f->learning, 100 * f->learning_min, 100 * f->fixed_judged, f->limit);
 }
 
-static struct figures learn(const struct host *host, double first)
+/* Of each host as it is, by seed from 1 on: found once, since it takes most of the time. */
+static struct best bests[ARRAY_LEN(hosts)][SEEDS];
+
+static int find_bests(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(hosts); i++)
+        for (size_t k = 0; k < SEEDS; k++)
+            bests[i][k] = best_of(hosts[i].shape, k + 1, 0);
+    return 0;
+}
+
+static struct figures learn(size_t host, double first)
 {
     struct figures f = none;
     for (uint64_t seed = 1; seed <= SEEDS; seed++) {
-        struct best best = best_of(host->shape, seed, 0);
         struct pull_plant p;
-        pull_plant_init(&p, host->shape, seed, 0, first);
+        pull_plant_init(&p, hosts[host].shape, seed, 0, first);
         pull_plant_run(&p, LEARNING + JUDGED);
-        take(&f, &p, 0, &best);
+        take(&f, &p, 0, &bests[host][seed - 1]);
         pull_plant_done(&p);
     }
     return f;
@@ -138,7 +149,7 @@ static void test_it_comes_near_the_best_fixed_limit(void **state)
 {
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(hosts); i++) {
-        struct figures f = learn(&hosts[i], inflight_pulls.first);
+        struct figures f = learn(i, inflight_pulls.first);
         print(hosts[i].name, "from 3", &f);
         assert_true(f.judged >= (hosts[i].is_hard ? 0.8 : 0.85));
         assert_true(hosts[i].is_hard || f.within >= SEEDS * 2 / 3);
@@ -155,7 +166,7 @@ static void test_it_leaves_a_bad_value(void **state)
 {
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(hosts); i++) {
-        struct figures f = learn(&hosts[i], 12);
+        struct figures f = learn(i, 12);
         print(hosts[i].name, "from 12", &f);
         assert_true(f.judged >= (hosts[i].is_hard ? 0.8 : 0.85));
         assert_true(hosts[i].is_hard || f.within >= SEEDS * 2 / 3);
@@ -282,5 +293,5 @@ int main(void)
         cmocka_unit_test(test_pulls_are_compared_over_minutes_but_not_over_hours),
         cmocka_unit_test(test_the_limit_stays_within_its_bounds),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, find_bests, NULL);
 }
