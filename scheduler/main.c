@@ -318,11 +318,9 @@ static int start(const struct options *options)
     struct buf template_json;
     buf_init(&template_json, COMMANDS_TEMPLATE_MAX_BYTES);
     int code;
-    if (p.config->pool == NULL) {
-        code = say("no work pool was given: use --pool NAME, or pool = NAME under [prefect]");
-    } else if (p.config->api_url == NULL) {
-        code = say("no Prefect server was given: set PREFECT_API_URL (an ephemeral server can't be used, "
-                   "since containers could not reach it)");
+    const char *missing = commands_missing(p.config);
+    if (missing != NULL) {
+        code = say(missing);
     } else if (commands_prepare(p.config, &template_json, &err) != 0) {
         code = say(err.msg);
     } else {

@@ -188,6 +188,9 @@ static int take_extra(struct options *options, enum extra extra, struct err *err
     case EXTRA_PROFILE:
         options->profile = optarg;
         return 0;
+    case EXTRA_FOR_START:
+        options->for_start = true;
+        return 0;
     case EXTRA_JSON:
         options->json = true;
         return 0;

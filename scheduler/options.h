@@ -39,6 +39,7 @@ struct options {
     const char **flags;      /* pairs KEY, value, ..., NULL for config_sources.flags; owned */
     const char *config_file; /* --config or the positional FILE of check and config; NULL: none */
     const char *profile;     /* --profile; NULL: PREFECT_PROFILE or the active one */
+    bool for_start;          /* check: also what start can't do without */
     bool json;
     bool wait;                        /* drain */
     bool force;                       /* backup: over an older copy */

@@ -39,6 +39,9 @@ const struct option_extra options_extras[] = {
                        .argument = "NAME",
                        .commands = FOR_CONFIGURED,
                        .help = "a profile of Prefect whose settings beat the environment"},
+    [EXTRA_FOR_START] = {.flag = "--for-start",
+                         .commands = FOR(COMMAND_CHECK),
+                         .help = "also ask for what start can't do without: a pool and a server"},
     [EXTRA_JSON] = {.flag = "--json",
                     .commands = FOR(COMMAND_CONFIG) | (FOR_FILE & ~FOR_COPY) | FOR(COMMAND_EXPLAIN) |
                                 FOR(COMMAND_TUNE),

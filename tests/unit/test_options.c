@@ -78,6 +78,7 @@ static void test_flags_become_pairs(void **state)
         {"sluice|start|--config|a.conf|--state|s.db", COMMAND_START, "state.path=s.db ", "a.conf"},
         {"sluice|check", COMMAND_CHECK, "", NULL},
         {"sluice|check|a.conf", COMMAND_CHECK, "", "a.conf"},
+        {"sluice|check|--for-start|a.conf|--pool|p", COMMAND_CHECK, "prefect.pool=p ", "a.conf"},
         {"sluice|check|--config|a.conf", COMMAND_CHECK, "", "a.conf"},
         {"sluice|config|a.conf|--pool|p", COMMAND_CONFIG, "prefect.pool=p ", "a.conf"},
         {"sluice|config|--pool|p|--|--odd", COMMAND_CONFIG, "prefect.pool=p ", "--odd"},
@@ -107,6 +108,7 @@ static void test_flags_become_pairs(void **state)
         else
             assert_string_equal(options.config_file, cases[i].file);
         assert_false(options.json);
+        assert_int_equal(options.for_start, strstr(cases[i].line, "--for-start") != NULL);
         options_done(&options);
     }
 }
