@@ -1,11 +1,12 @@
 /*
  * act.h - performs what run_step decided: one action, one or a few calls, one answer event.
  *
- * act.c           the table of actions, and giving up a request that is out
- * act_clocks.c    the clocks of engine calls, and what is learned from them
- * act_claim.c     Prefect before the engine: claim, look, submitting, resolve
- * act_engine.c    the engine: pull, create, connect, start, looks, retire, stop, clear, remove
- * act_report.c    Prefect after the engine: announce, verdict, hand back, restore
+ * act.c             the table of actions, and giving up a request that is out
+ * act_clocks.c      the clocks of engine calls, and what is learned from them
+ * act_claim.c       Prefect before the engine: claim, look, submitting, resolve
+ * act_engine.c      the engine to a running container: pull, create, connect, start, looks, watch
+ * act_engine_end.c  the engine at its end: stop, kill, remove, retire, clear
+ * act_report.c      Prefect after the engine: announce, verdict, hand back, restore
  * Nothing here decides what comes next: answers are only turned into events.
  */
 #ifndef SLUICE_ACT_H
@@ -101,6 +102,10 @@ bool act_can_wait(const struct live *live);
  * stage. */
 void act_refuse(struct act *act, struct live *live, enum dependency dependency, enum stage stage,
                 const struct err *err);
+/* The engine call that was out is over. True if it went well; else it was fed as a failure. */
+bool act_engine_is_fine(struct live *live, const struct engine_reply *reply);
+/* Nothing was sent: the same once more, soon. */
+void act_ask_later(struct live *live);
 /* The Prefect call that was out is over. True if it went well; else it was fed as a failure. */
 bool act_prefect_is_fine(struct live *live, const struct prefect_reply *reply);
 /* A PENDING state that our claim or our Submitting has written: it carries one of our transition ids

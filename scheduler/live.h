@@ -36,7 +36,7 @@ struct live {
     struct timer timer;    /* WAIT, and what WATCH waits for */
     struct timer deadline; /* launch deadline before RUNNING, max_run_time after */
 
-    /* act_engine.c's: the clock of the engine call that is out, or was out last. */
+    /* act_engine*.c's: the clock of the engine call that is out, or was out last. */
     struct {
         enum stage stage;
         bool is_learned_from;
