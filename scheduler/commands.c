@@ -89,16 +89,6 @@ struct config *commands_read_config(const struct options *options,
     return config;
 }
 
-const char *commands_missing(const struct config *config)
-{
-    if (config->pool == NULL)
-        return "no work pool was given: use --pool NAME, or pool = NAME under [prefect]";
-    if (config->api_url == NULL)
-        return "no Prefect server was given: set PREFECT_API_URL (an ephemeral server can't be used, since "
-               "containers could not reach it)";
-    return NULL;
-}
-
 static int read_file(const char *path, struct buf *text, struct err *err)
 {
     FILE *f = fopen(path, "re");
@@ -144,12 +134,9 @@ int commands_prepare(const struct config *config, struct buf *template_json, str
                    path, why.msg);
 }
 
-/* Prints what commands_missing (if asked for) and commands_prepare find. */
-static bool can_be_prepared(const struct config *config, bool for_start)
+/* Prints what commands_prepare finds. */
+static bool can_be_prepared(const struct config *config)
 {
-    const char *missing = for_start ? commands_missing(config) : NULL;
-    if (missing != NULL)
-        fprintf(stderr, "%s\n", missing);
     struct err err;
     struct buf template_json;
     buf_init(&template_json, COMMANDS_TEMPLATE_MAX_BYTES);
@@ -157,7 +144,7 @@ static bool can_be_prepared(const struct config *config, bool for_start)
     if (rc != 0)
         fprintf(stderr, "%s\n", err.msg);
     buf_done(&template_json);
-    return rc == 0 && missing == NULL;
+    return rc == 0;
 }
 
 int command_check(const struct options *options, FILE *out)
@@ -167,7 +154,7 @@ int command_check(const struct options *options, FILE *out)
     if (load_aloud(options, &config, &problems) != 0)
         return EXIT_FAILED;
     print_problems(&problems, stderr);
-    bool is_fine = problems.count == 0 && can_be_prepared(config, options->for_start);
+    bool is_fine = problems.count == 0 && can_be_prepared(config);
     int code = is_fine ? EXIT_FINE : EXIT_FAILED;
     if (is_fine)
         fprintf(out, "%s: fine\n", options->config_file == NULL ? "configuration" : options->config_file);

@@ -33,10 +33,6 @@ int command_admin(const struct options *options, FILE *out);
 
 #define COMMANDS_TEMPLATE_MAX_BYTES (5 * 1024 * 1024)
 
-/* commands_missing - a sentence on what `start` can't do without and the configuration lacks: a pool, a
- * server. NULL: nothing. */
-const char *commands_missing(const struct config *config);
-
 /*
  * commands_prepare - what a configuration names and only `start` opens: the custom headers, and the base job
  * template, read into template_json (its limit is COMMANDS_TEMPLATE_MAX_BYTES). A broken one is found now,

@@ -172,10 +172,9 @@ static void on_lag(void *arg, int64_t late_us)
     meters_loop_lag(service_meters(p->service), late_us);
 }
 
-static int say(const char *sentence)
+static void say(const char *sentence)
 {
     fprintf(stderr, "sluice: %s\n", sentence);
-    return EXIT_FAILED;
 }
 
 static int connect_signals(struct program *p, struct err *err)
@@ -307,6 +306,17 @@ static int run_in_loop(struct program *p, const char *template_json, struct err 
     return rc;
 }
 
+/* What is needed to start and the configuration lacks, as a sentence; NULL: nothing. */
+static const char *find_missing(const struct config *config)
+{
+    if (config->pool == NULL)
+        return "no work pool was given: use --pool NAME, or pool = NAME under [prefect]";
+    if (config->api_url == NULL)
+        return "no Prefect server was given: set PREFECT_API_URL (an ephemeral server can't be used, since "
+               "containers could not reach it)";
+    return NULL;
+}
+
 static int start(const struct options *options)
 {
     struct program p = {.options = options, .exit_code = EXIT_FAILED};
@@ -314,19 +324,21 @@ static int start(const struct options *options)
     hold_signals(SIG_BLOCK);
     p.config = commands_load_config(options);
     if (p.config == NULL)
-        return EXIT_FAILED;
+        return options->mistake_code;
     struct buf template_json;
     buf_init(&template_json, COMMANDS_TEMPLATE_MAX_BYTES);
-    int code;
-    const char *missing = commands_missing(p.config);
+    int code = options->mistake_code;
+    const char *missing = find_missing(p.config);
     if (missing != NULL) {
-        code = say(missing);
+        say(missing);
     } else if (commands_prepare(p.config, &template_json, &err) != 0) {
-        code = say(err.msg);
+        say(err.msg);
     } else {
         memory_keep_small();
         bool has_run = run_in_loop(&p, buf_text(&template_json), &err) == 0;
-        code = has_run ? p.exit_code : say(err.msg);
+        code = has_run ? p.exit_code : EXIT_FAILED;
+        if (!has_run)
+            say(err.msg);
     }
     buf_done(&template_json);
     config_free(p.config);
@@ -406,7 +418,7 @@ int main(int argc, char **argv)
     if (options_parse(argc, argv, &options, &err) != 0) {
         bool is_start = argc > 1 && strcmp(argv[1], "start") == 0;
         fprintf(stderr, "sluice: %s\n", err.msg);
-        return is_start ? EXIT_FAILED : EXIT_WRONG_USE;
+        return is_start ? options.mistake_code : EXIT_WRONG_USE;
     }
     int code = run_command(&options);
     bool is_start = options.command == COMMAND_START;

@@ -108,6 +108,17 @@ static int take_status(struct options *options, struct err *err)
     return 0;
 }
 
+static int take_mistake_code(struct options *options, struct err *err)
+{
+    int64_t code = 0;
+    if (!text_to_whole(optarg, &code) || code < 1 || code > 255)
+        return err_set(err, ERR_INVALID,
+                       "--mistake-code: \"%.40s\" is no exit code; allowed: a whole number from 1 to 255",
+                       optarg);
+    options->mistake_code = (int)code;
+    return 0;
+}
+
 static int take_header(struct options *options, struct err *err)
 {
     size_t count = 0;
@@ -188,9 +199,8 @@ static int take_extra(struct options *options, enum extra extra, struct err *err
     case EXTRA_PROFILE:
         options->profile = optarg;
         return 0;
-    case EXTRA_FOR_START:
-        options->for_start = true;
-        return 0;
+    case EXTRA_MISTAKE_CODE:
+        return take_mistake_code(options, err);
     case EXTRA_JSON:
         options->json = true;
         return 0;
@@ -348,6 +358,7 @@ int options_parse(int argc, char **argv, struct options *out, struct err *err)
 {
     struct options options = {.command = COMMAND_HELP,
                               .help_for = COMMAND_HELP,
+                              .mistake_code = OPTIONS_MISTAKE_CODE_DEFAULT,
                               .look = {.interval_ms = OPTIONS_INTERVAL_DEFAULT_MS,
                                        .since_ms = OPTIONS_SINCE_DEFAULT_MS,
                                        .limit = -1},
@@ -368,6 +379,7 @@ int options_parse(int argc, char **argv, struct options *out, struct err *err)
     }
     if (result != 0) {
         options_done(&options);
+        out->mistake_code = options.mistake_code;
         return -1;
     }
     *out = options;

@@ -39,7 +39,7 @@ struct options {
     const char **flags;      /* pairs KEY, value, ..., NULL for config_sources.flags; owned */
     const char *config_file; /* --config or the positional FILE of check and config; NULL: none */
     const char *profile;     /* --profile; NULL: PREFECT_PROFILE or the active one */
-    bool for_start;          /* check: also what start can't do without */
+    int mistake_code;        /* start: exit code for a mistake in options or configuration */
     bool json;
     bool wait;                        /* drain */
     bool force;                       /* backup: over an older copy */
@@ -66,8 +66,10 @@ struct options {
     } tune;
 };
 
+#define OPTIONS_MISTAKE_CODE_DEFAULT 1 /* the official worker's */
 /* options_parse - argv is borrowed for the life of the result. Errors: INVALID, with a sentence; the caller
- * exits 2 (1 for `start`, as the official worker). */
+ * exits 2 (out->mistake_code for `start`, which is set then, too: 1, as the official worker, or what was said
+ * before the mistake). */
 int options_parse(int argc, char **argv, struct options *out, struct err *err) MUST_CHECK;
 void options_done(struct options *options);
 /* "drain" */

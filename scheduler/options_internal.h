@@ -34,7 +34,7 @@ extern const size_t options_command_count;
 enum extra {
     EXTRA_CONFIG,
     EXTRA_PROFILE,
-    EXTRA_FOR_START,
+    EXTRA_MISTAKE_CODE,
     EXTRA_JSON,
     EXTRA_INSTALL_POLICY,
     EXTRA_PROMPT,

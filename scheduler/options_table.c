@@ -39,9 +39,11 @@ const struct option_extra options_extras[] = {
                        .argument = "NAME",
                        .commands = FOR_CONFIGURED,
                        .help = "a profile of Prefect whose settings beat the environment"},
-    [EXTRA_FOR_START] = {.flag = "--for-start",
-                         .commands = FOR(COMMAND_CHECK),
-                         .help = "also ask for what start can't do without: a pool and a server"},
+    [EXTRA_MISTAKE_CODE] = {.flag = "--mistake-code",
+                            .argument = "N",
+                            .commands = FOR(COMMAND_START),
+                            .help = "exit code for a mistake in the configuration, in the place of 1: for a "
+                                    "supervisor that shall not try again then"},
     [EXTRA_JSON] = {.flag = "--json",
                     .commands = FOR(COMMAND_CONFIG) | (FOR_FILE & ~FOR_COPY) | FOR(COMMAND_EXPLAIN) |
                                 FOR(COMMAND_TUNE),

@@ -178,12 +178,9 @@ def test_check(sluice: Sluice) -> None:
     assert_says(sluice.run("check", "c.conf", PREFECT_CLIENT_CUSTOM_HEADERS="{"), 1, "PREFECT_CLIENT_CUSTOM_HEADERS", HEADERS)
     assert_says(sluice.run("check", "--base-job-template", "cut.json"), 1, "--base-job-template", TEMPLATE)
     assert_says(sluice.run("check", "none.conf"), 1, "none.conf", "no such file")
-    # What start can't do without may stand elsewhere, and is asked for only when it is wanted.
+    # What start can't do without may stand elsewhere.
     sluice.write("empty.conf", "")
     assert sluice.run("check", "empty.conf").code == 0
-    assert_says(sluice.run("check", "--for-start", "empty.conf"), 1, "no work pool was given", "--pool")
-    assert_says(sluice.run("check", "--for-start", "empty.conf", "--pool", "p", PREFECT_API_URL=""), 1, "no Prefect server was given", "PREFECT_API_URL")
-    assert sluice.run("check", "--for-start", "empty.conf", "--pool", "p").code == 0
     for size, what in ((2 * 1024 * 1024, "#"), (300, "a")):
         sluice.write("large.conf", what * size)
         assert sluice.run("check", "large.conf").code == 1

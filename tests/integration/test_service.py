@@ -281,11 +281,11 @@ def test_the_template_differs_in_its_pool_alone() -> None:
     one, many = ((PACKAGING / "systemd" / unit).read_text().splitlines() for unit in UNITS)
     assert [line for line in one if line not in many] == [
         "Description=sluice, a scheduler for Prefect's Docker work pools",
-        "    sluice --config /etc/sluice/sluice.conf",
+        "ExecStart=/usr/bin/sluice start --mistake-code 78 --config /etc/sluice/sluice.conf",
     ]
     assert [line for line in many if line not in one] == [
         "Description=sluice, a scheduler for Prefect's Docker work pools (pool %I)",
-        '    sluice --config /etc/sluice/%i.conf --pool "%I"',
+        'ExecStart=/usr/bin/sluice start --mistake-code 78 --config /etc/sluice/%i.conf --pool "%I"',
         "EnvironmentFile=-/etc/default/sluice-%i",
     ]
 

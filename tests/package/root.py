@@ -92,8 +92,7 @@ class ServiceInRoot(Worker):
     def unit(self) -> dict[str, list[str]]:
         assert self.root is not None
         found: dict[str, list[str]] = {}
-        text = self.root.path("lib/systemd/system/sluice.service").read_text().replace("\\\n", " ")
-        for line in text.splitlines():
+        for line in self.root.path("lib/systemd/system/sluice.service").read_text().splitlines():
             if re.match(r"[A-Za-z]+=", line):
                 key, _, value = line.partition("=")
                 found.setdefault(key, []).append(value)
@@ -129,7 +128,7 @@ class ServiceInRoot(Worker):
             ]
         )
         variables = " ".join(shlex.quote(word) for word in [*self.variables(), "RUNTIME_DIRECTORY=/run/sluice"])
-        start = unit["ExecStart"][0].lstrip("-+!").replace("$$", "$")
+        start = unit["ExecStart"][0].lstrip("-+!")
         command = f"setpriv --reuid={user} --regid={user} --groups={groups} env -i HOME=/var/lib/sluice {variables} {start}"
         return self.root.entering(mounts, command)
 

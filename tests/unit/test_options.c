@@ -78,7 +78,7 @@ static void test_flags_become_pairs(void **state)
         {"sluice|start|--config|a.conf|--state|s.db", COMMAND_START, "state.path=s.db ", "a.conf"},
         {"sluice|check", COMMAND_CHECK, "", NULL},
         {"sluice|check|a.conf", COMMAND_CHECK, "", "a.conf"},
-        {"sluice|check|--for-start|a.conf|--pool|p", COMMAND_CHECK, "prefect.pool=p ", "a.conf"},
+        {"sluice|start|--mistake-code|78|--pool|p", COMMAND_START, "prefect.pool=p ", NULL},
         {"sluice|check|--config|a.conf", COMMAND_CHECK, "", "a.conf"},
         {"sluice|config|a.conf|--pool|p", COMMAND_CONFIG, "prefect.pool=p ", "a.conf"},
         {"sluice|config|--pool|p|--|--odd", COMMAND_CONFIG, "prefect.pool=p ", "--odd"},
@@ -108,7 +108,7 @@ static void test_flags_become_pairs(void **state)
         else
             assert_string_equal(options.config_file, cases[i].file);
         assert_false(options.json);
-        assert_int_equal(options.for_start, strstr(cases[i].line, "--for-start") != NULL);
+        assert_int_equal(options.mistake_code, strstr(cases[i].line, "--mistake-code") != NULL ? 78 : 1);
         options_done(&options);
     }
 }
@@ -254,7 +254,8 @@ static void expect_refused(const struct wrong_use *cases, size_t count)
             fail_msg("%s was taken", cases[i].line);
         assert_int_equal(err.kind, ERR_INVALID);
         assert_string_equal(err.msg, cases[i].sentence);
-        assert_int_equal(options.question.status, 77); /* outputs only on success */
+        assert_int_equal(options.question.status, 77); /* outputs only on success, but for one */
+        assert_int_equal(options.mistake_code, strstr(cases[i].line, "--mistake-code|78") != NULL ? 78 : 1);
     }
 }
 
@@ -267,6 +268,11 @@ static void test_wrong_use(void **state)
         {"sluice|banana", "\"banana\": unknown command; see sluice --help"},
         {"sluice|start|--pol|p", "--pol: unknown option; did you mean --pool?"},
         {"sluice|start|--banana=x", "--banana: unknown option; see sluice start --help"},
+        {"sluice|start|--mistake-code|78|--banana=x", "--banana: unknown option; see sluice start --help"},
+        {"sluice|start|--mistake-code|0",
+         "--mistake-code: \"0\" is no exit code; allowed: a whole number from 1 to 255"},
+        {"sluice|start|--mistake-code|256",
+         "--mistake-code: \"256\" is no exit code; allowed: a whole number from 1 to 255"},
         {"sluice|start|-x", "-x: unknown option; see sluice start --help"},
         {"sluice|start|--pool", "--pool: a value is missing"},
         {"sluice|start|-p", "-p: a value is missing"},
