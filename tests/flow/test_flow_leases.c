@@ -224,17 +224,18 @@ static void test_a_server_that_knows_no_renewal_is_asked_once(void **state)
     assert_int_equal(renewals(w), 1);
 }
 
-/* The server restarts: it forgets leases and goes on counting slots. Going on would end in Cancelled. */
-static void test_a_lost_lease_sends_the_run_back_and_it_comes_again(void **state)
+/* The server forgets the lease of a run whose image is being pulled. */
+static void lose_lease_while_pulling(struct world *w, const char *run)
 {
-    struct world *w = *state;
-    const char *deployment = add_limited(w, 1);
-    const char *run = add_run(w, deployment);
     make_pull_take(w, MINUTES(5));
     world_start(w, NULL);
     UNTIL(w, SECONDS(20), world_is_in(w, run, RUN_STATE_PULLING));
     world_pass(w, SECONDS(60));
     fake_prefect_lose_leases(w->prefect);
+}
+
+static void expect_sent_back_and_come_again(struct world *w, const char *deployment, const char *run)
+{
     UNTIL(w, MINUTES(2), fake_prefect_had_state(w->prefect, run, PREFECT_STATE_SCHEDULED, NULL) == 2);
     assert_int_equal(fake_prefect_slots(w->prefect, deployment), 0);
     assert_int_equal(world_logged(w, "given the concurrency slot of a claimed run away"), 1);
@@ -243,28 +244,28 @@ static void test_a_lost_lease_sends_the_run_back_and_it_comes_again(void **state
     assert_int_equal(fake_prefect_had_state(w->prefect, run, PREFECT_STATE_CANCELLED, NULL), 0);
 }
 
-/* Its start may have been sent: it is not handed back, whatever became of the slot. */
+/* The server restarts: it forgets leases and goes on counting slots. Going on would end in Cancelled. */
+static void test_a_lost_lease_sends_the_run_back_and_it_comes_again(void **state)
+{
+    struct world *w = *state;
+    const char *deployment = add_limited(w, 1);
+    const char *run = add_run(w, deployment);
+    lose_lease_while_pulling(w, run);
+    expect_sent_back_and_come_again(w, deployment, run);
+}
+
 /* Prefect 3.4.11 says so with 404. */
 static void test_a_lease_that_an_older_server_has_lost(void **state)
 {
     struct world *w = *state;
     const char *deployment = add_limited(w, 1);
     const char *run = add_run(w, deployment);
-    make_pull_take(w, MINUTES(5));
-    world_start(w, NULL);
-    UNTIL(w, SECONDS(20), world_is_in(w, run, RUN_STATE_PULLING));
-    world_pass(w, SECONDS(60));
-    fake_prefect_lose_leases(w->prefect);
+    lose_lease_while_pulling(w, run);
     fake_prefect_fault(w->prefect, &(struct fake_prefect_fault){.route = FAKE_PREFECT_RENEW_LEASE,
                                                                 .kind = PREFECT_FAULT_STATUS,
                                                                 .status = 404,
                                                                 .body = "{\"detail\":\"Lease not found\"}"});
-    UNTIL(w, MINUTES(2), fake_prefect_had_state(w->prefect, run, PREFECT_STATE_SCHEDULED, NULL) == 2);
-    assert_int_equal(fake_prefect_slots(w->prefect, deployment), 0);
-    assert_int_equal(world_logged(w, "given the concurrency slot of a claimed run away"), 1);
-    UNTIL(w, MINUTES(20), world_state(w, run) == PREFECT_STATE_COMPLETED);
-    assert_int_equal(fake_engine_starts(w->engine, NULL), 1);
-    assert_int_equal(fake_prefect_had_state(w->prefect, run, PREFECT_STATE_CANCELLED, NULL), 0);
+    expect_sent_back_and_come_again(w, deployment, run);
 }
 
 /* Its start may have been sent: it is not handed back, whatever became of the slot. */
