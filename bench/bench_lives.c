@@ -14,6 +14,7 @@
  */
 #include "bench_lives.h"
 #include "bench_lives_stall.h"
+#include "own_cpu.h"
 
 #include "api/admin_http.h"
 #include "api/jobspec.h"
@@ -32,7 +33,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -54,14 +54,6 @@ struct bench {
     int syncs; /* of the lives; before they are over: those before them */
 };
 
-static long cpu_us_now(void)
-{
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
-    return (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000L + usage.ru_utime.tv_usec +
-           usage.ru_stime.tv_usec;
-}
-
 static void on_turn_end(void *arg)
 {
     struct bench *b = arg;
@@ -71,13 +63,13 @@ static void on_turn_end(void *arg)
     int64_t now_ms = clock_mono_ms(&clock_system);
     if (b->first_ms == 0 && count > 0) {
         b->first_ms = now_ms;
-        b->first_cpu_us = cpu_us_now();
+        b->first_cpu_us = own_cpu_us();
         b->syncs = bench_syncs();
         bench_stall_begin();
     }
     if (b->is_counted && b->last_ms == 0 && count == 0) {
         b->last_ms = now_ms;
-        b->cpu_us = cpu_us_now() - b->first_cpu_us;
+        b->cpu_us = own_cpu_us() - b->first_cpu_us;
         b->syncs = bench_syncs() - b->syncs;
         service_stop(b->service);
     }

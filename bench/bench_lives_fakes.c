@@ -5,6 +5,7 @@
  * A container's flow run becomes RUNNING and COMPLETED when it starts, as a very short flow would do.
  */
 #include "bench_lives.h"
+#include "own_cpu.h"
 
 #include "scheduler/loop.h"
 #include "tests/fakes/fake_prefect.h"
@@ -12,7 +13,6 @@
 #include <event2/event.h>
 
 #include <stdio.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #define LOOK_MS 50
@@ -68,14 +68,11 @@ static void on_look(void *arg)
         timer_start(loop_timers(f->loop), &f->look_timer, LOOK_MS, on_look, f);
         return;
     }
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
     struct bench_counts counts = {.engine_calls = bench_engine_calls(f->engine),
                                   .api_calls = fake_prefect_calls(f->prefect, FAKE_PREFECT_ANY),
                                   .starts = bench_engine_starts(f->engine),
                                   .completed = (int)fake_prefect_runs_in(f->prefect, PREFECT_STATE_COMPLETED),
-                                  .cpu_us = usage.ru_utime.tv_sec * 1000000L + usage.ru_utime.tv_usec +
-                                            usage.ru_stime.tv_sec * 1000000L + usage.ru_stime.tv_usec};
+                                  .cpu_us = own_cpu_us()};
     CHECK(write(f->out_fd, &counts, sizeof(counts)) == (ssize_t)sizeof(counts));
 }
 

@@ -9,6 +9,7 @@
  * other states than RUNNING with a live container (bench_recovery.h).
  */
 #include "bench_recovery.h"
+#include "own_cpu.h"
 
 #include "api/jobspec.h"
 #include "base/log.h"
@@ -47,8 +48,8 @@ struct bench {
     int64_t seeing_ms; /* 0: still blind */
     int64_t looked_ms;
     int64_t loaded_ms;
-    long looked_cpu_ms; /* of ours, when all had been looked at */
-    long first_cpu_ms;  /* when the clock began */
+    long looked_cpu_us; /* of ours, when all had been looked at */
+    long first_cpu_us;  /* when the clock began */
     struct timer watched;
 };
 
@@ -134,14 +135,6 @@ static void make_state(struct bench *b)
 
 /* ---- the measurement ---- */
 
-static long cpu_ms(void)
-{
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
-    return usage.ru_utime.tv_sec * 1000 + usage.ru_utime.tv_usec / 1000 + usage.ru_stime.tv_sec * 1000 +
-           usage.ru_stime.tv_usec / 1000;
-}
-
 static long private_kb(void)
 {
     long kb = 0;
@@ -186,7 +179,7 @@ static void on_turn_end(void *arg)
         next++;
     if (b->looked_ms == 0 && next == b->rows) {
         b->looked_ms = now_ms;
-        b->looked_cpu_ms = cpu_ms();
+        b->looked_cpu_us = own_cpu_us();
     }
     bool is_done = b->seeing_ms != 0 && b->looked_ms != 0;
     if (is_done && !timer_is_running(&b->watched))
@@ -229,7 +222,7 @@ static void print_result(const struct bench *b)
            (long long)(b->loaded_ms - b->began_ms),
            b->seeing_ms == 0 ? -1LL : (long long)(b->seeing_ms - b->began_ms),
            b->looked_ms == 0 ? -1LL : (long long)(b->looked_ms - b->began_ms),
-           b->looked_cpu_ms - b->first_cpu_ms, usage.ru_maxrss / 1024, (double)private_kb() / 1024);
+           (b->looked_cpu_us - b->first_cpu_us) / 1000, usage.ru_maxrss / 1024, (double)private_kb() / 1024);
 }
 
 static void serve(struct bench *b)
@@ -241,7 +234,7 @@ static void serve(struct bench *b)
     CHECK(log != NULL);
     log_setup(log_to_file, log, LOG_FORMAT_LOGFMT, LOG_LEVEL_INFO, &clock_system);
     memory_keep_small();
-    b->first_cpu_ms = cpu_ms();
+    b->first_cpu_us = own_cpu_us();
     b->began_ms = clock_mono_ms(&clock_system);
     load_config(b);
     CHECK(loop_new(&clock_system, &b->loop, &err) == 0);
